@@ -1,0 +1,77 @@
+"""Explain any zero-shot audio classifier: which sounds in the recording made the score.
+
+Importing this package imports neither torch nor transformers; they come with the first call.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zsxai.api import Classification, classify, explain, explain_many
+    from zsxai.errors import InputError, MissingExtraError, ZsxaiError
+    from zsxai.explainer import Explainer, ExplainerCard
+    from zsxai.explanation import Explanation
+    from zsxai.model import AudioSpec, ModelCard, SpectralModel, ZeroShotModel
+    from zsxai.plugins import load_explainer, load_model, register_explainer, register_model
+    from zsxai.registry import list_datasets, list_explainers, list_metrics, list_models
+    from zsxai.target import Contrast, Probability, Similarity, Target
+    from zsxai.windows import Clip, Relevance
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "api": ("Classification", "classify", "explain", "explain_many"),
+    "errors": ("InputError", "MissingExtraError", "ZsxaiError"),
+    "explainer": ("Explainer", "ExplainerCard"),
+    "explanation": ("Explanation",),
+    "model": ("AudioSpec", "ModelCard", "SpectralModel", "ZeroShotModel"),
+    "plugins": ("load_explainer", "load_model", "register_explainer", "register_model"),
+    "registry": ("list_datasets", "list_explainers", "list_metrics", "list_models"),
+    "target": ("Contrast", "Probability", "Similarity", "Target"),
+    "windows": ("Clip", "Relevance"),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "AudioSpec",
+    "Classification",
+    "Clip",
+    "Contrast",
+    "Explainer",
+    "ExplainerCard",
+    "Explanation",
+    "InputError",
+    "MissingExtraError",
+    "ModelCard",
+    "Probability",
+    "Relevance",
+    "Similarity",
+    "SpectralModel",
+    "Target",
+    "ZeroShotModel",
+    "ZsxaiError",
+    "__version__",
+    "classify",
+    "explain",
+    "explain_many",
+    "list_datasets",
+    "list_explainers",
+    "list_metrics",
+    "list_models",
+    "load_explainer",
+    "load_model",
+    "register_explainer",
+    "register_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zsxai' has no attribute {name!r}")
+    return getattr(import_module(f"zsxai.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,284 @@
+"""The few lines that join the rooms: ``explain``, ``explain_many``, ``classify``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import torch
+
+from zsxai.audio import Sound, fingerprint, read_audio
+from zsxai.calibration import to_mask
+from zsxai.errors import InputError
+from zsxai.explainer import Explainer
+from zsxai.explanation import Explanation, Provenance
+from zsxai.model import SpectralModel, ZeroShotModel, evaluating
+from zsxai.plugins import default_explainer, load_explainer, load_model
+from zsxai.progress import track
+from zsxai.registry import MODELS
+from zsxai.scoring import kept_energy, pool, score_masks
+from zsxai.spectral import Domain, Scale
+from zsxai.target import BoundTarget, Target, as_target, check_prompt, fill_template
+from zsxai.windows import Recording
+
+LIBRARIES = ("zsxai", "torch", "numpy", "captum", "soxr", "soundfile")
+
+
+class Classification(NamedTuple):
+    """One label of :func:`classify`.
+
+    Attributes:
+        label: The prompt as given.
+        score: ``softmax(logit_scale * cosine)`` over the prompts; a plain softmax of cosines where the model
+            gives no scale.
+        similarity: Cosine.
+    """
+
+    label: str
+    score: float
+    similarity: float
+
+
+@overload
+def explain(audio: object, prompt: str | Target, **options: Any) -> Explanation: ...
+@overload
+def explain(audio: object, prompt: Sequence[str | Target], **options: Any) -> list[Explanation]: ...
+def explain(
+    audio: object,
+    prompt: object,
+    *,
+    sample_rate: int | None = None,
+    model: object = "tiny",
+    explainer: object | None = None,
+    options: Mapping[str, Any] | None = None,
+    against: Sequence[str] = (),
+    among: Sequence[str] = (),
+    template: str | None = None,
+    domain: Domain = "stft",
+    scale: Scale = "log",
+    seed: int = 0,
+    device: str | None = None,
+    batch_size: int | None = None,
+    progress: bool | None = None,
+) -> Explanation | list[Explanation]:
+    """Explain which sounds in a recording make its score for a prompt.
+
+    Args:
+        audio: A path, a binary file object, an array or tensor ``(T,)`` or ``(C, T)`` with ``sample_rate``, or
+            Hugging Face's ``{"array", "sampling_rate"}``. Channels are averaged. Recordings longer than the model's
+            window go through overlapping windows.
+        prompt: What to listen for: a string or a :class:`~zsxai.target.Target`. A list gives a list of explanations,
+            the audio side computed once.
+        sample_rate: Samples per second of an array.
+        model: A name (``"tiny"``, ``"hf:<id or folder>"``) or a model object.
+        explainer: A name or an object; None takes the first that the model can carry, and records it.
+        options: Options of an explainer given by name.
+        against: Other prompts; explains the contrast of cosines.
+        among: A label set; explains the probability among it.
+        template: Such as ``"the sound of {}"``, applied to every prompt.
+        domain: Where the mask lies, ``stft`` (linear hertz) or ``mel``.
+        scale: How the mask acts, ``log`` (level toward a floor) or ``gain`` (magnitude times mask).
+        seed: Seed of explainers that draw.
+        device: A torch device for a model given by name.
+        batch_size: Clips per forward.
+        progress: Show a bar; None shows one on a terminal where there is more than one window.
+
+    Returns:
+        One :class:`~zsxai.Explanation`, or a list of them.
+
+    Raises:
+        InputError: If anything about the input is wrong; one line that says what to do.
+    """
+    prompts = _prompts(prompt)
+    sound = read_audio(audio, sample_rate)
+    loaded = _model(model, device)
+    method = _explainer(explainer, options, loaded)
+    bound = [as_target(p, against, among).bind(loaded, template) for p in prompts]
+    recording = Recording(
+        loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
+    )
+    made = _explain(recording, method, bound, sound, progress, template=template, seed=seed, model=model)
+    return made if _is_list(prompt) else made[0]
+
+
+def explain_many(pairs: Iterable[tuple[object, object]], **options: Any) -> Iterator[Explanation | list[Explanation]]:
+    """Explain many recordings, one at a time, with one model.
+
+    Args:
+        pairs: ``(audio, prompt)`` pairs.
+        **options: As :func:`explain` takes; ``progress`` shows one bar over the pairs.
+
+    Yields:
+        What :func:`explain` returns, in order.
+    """
+    progress = options.pop("progress", None)
+    loaded = _model(options.pop("model", "tiny"), options.pop("device", None))
+    total = len(pairs) if isinstance(pairs, Sequence) else 0
+    for audio, prompt in track(pairs, total, "explaining", progress):
+        if isinstance(audio, tuple):
+            raise InputError("explain_many takes (audio, prompt) pairs; give arrays as {'array', 'sampling_rate'}")
+        yield explain(audio, prompt, model=loaded, progress=False, **options)  # type: ignore[call-overload]
+
+
+def classify(
+    audio: object,
+    prompts: Sequence[str],
+    *,
+    sample_rate: int | None = None,
+    model: object = "tiny",
+    template: str | None = None,
+    top_k: int | None = None,
+    device: str | None = None,
+) -> list[Classification]:
+    """Score a recording against prompts, best first.
+
+    Args:
+        audio: As :func:`explain` takes.
+        prompts: Two or more for a meaningful score.
+        sample_rate: Samples per second of an array.
+        model: A name or a model object.
+        template: Such as ``"the sound of {}"``.
+        top_k: Keep the best k.
+        device: A torch device for a model given by name.
+
+    Returns:
+        Named tuples ``(label, score, similarity)``. Cosines of several windows are averaged.
+
+    Raises:
+        InputError: If anything about the input is wrong.
+    """
+    if isinstance(prompts, str) or not len(prompts):
+        raise InputError("classify takes a list of prompts, such as ['a dog barking', 'rain']")
+    texts = [fill_template(template, check_prompt(p)) for p in prompts]
+    if top_k is not None and top_k < 1:
+        raise InputError(f"top_k is 1 or more, not {top_k}")
+    sound = read_audio(audio, sample_rate)
+    loaded = _model(model, device)
+    recording = Recording(loaded, sound.at(loaded.sample_rate))
+    with evaluating(loaded), torch.no_grad():
+        text = loaded.embed_text(texts)
+        cosines = torch.stack([clip.embedding for clip in recording.clips]) @ text.T
+        similarity = cosines.mean(dim=0)
+        scores = torch.softmax((loaded.logit_scale or 1.0) * similarity, dim=0)
+    best = torch.argsort(similarity, descending=True, stable=True)[:top_k]
+    return [Classification(str(prompts[i]), float(scores[i]), float(similarity[i])) for i in best.tolist()]
+
+
+def _is_list(prompt: object) -> bool:
+    return isinstance(prompt, Sequence) and not isinstance(prompt, str)
+
+
+def _prompts(prompt: object) -> list[object]:
+    if not _is_list(prompt):
+        return [prompt if isinstance(prompt, Target) else check_prompt(prompt)]
+    prompts = list(prompt)  # type: ignore[call-overload]
+    if not prompts:
+        raise InputError("the list of prompts is empty: say what to listen for")
+    return [p if isinstance(p, Target) else check_prompt(p) for p in prompts]
+
+
+def _model(model: object, device: str | None) -> ZeroShotModel:
+    if not isinstance(model, str):
+        return load_model(model)
+    # What this process registered may be replaced, so only models that come from entry points are kept.
+    return load_model(model, device=device) if MODELS.is_registered(model) else _cached_model(model, device)
+
+
+@lru_cache(maxsize=2)
+def _cached_model(name: str, device: str | None) -> ZeroShotModel:
+    return load_model(name, device=device)
+
+
+def _explainer(explainer: object | None, options: Mapping[str, Any] | None, model: ZeroShotModel) -> Explainer:
+    method = load_explainer(default_explainer(model) if explainer is None else explainer, **(options or {}))
+    if method.card.needs_gradients and not isinstance(model, SpectralModel):
+        raise InputError(
+            f"{type(method).__name__} needs gradients and {model.card.name} is a black box: use 'occlusion'"
+        )
+    return method
+
+
+def _explain(
+    recording: Recording,
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    sound: Sound,
+    progress: bool | None,
+    *,
+    template: str | None,
+    seed: int,
+    model: object,
+) -> list[Explanation]:
+    grid = recording.grid
+    with evaluating(recording.model):
+        maps = []
+        for clip in track(recording.clips, len(recording.clips), "explaining", progress):
+            found = method.relevance(clip, bound)
+            maps.append(clip.place(found))
+        relevance = recording.stitch(maps)
+        masks = np.stack([to_mask(r, grid.in_band, method.calibration) for r in relevance])
+        tensor = torch.from_numpy(masks).to(recording.model.device)
+        scores = score_masks(recording, tensor, bound)
+        energies = kept_energy(recording, tensor)
+    pooling = recording.model.audio_spec.pooling
+    original = recording.waveform.cpu().numpy()
+    made = []
+    for p, target in enumerate(bound):
+        provenance = Provenance(
+            model=model if isinstance(model, str) else recording.model.card.name,
+            model_card=recording.model.card.model_dump(),
+            explainer=method.name or type(method).__name__,
+            options=method.model_dump(mode="json"),
+            calibration=method.calibration,
+            template=template,
+            seed=seed,
+            batch_size=recording.clips[0].batch_size,
+            pooling=pooling,
+            audio_name=sound.name,
+            audio_sha256=fingerprint(original),
+            audio_sample_rate=sound.sample_rate,
+            audio_channels=sound.channels,
+            versions=versions(),
+            warnings=_warnings(masks[p], recording),
+        )
+        made.append(
+            Explanation(
+                target=target.target,
+                **pool(scores[p], pooling),
+                mask_mean=float(masks[p][grid.in_band].mean()),
+                kept_energy=float(energies[p]),
+                masking=recording.masking,
+                windows=scores[p],
+                front_end=recording.stft.stft_spec,
+                sample_rate=recording.model.sample_rate,
+                provenance=provenance,
+                mask=masks[p],
+                relevance=relevance[p],
+                original=original,
+            )
+        )
+    return made
+
+
+def _warnings(mask: np.ndarray, recording: Recording) -> tuple[str, ...]:
+    found = []
+    if not mask.any():
+        found.append("the mask is empty: the explainer found nothing that raises the score")
+    if not isinstance(recording.model, SpectralModel):
+        found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of the libraries that compute, as installed."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

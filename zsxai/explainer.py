@@ -1,0 +1,73 @@
+"""What an explainer must give: one short method."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from zsxai.target import BoundTarget
+from zsxai.windows import Clip, Relevance
+
+
+class ExplainerCard(BaseModel):
+    """What an explainer needs and costs.
+
+    Attributes:
+        summary: One sentence.
+        needs_gradients: False where it works on a black box.
+        deterministic: True where the seed does not matter.
+        forwards: Audio forwards per clip and target, in terms of its options.
+        backwards: Backwards per clip and target, likewise.
+        reference: Paper and equation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str
+    needs_gradients: bool
+    deterministic: bool
+    forwards: str
+    backwards: str
+    reference: str
+
+
+class Explainer(BaseModel, ABC):
+    """Base of all explainers; its fields are the explainer's options.
+
+    A new explainer sets ``name`` and ``card`` and writes :meth:`attribute`. One that shares work between prompts
+    overrides :meth:`relevance` instead.
+
+    Attributes:
+        calibration: Named calibration from relevance to mask (``zsxai.calibration``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str] = ""
+    card: ClassVar[ExplainerCard]
+    calibration: str = "relu-max"
+
+    def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
+        """Explain one target on one clip.
+
+        Args:
+            clip: At most one window of audio before its model.
+            target: Maps ``(B, D)`` embeddings to ``(B,)`` scalars.
+
+        Returns:
+            Relevance with values ``(f, n)``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} writes neither attribute() nor relevance()")
+
+    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
+        """Explain several targets on one clip; the default loops over :meth:`attribute`.
+
+        Returns:
+            Relevance with values ``(P, f, n)``.
+        """
+        parts = [self.attribute(clip, target) for target in targets]
+        return Relevance(torch.stack([p.values.detach() for p in parts]), parts[0].grid, parts[0].on)

@@ -1,0 +1,329 @@
+"""An explanation: frozen, typed; saves, loads, verifies itself, plots and plays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+
+from zsxai.audio import fingerprint
+from zsxai.errors import InputError
+from zsxai.regions import Region, find_regions
+from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
+from zsxai.target import Contrast, Probability, Similarity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from zsxai.verify import Verification
+
+FORMAT = 1
+"""Version of the saved folder; a loader refuses what it does not know."""
+
+RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
+
+
+class WindowScores(BaseModel):
+    """Scores of one window of a long recording, in the target's unit.
+
+    Attributes:
+        start: Seconds.
+        stop: Seconds.
+        score: The window as it is.
+        score_in: Masked in.
+        score_out: Masked out.
+        score_heard: The rendered explanation, encoded again.
+        similarity: Cosine of the window and the prompt.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: float
+    stop: float
+    score: float
+    score_in: float
+    score_out: float
+    score_heard: float
+    similarity: float
+
+
+class Provenance(BaseModel):
+    """Everything that can change a number.
+
+    Attributes:
+        model: Name the model was loaded by, or its card's.
+        model_card: Licence, sources, hash.
+        explainer: Name.
+        options: Every option of the explainer, defaults included.
+        calibration: Name of the calibration from relevance to mask.
+        template: Prompt template, if any.
+        seed: Seed of whatever was random.
+        batch_size: Clips per forward.
+        pooling: How window scores made the file's.
+        audio_name: File name, or ``array``.
+        audio_sha256: Hash of the samples the model heard (mono, at its rate).
+        audio_sample_rate: Rate as given.
+        audio_channels: Channels as given.
+        versions: Versions of the libraries that compute.
+        warnings: What a reader should know before trusting the figures.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    model_card: dict[str, Any]
+    explainer: str
+    options: dict[str, Any]
+    calibration: str
+    template: str | None
+    seed: int
+    batch_size: int
+    pooling: str
+    audio_name: str
+    audio_sha256: str
+    audio_sample_rate: int
+    audio_channels: int
+    versions: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+Array = Annotated[np.ndarray, Field(exclude=True, repr=False)]
+
+
+class Explanation(BaseModel):
+    """Which sounds in a recording made its score for a prompt.
+
+    Attributes:
+        target: What is explained.
+        score: Score of the clip, in :attr:`unit`; scores of several windows are pooled as the provenance says.
+        score_in: Score with only what the mask keeps.
+        score_out: Score with only what the mask leaves.
+        score_heard: Score of :attr:`audio`, encoded again.
+        similarity: Cosine of the clip and the prompt.
+        mask_mean: Mean of the mask over the cells the model hears.
+        kept_energy: Part of the power (of the bins the model hears) that the explanation keeps.
+        masking: Domain, scale and floor of the mask.
+        windows: Scores of every window, in time order.
+        front_end: Numbers of the transform.
+        sample_rate: Of :attr:`audio`, :attr:`residue` and :attr:`original`.
+        provenance: Everything that can change a number.
+        mask: ``(F, N)`` float32 in [0, 1] on :attr:`grid`.
+        relevance: ``(F, N)`` float32 on :attr:`grid`, raw and signed.
+        original: ``(T,)`` float32: what the model heard.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    target: SerializeAsAny[Annotated[Similarity | Contrast | Probability, Field(discriminator="kind")]]
+    score: float
+    score_in: float
+    score_out: float
+    score_heard: float
+    similarity: float
+    mask_mean: float
+    kept_energy: float
+    masking: Masking
+    windows: tuple[WindowScores, ...]
+    front_end: SerializeAsAny[FrontEndSpec | StftSpec]
+    sample_rate: int
+    provenance: Provenance
+    mask: Array
+    relevance: Array
+    original: Array
+
+    @field_validator("mask", "relevance", "original")
+    @classmethod
+    def _read_only(cls, value: np.ndarray) -> np.ndarray:
+        frozen = np.array(value, dtype=np.float32)
+        frozen.flags.writeable = False
+        return frozen
+
+    @property
+    def unit(self) -> str:
+        """Unit of the scores."""
+        return self.target.unit
+
+    @property
+    def prompt(self) -> str:
+        """What was listened for."""
+        return self.target.prompt
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return len(self.original) / self.sample_rate
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Where the cells of :attr:`mask` and :attr:`relevance` lie."""
+        from zsxai.windows import make_grid
+
+        return make_grid(self.front_end, self.masking.domain, len(self.original))
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Cell centres, ``(F,)`` hertz."""
+        return self.grid.frequencies
+
+    @property
+    def times(self) -> np.ndarray:
+        """Cell centres, ``(N,)`` seconds."""
+        return self.grid.times
+
+    @cached_property
+    def mask_stft(self) -> np.ndarray:
+        """The mask on STFT bins, ``(n_fft // 2 + 1, N)``; a mel mask is spread by the bank's own weights."""
+        if self.masking.domain == "stft":
+            return self.mask
+        import torch
+
+        from zsxai.spectral import FrontEnd, spread
+
+        if not isinstance(self.front_end, FrontEndSpec):
+            raise InputError("a mel mask without a mel bank: the record is damaged")
+        return spread(FrontEnd(self.front_end).bank, torch.from_numpy(self.mask.copy()).double()).float().numpy()
+
+    @cached_property
+    def audio(self) -> np.ndarray:
+        """What the mask keeps, as sound: ``(T,)`` float32 at :attr:`sample_rate`, with the clip's phase."""
+        return self._render(residue=False)
+
+    @cached_property
+    def residue(self) -> np.ndarray:
+        """What the mask leaves, as sound: ``(T,)`` float32 at :attr:`sample_rate`."""
+        return self._render(residue=True)
+
+    def _render(self, *, residue: bool) -> np.ndarray:
+        import torch
+
+        from zsxai.spectral import FrontEnd, Stft, render
+
+        spec = self.front_end
+        transform = FrontEnd(spec) if isinstance(spec, FrontEndSpec) else Stft(spec)
+        waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
+        return render(transform, self.masking, waveform, mask, residue=residue).numpy()
+
+    def regions(self, count: int = 3) -> list[Region]:
+        """The largest connected parts of the mask above one half, strongest first."""
+        return find_regions(self.mask, self.grid, count)
+
+    def describe(self) -> str:
+        """A few lines in words: the prompt, the scores, where the evidence lies."""
+        where = "; ".join(map(str, self.regions())) or "nowhere above one half"
+        return (
+            f"{self.prompt!r}: {self.score:.3f} ({self.unit})\n"
+            f"  kept {self.score_in:.3f}, removed {self.score_out:.3f}, heard {self.score_heard:.3f}; "
+            f"mask mean {self.mask_mean:.2f}, energy kept {self.kept_energy:.0%}\n"
+            f"  {where}"
+        )
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def __repr__(self) -> str:
+        return (
+            f"Explanation({self.prompt!r}, score={self.score:.3f} {self.unit}, "
+            f"explainer={self.provenance.explainer!r}, model={self.provenance.model!r})"
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the spectrogram with the mask over it, on seconds x hertz.
+
+        Args:
+            ax: Axes to draw on; a new figure where None.
+        """
+        from zsxai.show.plot import plot_explanation
+
+        return plot_explanation(self, ax)
+
+    def play(self) -> Any:
+        """A player of :attr:`audio` for a notebook (``IPython.display.Audio``), at its true level.
+
+        Raises:
+            InputError: If IPython is not installed.
+        """
+        try:
+            from IPython.display import Audio
+        except ModuleNotFoundError as error:
+            raise InputError("play() needs a notebook: pip install ipython, or write e.audio with save()") from error
+        return Audio(self.audio, rate=self.sample_rate, normalize=bool(np.abs(self.audio).max() > 1))
+
+    def _repr_html_(self) -> str:
+        from zsxai.show.page import notebook_html
+
+        return notebook_html(self)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the whole folder: record, arrays, three WAVs, picture and page.
+
+        Args:
+            folder: Written beside itself and renamed, so that it is whole or absent.
+            overwrite: Replace a folder that an explanation was saved to before.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InputError: If the folder exists and may not be replaced.
+        """
+        from zsxai.show.folder import write_folder
+
+        return write_folder(self, Path(folder), overwrite=overwrite)
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the arrays, ready for JSON."""
+        regions = [r.model_dump() for r in self.regions()]
+        return {"format": FORMAT, **self.model_dump(mode="json"), "unit": self.unit, "regions": regions}
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Explanation:
+        """Read a folder that :meth:`save` wrote.
+
+        Raises:
+            InputError: If it is no such folder, or was damaged.
+        """
+        import soundfile
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        root = Path(folder)
+        for name in (RECORD, ARRAYS, ORIGINAL):
+            if not (root / name).is_file():
+                raise InputError(f"{root} is no saved explanation: {name} is missing")
+        try:
+            data = json.loads((root / RECORD).read_text(encoding="utf-8"))
+            arrays = load_file(root / ARRAYS)
+            original, _ = soundfile.read(root / ORIGINAL, dtype="float32")
+            return cls._from_record(data, {**arrays, "original": original})
+        except (ValueError, KeyError, SafetensorError, soundfile.LibsndfileError) as error:
+            if isinstance(error, InputError):
+                raise
+            reason = error.errors()[0] if isinstance(error, ValidationError) else error
+            raise InputError(f"{root} holds a damaged explanation: {reason}") from error
+
+    @classmethod
+    def _from_record(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Explanation:
+        if data.get("format") != FORMAT:
+            raise InputError(f"explanation format {data.get('format')!r} is not {FORMAT}: upgrade zsxai")
+        fields = {k: v for k, v in data.items() if k in cls.model_fields}
+        loaded = cls(**fields, **{k: arrays[k] for k in ("mask", "relevance", "original")})
+        if fingerprint(loaded.original) != loaded.provenance.audio_sha256:
+            raise InputError(f"{ORIGINAL} is not the audio that was explained (its hash differs)")
+        if loaded.mask.shape != loaded.grid.shape or loaded.relevance.shape != loaded.grid.shape:
+            raise InputError(f"{ARRAYS} does not fit the recording: {loaded.mask.shape} on {loaded.grid.shape}")
+        return loaded
+
+    def verify(self, model: object | None = None) -> Verification:
+        """Check the record against its own arrays and score it again with the model.
+
+        Args:
+            model: The model, where it was an object; loaded by its recorded name where None.
+        """
+        from zsxai.verify import verify
+
+        return verify(self, model)

@@ -1,0 +1,83 @@
+"""How a clip shorter than the model's window fills it, and the way back.
+
+The rule is one map from window positions to clip positions. Masks follow it forward (copies repeat the mask);
+relevance follows its adjoint (the relevance of copies is summed on the clip).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zsxai.spectral.front_end import StftSpec
+
+FillRule = Literal["none", "zero", "repeat", "repeat-pad"]
+
+
+def source_index(rule: FillRule, length: int, window: int) -> Tensor:
+    """Clip sample behind every window sample, ``(window,)`` int64; -1 where the window is silent.
+
+    Args:
+        rule: ``zero`` pads with silence, ``repeat`` tiles and cuts, ``repeat-pad`` tiles whole copies and then
+            pads with silence (LAION's rule), ``none`` leaves the clip as it is.
+        length: Samples in the clip, 1 <= length.
+        window: Samples in the model's window.
+    """
+    if rule == "none" or length >= window:
+        return torch.arange(length if rule == "none" else window)
+    position = torch.arange(window)
+    if rule == "zero":
+        return torch.where(position < length, position, -1)
+    if rule == "repeat":
+        return position % length
+    copied = (window // length) * length
+    return torch.where(position < copied, position % length, -1)
+
+
+def fill(waveforms: Tensor, rule: FillRule, window: int | None) -> Tensor:
+    """Fill ``(B, T)`` clips to ``(B, window)``."""
+    length = waveforms.shape[-1]
+    if window is None or rule == "none" or length == window:
+        return waveforms
+    index = source_index(rule, length, window).to(waveforms.device)
+    return waveforms[..., index.clamp(min=0)] * (index >= 0).to(waveforms.dtype)
+
+
+class FrameMap:
+    """Frames of a clip -> frames of the filled window, and the adjoint.
+
+    Args:
+        rule: The model's fill rule.
+        spec: Gives the hop.
+        length: Samples in the clip.
+        window: Samples in the window, or None where the model takes any length.
+    """
+
+    def __init__(self, rule: FillRule, spec: StftSpec, length: int, window: int | None) -> None:
+        self.n_clip = spec.n_frames(length)
+        filled = window if window is not None and rule != "none" else length
+        source = source_index(rule, length, filled)
+        samples = (torch.arange(spec.n_frames(filled)) * spec.hop).clamp(max=filled - 1)
+        at = source[samples]
+        frames = torch.div(at + spec.hop // 2, spec.hop, rounding_mode="floor").clamp(max=self.n_clip - 1)
+        self.sounding = at >= 0
+        # A silent frame takes the mask of the last sounding one: its window still reaches into the sound.
+        last = torch.cummax(torch.where(self.sounding, torch.arange(len(at)), 0), dim=0).values
+        self.source = frames[last]
+
+    @property
+    def n_window(self) -> int:
+        """Frames of the filled window."""
+        return len(self.source)
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """Repeat a mask over the copies, ``(..., n_clip)`` to ``(..., n_window)``."""
+        return mask[..., self.source.to(mask.device)]
+
+    def adjoint(self, relevance: Tensor) -> Tensor:
+        """Sum the relevance of copies, ``(..., n_window)`` to ``(..., n_clip)``; silence has no source."""
+        out = relevance.new_zeros(*relevance.shape[:-1], self.n_clip)
+        sounding = self.sounding.to(relevance.device)
+        return out.index_add_(-1, self.source.to(relevance.device)[sounding], relevance[..., sounding])

@@ -1,0 +1,303 @@
+"""What a backend must give.
+
+A black box gives ``embed_audio`` and ``embed_text``; every explainer that needs no gradients works on it.
+A :class:`SpectralModel` is split at the mel input, so that masks act on power or mel power and gradients
+reach the waveform.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from zsxai.errors import InputError
+from zsxai.fill import FillRule, fill
+from zsxai.spectral import FrontEnd, Grid
+
+
+class AudioSpec(BaseModel):
+    """What a model wants to hear.
+
+    Attributes:
+        sample_rate: Samples per second.
+        window: Seconds the model hears at once, or None where it takes any length.
+        fill: How a shorter clip fills the window.
+        overlap: Part of the window that consecutive windows of a longer recording share, in [0, 1).
+        pooling: How the scores of several windows make the score of the file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample_rate: int = Field(gt=0)
+    window: float | None = Field(default=None, gt=0)
+    fill: FillRule = "zero"
+    overlap: float = Field(default=0.5, ge=0, lt=1)
+    pooling: Literal["mean", "max"] = "mean"
+
+    @property
+    def window_samples(self) -> int | None:
+        """Samples in the window."""
+        return None if self.window is None else round(self.window * self.sample_rate)
+
+
+class ModelCard(BaseModel):
+    """Who made the model, from what, under which licence.
+
+    Attributes:
+        name: Registry name with its argument, such as ``hf:laion/clap-htsat-unfused``.
+        summary: One sentence.
+        licence: SPDX expression, or a sentence where there is none.
+        source: Where the weights come from.
+        weights_sha256: Hash of the weights; None for a black box that gives none.
+        training_data: Recordings the model was trained on.
+        limits: What the model is not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    summary: str = ""
+    licence: str = "unknown"
+    source: str = "unknown"
+    weights_sha256: str | None = None
+    training_data: str = "unknown"
+    limits: str = ""
+
+
+class ZeroShotModel(ABC):
+    """A loaded zero-shot audio classifier, as far as every explainer may rely on it.
+
+    Attributes:
+        card: Licence, sources, hash.
+        audio_spec: Sample rate, window, fill.
+        logit_scale: Factor on cosines before a softmax, or None where the model gives none.
+        device: Where tensors go.
+    """
+
+    card: ModelCard
+    audio_spec: AudioSpec
+    logit_scale: float | None = None
+    device: torch.device = torch.device("cpu")
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        return self.audio_spec.sample_rate
+
+    @abstractmethod
+    def embed_audio(self, waveforms: Tensor) -> Tensor:
+        """Embed clips.
+
+        Args:
+            waveforms: ``(B, T)`` float32 at :attr:`sample_rate`, at most one window long.
+
+        Returns:
+            ``(B, D)`` unit rows.
+        """
+
+    @abstractmethod
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """Embed prompts, ``(P, D)`` unit rows in the space of :meth:`embed_audio`."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Three differentiable stages of a batch of clips, each filled to the model's window.
+
+    Attributes:
+        power: ``(B, F, N)`` STFT power; None where the features were re-entered at mel.
+        mel: ``(B, n_mels, N)`` mel power.
+        input: What the encoder takes, any layout.
+        extras: What else the encoder takes (``is_longer`` of Hugging Face).
+    """
+
+    power: Tensor | None
+    mel: Tensor
+    input: Tensor
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """An encoder's feature map, unfolded to frequency x time.
+
+    Attributes:
+        name: Name of its tap.
+        values: ``(B, C, f, t)``, frequency low to high, on the autograd path.
+        grid: Where its cells lie, in hertz and in seconds of the window.
+    """
+
+    name: str
+    values: Tensor
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Result of the audio encoder: ``embedding`` ``(B, D)`` unit rows and feature maps, early to late."""
+
+    embedding: Tensor
+    feature_maps: tuple[FeatureMap, ...]
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """Result of the text encoder.
+
+    Attributes:
+        embedding: ``(P, D)`` unit rows.
+        tokens: ``(P, L, E)`` token states, or None where the backend has none.
+        token_mask: ``(P, L)`` bool, True on real tokens.
+    """
+
+    embedding: Tensor
+    tokens: Tensor | None = None
+    token_mask: Tensor | None = None
+
+
+class SpectralModel(ZeroShotModel):
+    """A model split at its mel input.
+
+    An adapter sets :attr:`front_end` and :attr:`taps`, and writes :meth:`model_input`, :meth:`encode` and
+    :meth:`encode_text`.
+
+    Attributes:
+        front_end: STFT and mel, with the checkpoint's numbers.
+        taps: Identity modules laid over the unfolded ``(B, C, f, t)`` maps, by name, early to late. Captum's layer
+            methods and hooks attach here.
+    """
+
+    front_end: FrontEnd
+    taps: Mapping[str, nn.Module]
+
+    @abstractmethod
+    def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Lay ``(B, n_mels, N)`` log-mel out as the encoder wants it; returns the input and the extras."""
+
+    @abstractmethod
+    def encode(self, features: Features) -> Encoding:
+        """Run the audio encoder on ``features.input`` and ``features.extras``."""
+
+    @abstractmethod
+    def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
+        """Run the text encoder."""
+
+    def features(self, waveforms: Tensor) -> Features:
+        """Fill clips to the window and compute their stages.
+
+        Args:
+            waveforms: ``(B, T)`` float32, at most one window long.
+
+        Raises:
+            InputError: If a clip is longer than the window (``zsxai.explain`` and ``classify`` cut windows).
+        """
+        window = self.audio_spec.window_samples
+        if window is not None and waveforms.shape[-1] > window:
+            raise InputError(
+                f"{waveforms.shape[-1]} samples are more than the {window} of one window of {self.card.name}; "
+                "zsxai.explain and zsxai.classify cut longer recordings into windows"
+            )
+        filled = fill(waveforms.to(self.device), self.audio_spec.fill, window)
+        return self.features_from_power(self.front_end.power(filled))
+
+    def features_from_power(self, power: Tensor) -> Features:
+        """Re-enter at STFT power ``(B, F, N)`` of the filled window."""
+        features = self.features_from_mel(self.front_end.mel(power))
+        return Features(power, features.mel, features.input, features.extras)
+
+    def features_from_mel(self, mel: Tensor) -> Features:
+        """Re-enter at mel power ``(B, n_mels, N)`` of the filled window."""
+        model_input, extras = self.model_input(self.front_end.log(mel), mel)
+        return Features(None, mel, model_input, extras)
+
+    def embed_audio(self, waveforms: Tensor) -> Tensor:
+        """See :meth:`ZeroShotModel.embed_audio`; differentiable to the waveform."""
+        return self.encode(self.features(waveforms)).embedding
+
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """See :meth:`ZeroShotModel.embed_text`."""
+        return self.encode_text(prompts).embedding
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged."""
+        return tuple(v for v in vars(self).values() if isinstance(v, nn.Module))
+
+
+@contextmanager
+def evaluating(model: ZeroShotModel) -> Iterator[None]:
+    """Put a model's modules in eval mode inside a ``with`` and restore each one's own mode after."""
+    modules = model.modules() if isinstance(model, SpectralModel) else ()
+    was_training = [m for root in modules for m in root.modules() if m.training]
+    try:
+        for root in modules:
+            root.eval()
+        yield
+    finally:
+        for m in was_training:
+            m.training = True
+
+
+@runtime_checkable
+class BlackBoxLike(Protocol):
+    """The least an object must have to be explained."""
+
+    sample_rate: int
+
+    def embed_audio(self, waveforms: Tensor) -> Tensor:
+        """``(B, T)`` to ``(B, D)``."""
+        ...
+
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """Prompts to ``(P, D)``."""
+        ...
+
+
+class BlackBox(ZeroShotModel):
+    """Any object with ``sample_rate``, ``embed_audio`` and ``embed_text`` as a :class:`ZeroShotModel`.
+
+    Args:
+        inner: The object. Optional attributes ``window`` (seconds), ``logit_scale`` and ``name`` are taken over.
+    """
+
+    def __init__(self, inner: BlackBoxLike) -> None:
+        self.inner = inner
+        name = str(getattr(inner, "name", type(inner).__name__))
+        self.card = ModelCard(name=name, summary="A black box: no gradients, no feature maps.")
+        self.audio_spec = AudioSpec(
+            sample_rate=int(inner.sample_rate), window=getattr(inner, "window", None), fill="none"
+        )
+        scale = getattr(inner, "logit_scale", None)
+        self.logit_scale = None if scale is None else float(scale)
+
+    def embed_audio(self, waveforms: Tensor) -> Tensor:
+        """Embed by the inner object and make the rows unit."""
+        return nn.functional.normalize(_tensor(self.inner.embed_audio(waveforms)), dim=-1)
+
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """Embed by the inner object and make the rows unit."""
+        return nn.functional.normalize(_tensor(self.inner.embed_text(list(prompts))), dim=-1)
+
+
+def _tensor(value: Any) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float32)
+
+
+def as_model(obj: object) -> ZeroShotModel:
+    """Take a :class:`ZeroShotModel` as it is and wrap a black box.
+
+    Raises:
+        InputError: If the object lacks what a model needs; the message names what is missing.
+    """
+    if isinstance(obj, ZeroShotModel):
+        return obj
+    if isinstance(obj, BlackBoxLike):
+        return BlackBox(obj)
+    missing = [n for n in ("sample_rate", "embed_audio", "embed_text") if not hasattr(obj, n)]
+    raise InputError(f"{type(obj).__name__} is no zero-shot model: it lacks {', '.join(missing)}")

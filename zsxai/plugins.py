@@ -1,0 +1,99 @@
+"""Loading and registering plugins by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from zsxai.errors import InputError
+from zsxai.explainer import Explainer
+from zsxai.model import BlackBoxLike, SpectralModel, ZeroShotModel, as_model
+from zsxai.registry import EXPLAINERS, MODELS
+
+PREFERRED_EXPLAINERS = ("gradcam", "occlusion")
+"""What ``explainer=None`` tries in turn; the first that the model can carry is used and recorded."""
+
+
+def load_model(model: object, *, device: str | None = None, **options: Any) -> ZeroShotModel:
+    """Load a model by name, or wrap an object.
+
+    Args:
+        model: ``"tiny"``, ``"hf:<id or folder>"``, a registered name, or an object with ``sample_rate``,
+            ``embed_audio`` and ``embed_text``.
+        device: A torch device; the CPU where None.
+        **options: What the backend's loader takes besides.
+
+    Raises:
+        InputError: If the name is unknown or the weights are missing or corrupt.
+        MissingExtraError: If the backend's package is not installed.
+    """
+    if not isinstance(model, str):
+        return as_model(model)
+    name, _, argument = model.partition(":")
+    loader = MODELS.get(name)
+    if not callable(loader) or isinstance(loader, ZeroShotModel):
+        return as_model(loader)
+    try:
+        return as_model(loader(argument or None, device=device, **options))
+    except ModuleNotFoundError as error:
+        raise MODELS.missing(name, error) from error
+    except TypeError as error:
+        if options and "unexpected keyword" in str(error):
+            raise InputError(f"the model {name!r} does not take these options: {', '.join(options)}") from error
+        raise
+
+
+def load_explainer(explainer: object, **options: Any) -> Explainer:
+    """Load an explainer by name, or set options on an object.
+
+    Args:
+        explainer: A registered name or an :class:`~zsxai.explainer.Explainer`.
+        **options: Its fields.
+
+    Raises:
+        InputError: If the name or an option is unknown, or a value does not fit.
+    """
+    name = explainer if isinstance(explainer, str) else type(explainer).__name__
+    plugin = EXPLAINERS.get(explainer) if isinstance(explainer, str) else explainer
+    if isinstance(plugin, Explainer):
+        if not options:
+            return plugin
+        options = {**plugin.model_dump(), **options}
+        plugin = type(plugin)
+    if not (isinstance(plugin, type) and issubclass(plugin, Explainer)):
+        raise InputError(f"{name!r} is no explainer: subclass zsxai.Explainer and write attribute()")
+    try:
+        return plugin(**options)
+    except ValidationError as error:
+        raise InputError(f"explainer {name!r}: {first_problem(error, plugin.model_fields)}") from error
+
+
+def first_problem(error: ValidationError, fields: Mapping[str, object]) -> str:
+    """The first complaint of pydantic as one line; an unknown name brings the known ones."""
+    problem = error.errors()[0]
+    where = ".".join(map(str, problem["loc"])) or "options"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown option {where!r}; it takes {', '.join(fields)}"
+    return f"{where}: {problem['msg']} (got {problem.get('input')!r})"
+
+
+def default_explainer(model: ZeroShotModel) -> str:
+    """The first of :data:`PREFERRED_EXPLAINERS` that a model can carry."""
+    available = EXPLAINERS.names()
+    for name in PREFERRED_EXPLAINERS:
+        if name in available and (isinstance(model, SpectralModel) or not EXPLAINERS.get(name).card.needs_gradients):
+            return name
+    raise InputError("no explainer is installed that this model can carry; see zsxai.list_explainers()")
+
+
+def register_model(name: str, model: object, *, overwrite: bool = False) -> None:
+    """Register a model object, or a loader ``f(argument, *, device)``, for this process."""
+    is_loader = callable(model) and not isinstance(model, (ZeroShotModel, BlackBoxLike))
+    MODELS.register(name, model if is_loader else as_model(model), overwrite=overwrite)
+
+
+def register_explainer(name: str, explainer: Explainer | type[Explainer], *, overwrite: bool = False) -> None:
+    """Register an explainer, class or object, for this process."""
+    EXPLAINERS.register(name, explainer, overwrite=overwrite)

@@ -1,0 +1,24 @@
+"""STFT, mel, grids, masks: everything between a waveform and a map on seconds x hertz."""
+
+from zsxai.spectral.front_end import FrontEnd, FrontEndSpec, Stft, StftSpec
+from zsxai.spectral.grid import Domain, Grid, heard_band, map_grid, mel_grid, patch_grid, stft_grid
+from zsxai.spectral.mask import Masking, Scale, floor_of, render, spread
+
+__all__ = [
+    "Domain",
+    "FrontEnd",
+    "FrontEndSpec",
+    "Grid",
+    "Masking",
+    "Scale",
+    "Stft",
+    "StftSpec",
+    "floor_of",
+    "heard_band",
+    "map_grid",
+    "mel_grid",
+    "patch_grid",
+    "render",
+    "spread",
+    "stft_grid",
+]

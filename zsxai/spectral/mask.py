@@ -1,0 +1,114 @@
+"""What a mask does to power, on either scale, and how it becomes audio.
+
+A mask M in [0, 1] is an exact power gain on both scales:
+
+* ``log``: the level moves toward a floor, ``P' = floor^(1-M) P^M`` (power at or under the floor stays);
+* ``gain``: magnitude times M, ``P' = M^2 P``; kept + residue = input.
+
+M = 1 leaves the clip, M = 0 is silence (the floor on ``log``). Raw decibels are never multiplied: 0 x dB is loud.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from zsxai.spectral.front_end import FrontEnd, Stft
+from zsxai.spectral.grid import Domain
+
+Scale = Literal["log", "gain"]
+DYNAMIC_RANGE_DB = 80.0
+
+
+class Masking(BaseModel):
+    """How masks act: domain, scale and floor, stored with every mask.
+
+    Attributes:
+        domain: ``stft`` (linear frequency) or ``mel``.
+        scale: ``log`` or ``gain``.
+        floor: Power, in the domain's own units, toward which ``log`` moves.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    domain: Domain
+    scale: Scale = "log"
+    floor: float = Field(gt=0)
+
+    def gain(self, power: Tensor, mask: Tensor) -> Tensor:
+        """Power gain of a mask.
+
+        Args:
+            power: ``(..., F, N)`` power in the domain.
+            mask: Broadcastable to ``power``, in [0, 1].
+
+        Returns:
+            Gain in [0, 1], shaped as the broadcast of both; multiply power by it.
+        """
+        if self.scale == "gain":
+            return mask.square()
+        return (self.floor / power.clamp(min=self.floor)) ** (1.0 - mask)
+
+
+def floor_of(power: Tensor, model_floor: float) -> float:
+    """The default floor: the higher of the model's own and 80 dB under the clip's peak power."""
+    return max(model_floor, float(power.max()) * 10.0 ** (-DYNAMIC_RANGE_DB / 10.0))
+
+
+def spread(bank: Tensor, mel_values: Tensor) -> Tensor:
+    """Carry values from mel bands to STFT bins by the bank's own weights, ``(..., M, N)`` to ``(..., F, N)``.
+
+    Bins outside the bank get 0. Constant values stay constant inside the band.
+    """
+    weights = bank / bank.sum(dim=0, keepdim=True).clamp(min=1e-30)
+    return weights.T.to(mel_values.dtype) @ mel_values
+
+
+def audio_gain(front_end: Stft, masking: Masking, power: Tensor, mask: Tensor, *, residue: bool = False) -> Tensor:
+    """Power gain on STFT bins of a mask in either domain.
+
+    Outside the model's band the explanation is silent and the residue keeps everything.
+
+    Args:
+        front_end: Gives the mel bank where the mask is on mel.
+        masking: How the mask acts.
+        power: ``(F, N)`` STFT power of the clip.
+        mask: ``(..., rows, N)`` in [0, 1], 0 outside the band.
+        residue: Gain of what the mask leaves (1 - M) instead of what it keeps.
+
+    Returns:
+        ``(..., F, N)`` in [0, 1]. On ``gain`` the roots of kept and residue sum to 1.
+    """
+    if masking.domain == "stft":
+        return masking.gain(power, 1.0 - mask if residue else mask)
+    if not isinstance(front_end, FrontEnd):
+        raise TypeError("a mel mask needs a front end with a mel bank")
+    bank = front_end.bank.to(power.dtype)
+    if masking.scale == "gain":
+        kept = spread(bank, mask)
+        return (1.0 - kept if residue else kept).square()
+    gain = spread(bank, masking.gain(front_end.mel(power), 1.0 - mask if residue else mask))
+    if residue:
+        gain = gain + (bank.sum(dim=0) == 0).to(gain.dtype)[:, None]
+    return gain
+
+
+def render(front_end: Stft, masking: Masking, waveform: Tensor, mask: Tensor, *, residue: bool = False) -> Tensor:
+    """Audio of a mask, with the mixture's phase.
+
+    Args:
+        front_end: Gives the STFT (and the bank, for mel masks).
+        masking: How the mask acts.
+        waveform: ``(T,)`` samples.
+        mask: ``(..., rows, N)`` in [0, 1] on the clip's grid.
+        residue: What the mask leaves instead of what it keeps.
+
+    Returns:
+        ``(..., T)`` float32, as long as the input.
+    """
+    spectrum = front_end.complex(waveform)
+    power = spectrum.real.square() + spectrum.imag.square()
+    gain = audio_gain(front_end, masking, power, mask.to(power.dtype), residue=residue)
+    return front_end.inverse(spectrum * gain.sqrt(), waveform.shape[-1])

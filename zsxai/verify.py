@@ -1,0 +1,86 @@
+"""Check an explanation against its own arrays and score it again."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from zsxai.audio import fingerprint
+from zsxai.explanation import Explanation
+from zsxai.model import evaluating
+from zsxai.plugins import load_model
+from zsxai.scoring import POOLED, kept_energy, pool, score_masks
+from zsxai.windows import Recording
+
+TOLERANCE = 1e-4
+"""Scores of another machine or library version may differ by rounding, not by more."""
+
+
+class Check(BaseModel):
+    """One thing that was checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Verification(BaseModel):
+    """What :meth:`Explanation.verify` found; true where every check passed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return "\n".join(f"{'ok    ' if c.ok else 'FAILED'} {c.name}: {c.detail}" for c in self.checks)
+
+
+def verify(explanation: Explanation, model: object | None = None) -> Verification:
+    """Check an explanation.
+
+    Args:
+        explanation: What to check.
+        model: A model object; the recorded name is loaded where None.
+    """
+    e = explanation
+    loaded = load_model(e.provenance.model if model is None else model)
+    recorded, actual = e.provenance.model_card.get("weights_sha256"), loaded.card.weights_sha256
+    recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed)
+    inside = bool((e.mask >= 0).all() and (e.mask <= 1).all() and not e.mask[~e.grid.in_band].any())
+    checks = [
+        _check("audio", fingerprint(e.original) == e.provenance.audio_sha256, "hash of the samples"),
+        _check("mask", inside and bool(np.isfinite(e.relevance).all()), "in [0, 1], 0 outside the band, finite"),
+        _check("weights", recorded == actual, f"recorded {_short(recorded)}, loaded {_short(actual)}"),
+    ]
+    if recording.grid.shape != e.mask.shape or loaded.sample_rate != e.sample_rate:
+        checks.append(_check("grid", False, f"the model's grid is {recording.grid.shape}, the mask's {e.mask.shape}"))
+        return Verification(checks=tuple(checks))
+    with evaluating(loaded):
+        target = e.target.bind(loaded, e.provenance.template)
+        mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
+        again = pool(score_masks(recording, mask, [target])[0], e.provenance.pooling)
+        again["kept_energy"] = float(kept_energy(recording, mask)[0])
+    again["mask_mean"] = float(e.mask[e.grid.in_band].mean())
+    for name in (*POOLED, "mask_mean", "kept_energy"):
+        was, now = getattr(e, name), again[name]
+        checks.append(_check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}"))
+    return Verification(checks=tuple(checks))
+
+
+def _check(name: str, ok: bool, detail: str) -> Check:
+    return Check(name=name, ok=ok, detail=detail)
+
+
+def _short(digest: object) -> str:
+    return str(digest)[:12]

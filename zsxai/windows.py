@@ -1,0 +1,323 @@
+"""Recordings longer than the model's window, as overlapping windows on one grid."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsxai.errors import InputError
+from zsxai.fill import FrameMap
+from zsxai.model import Encoding, Features, SpectralModel, ZeroShotModel
+from zsxai.spectral import (
+    Domain,
+    FrontEndSpec,
+    Grid,
+    Masking,
+    Scale,
+    Stft,
+    StftSpec,
+    floor_of,
+    heard_band,
+    mel_grid,
+    render,
+    stft_grid,
+)
+
+BATCH_SIZE = 8
+"""Clips per forward: on two CPU cores larger batches are slower, not faster (docs/architecture.md)."""
+
+_SILENCE = 1e-12
+"""Floor for a black box, whose own floor is unknown: power of an STFT bin 120 dB under one."""
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """Raw, signed relevance on an explainer's own cells.
+
+    Attributes:
+        values: ``(P, f, n)``, or ``(f, n)`` for one target.
+        grid: Where the cells lie.
+        on: ``window`` where they lie on the filled window the model heard, ``clip`` where on the clip itself.
+    """
+
+    values: Tensor
+    grid: Grid
+    on: Literal["window", "clip"]
+
+
+def split(samples: int, window: int | None, overlap: float, hop: int) -> list[tuple[int, int]]:
+    """Cut a recording into windows.
+
+    Args:
+        samples: Samples in the recording.
+        window: Samples in a window, or None for one window as long as the recording.
+        overlap: Part that neighbours share at least, in [0, 1).
+        hop: Starts are multiples of this, so that the frames of windows fall on the recording's own.
+
+    Returns:
+        ``(start, stop)`` in samples, rising; together they cover the recording.
+    """
+    if window is None or samples <= window:
+        return [(0, samples)]
+    step = max(hop, int(window * (1.0 - overlap)) // hop * hop)
+    last = -(-(samples - window) // hop) * hop
+    starts = [*range(0, last, step), last]
+    return [(start, min(start + window, samples)) for start in starts]
+
+
+def batches(count: int, size: int) -> Iterable[slice]:
+    """Slices of at most ``size`` over ``count`` rows."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+class Clip:
+    """At most one window of a recording, as an explainer sees it.
+
+    Args:
+        model: The model to explain.
+        waveform: ``(T,)`` float32 at the model's rate.
+        masking: How masks act.
+        stft: Transform that masks and audio use; the model's own front end where it has one.
+        seed: Seed of whatever is random.
+        batch_size: Clips per forward.
+    """
+
+    def __init__(
+        self,
+        model: ZeroShotModel,
+        waveform: Tensor,
+        masking: Masking,
+        stft: Stft,
+        *,
+        seed: int = 0,
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        self.model = model
+        self.waveform = waveform
+        self.masking = masking
+        self.stft = stft
+        self.seed = seed
+        self.batch_size = batch_size
+        window = model.audio_spec.window_samples
+        self.samples = waveform.shape[-1]
+        rule = model.audio_spec.fill if isinstance(model, SpectralModel) else "none"
+        self.frames = FrameMap(rule, stft.stft_spec, self.samples, window)
+        self.window_samples = self.samples if window is None or rule == "none" else window
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Grid of the clip, on which masks lie."""
+        return make_grid(self.stft.stft_spec, self.masking.domain, self.samples)
+
+    @cached_property
+    def window_grid(self) -> Grid:
+        """Grid of the window that the clip fills, in the mask's domain."""
+        return make_grid(self.stft.stft_spec, self.masking.domain, self.window_samples)
+
+    @property
+    def spectral(self) -> SpectralModel:
+        """The model, where it is split at its mel input.
+
+        Raises:
+            InputError: If the model is a black box.
+        """
+        if not isinstance(self.model, SpectralModel):
+            raise InputError(
+                f"{self.model.card.name} is a black box, without gradients: use an explainer that needs none, "
+                "such as 'occlusion'"
+            )
+        return self.model
+
+    @cached_property
+    def features(self) -> Features:
+        """Stages of the clip, a batch of one, without a graph."""
+        with torch.no_grad():
+            return self.spectral.features(self.waveform[None])
+
+    @cached_property
+    def power(self) -> Tensor:
+        """STFT power of the clip itself (not of the filled window), ``(F, N)``."""
+        with torch.no_grad():
+            return self.stft.power(self.waveform)
+
+    @cached_property
+    def power_on_grid(self) -> Tensor:
+        """Power of the clip in the mask's domain, ``(F, N)`` on :attr:`grid`."""
+        if self.masking.domain == "mel":
+            with torch.no_grad():
+                return self.spectral.front_end.mel(self.power)
+        return self.power
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """Encoding of the clip, a batch of one, without a graph."""
+        with torch.no_grad():
+            return self.spectral.encode(self.features)
+
+    @cached_property
+    def embedding(self) -> Tensor:
+        """Embedding of the clip, ``(D,)``."""
+        if isinstance(self.model, SpectralModel):
+            return self.encoding.embedding[0]
+        with torch.no_grad():
+            return self.model.embed_audio(self.waveform[None])[0]
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A generator keyed by the clip, the seed and a purpose; never by the prompt."""
+        digest = hashlib.sha256(self.waveform.cpu().numpy().tobytes())
+        digest.update(f"{self.seed}/{purpose}".encode())
+        return torch.Generator().manual_seed(int.from_bytes(digest.digest()[:7], "big"))
+
+    def embed_masked(self, masks: Tensor) -> Tensor:
+        """Embed the clip under masks; differentiable in the masks where the model is.
+
+        Args:
+            masks: ``(K, F, N)`` in [0, 1] on :attr:`grid`, 0 outside the band.
+
+        Returns:
+            ``(K, D)``.
+        """
+        return torch.cat([self._embed(masks[part]) for part in batches(len(masks), self.batch_size)])
+
+    def _embed(self, masks: Tensor) -> Tensor:
+        model = self.model
+        masks = masks.to(model.device)
+        if not isinstance(model, SpectralModel):
+            return model.embed_audio(render(self.stft, self.masking, self.waveform, masks))
+        mask = self.frames.forward(masks)
+        power = self.features.power
+        if self.masking.domain == "mel":
+            mel = self.features.mel
+            return model.encode(model.features_from_mel(mel * self.masking.gain(mel, mask))).embedding
+        if power is None:
+            raise RuntimeError("features() of a spectral model gives the STFT power")
+        masked = power * self.masking.gain(power, mask.to(power.dtype))
+        return model.encode(model.features_from_power(masked)).embedding
+
+    def place(self, relevance: Relevance) -> np.ndarray:
+        """Carry relevance from an explainer's cells to the clip's grid.
+
+        Args:
+            relevance: Values ``(P, f, n)`` on cells of the filled window or of the clip.
+
+        Returns:
+            ``(P, F, N)`` float32; on a filled window the relevance of repeated copies is summed.
+        """
+        values = relevance.values.detach().cpu().numpy()
+        if relevance.on == "clip":
+            return relevance.grid.resample(values, self.grid)
+        filled = torch.from_numpy(relevance.grid.resample(values, self.window_grid))
+        return self.frames.adjoint(filled).numpy()
+
+
+class Recording:
+    """A whole recording before one model: its grid, its windows, its masks and their audio.
+
+    Args:
+        model: The model.
+        waveform: ``(T,)`` float32 numpy at the model's rate.
+        domain: Where masks lie, ``stft`` or ``mel``.
+        scale: How masks act, ``log`` or ``gain``.
+        seed: Seed of whatever is random.
+        batch_size: Clips per forward.
+        masking: A masking to use as it is, in place of ``domain`` and ``scale``.
+    """
+
+    def __init__(
+        self,
+        model: ZeroShotModel,
+        waveform: np.ndarray,
+        *,
+        domain: Domain = "stft",
+        scale: Scale = "log",
+        seed: int = 0,
+        batch_size: int | None = None,
+        masking: Masking | None = None,
+    ) -> None:
+        self.model = model
+        self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
+        self.samples = len(waveform)
+        if isinstance(model, SpectralModel):
+            self.stft: Stft = model.front_end
+        else:
+            self.stft = Stft(black_box_stft(model.sample_rate)).to(model.device)
+        self.masking = masking or self._masking(domain, scale)
+        audio = model.audio_spec
+        spec = self.stft.stft_spec
+        self.spans = split(self.samples, audio.window_samples, audio.overlap, spec.hop)
+        self.clips = [
+            Clip(model, self.waveform[a:b], self.masking, self.stft, seed=seed, batch_size=batch_size or BATCH_SIZE)
+            for a, b in self.spans
+        ]
+        self.grid = make_grid(spec, self.masking.domain, self.samples)
+
+    def _masking(self, domain: Domain, scale: Scale) -> Masking:
+        if domain not in ("stft", "mel"):
+            raise InputError(f"domain is 'stft' or 'mel', not {domain!r}")
+        if scale not in ("log", "gain"):
+            raise InputError(f"scale is 'log' or 'gain', not {scale!r}")
+        with torch.no_grad():
+            power = self.stft.power(self.waveform)
+            if isinstance(self.model, SpectralModel):
+                front_end = self.model.front_end
+                if domain == "mel":
+                    floor = floor_of(front_end.mel(power), front_end.spec.floor)
+                else:
+                    floor = floor_of(power, front_end.power_floor)
+            elif domain == "mel":
+                raise InputError(f"{self.model.card.name} is a black box, without a mel input: use domain='stft'")
+            else:
+                floor = floor_of(power, _SILENCE)
+        return Masking(domain=domain, scale=scale, floor=floor)
+
+    def _frames(self, index: int) -> slice:
+        first = self.spans[index][0] // self.stft.stft_spec.hop
+        return slice(first, first + self.clips[index].grid.shape[1])
+
+    def stitch(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+        """Join the maps of all windows, ``(P, F, n)`` each, to ``(P, F, N)``; where windows overlap, their mean."""
+        total = np.zeros((*maps[0].shape[:-1], self.grid.shape[1]), dtype=np.float64)
+        count = np.zeros(self.grid.shape[1])
+        for index, values in enumerate(maps):
+            frames = self._frames(index)
+            total[..., frames] += values
+            count[frames] += 1
+        return (total / count).astype(np.float32)
+
+    def cut(self, mask: Tensor, index: int) -> Tensor:
+        """The part of ``(..., F, N)`` masks that lies on window ``index``."""
+        return mask[..., self._frames(index)]
+
+    def render(self, mask: Tensor, *, residue: bool = False) -> Tensor:
+        """Audio of ``(..., F, N)`` masks, ``(..., T)``."""
+        with torch.no_grad():
+            return render(self.stft, self.masking, self.waveform, mask.to(self.model.device), residue=residue)
+
+    def embed_windows(self, waveforms: Tensor) -> list[Tensor]:
+        """Embed ``(K, T)`` versions of the recording window by window: one ``(K, D)`` per window."""
+        size = self.clips[0].batch_size
+        with torch.no_grad():
+            return [
+                torch.cat([self.model.embed_audio(waveforms[part, a:b]) for part in batches(len(waveforms), size)])
+                for a, b in self.spans
+            ]
+
+
+def black_box_stft(sample_rate: int) -> StftSpec:
+    """The STFT for masks on a black box: a window of about 32 ms, three quarters overlapped."""
+    n_fft = 2 ** round(np.log2(0.032 * sample_rate))
+    return StftSpec(sample_rate=sample_rate, n_fft=int(n_fft), hop=int(n_fft) // 4)
+
+
+def make_grid(spec: StftSpec, domain: Domain, samples: int) -> Grid:
+    """Grid of a clip in a domain."""
+    if not isinstance(spec, FrontEndSpec):
+        return stft_grid(spec, samples)
+    return mel_grid(spec, samples) if domain == "mel" else stft_grid(spec, samples, heard_band(spec))
