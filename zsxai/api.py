@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
@@ -42,10 +42,30 @@ class Classification(NamedTuple):
     similarity: float
 
 
+class ExplainOptions(TypedDict, total=False):
+    """Keyword arguments of :func:`explain`, for :func:`explain_many` and type checkers."""
+
+    sample_rate: int | None
+    model: object
+    explainer: object | None
+    options: Mapping[str, Any] | None
+    against: Sequence[str]
+    among: Sequence[str]
+    template: str | None
+    domain: Domain
+    scale: Scale
+    seed: int
+    device: str | None
+    batch_size: int | None
+    progress: bool | None
+
+
 @overload
-def explain(audio: object, prompt: str | Target, **options: Any) -> Explanation: ...
+def explain(audio: object, prompt: str | Target, **options: Unpack[ExplainOptions]) -> Explanation: ...
 @overload
-def explain(audio: object, prompt: Sequence[str | Target], **options: Any) -> list[Explanation]: ...
+def explain(
+    audio: object, prompt: list[str] | list[Target] | list[str | Target], **options: Unpack[ExplainOptions]
+) -> list[Explanation]: ...
 def explain(
     audio: object,
     prompt: object,
@@ -104,23 +124,24 @@ def explain(
     return made if _is_list(prompt) else made[0]
 
 
-def explain_many(pairs: Iterable[tuple[object, object]], **options: Any) -> Iterator[Explanation | list[Explanation]]:
+def explain_many(
+    pairs: Iterable[tuple[object, str | Target]], **options: Unpack[ExplainOptions]
+) -> Iterator[Explanation]:
     """Explain many recordings, one at a time, with one model.
 
     Args:
-        pairs: ``(audio, prompt)`` pairs.
+        pairs: ``(audio, prompt)`` pairs; arrays as ``{"array", "sampling_rate"}`` or with ``sample_rate``.
         **options: As :func:`explain` takes; ``progress`` shows one bar over the pairs.
 
     Yields:
         What :func:`explain` returns, in order.
     """
-    progress = options.pop("progress", None)
-    loaded = _model(options.pop("model", "tiny"), options.pop("device", None))
-    total = len(pairs) if isinstance(pairs, Sequence) else 0
+    progress = options.get("progress")
+    options["progress"] = False
+    options["model"] = _model(options.get("model", "tiny"), options.pop("device", None))
+    total = len(pairs) if isinstance(pairs, Sequence) else None
     for audio, prompt in track(pairs, total, "explaining", progress):
-        if isinstance(audio, tuple):
-            raise InputError("explain_many takes (audio, prompt) pairs; give arrays as {'array', 'sampling_rate'}")
-        yield explain(audio, prompt, model=loaded, progress=False, **options)  # type: ignore[call-overload]
+        yield explain(audio, prompt, **options)
 
 
 def classify(

@@ -9,16 +9,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], total: int, label: str, progress: bool | None) -> Iterator[T]:
+def track(items: Iterable[T], total: int | None, label: str, progress: bool | None) -> Iterator[T]:
     """Yield items under a progress bar with the time left.
 
     Args:
         items: What to go through.
-        total: How many there are.
+        total: How many there are, where that is known.
         label: What is being done.
         progress: True or False, or None for a bar on a terminal where there is more than one item.
     """
-    show = progress if progress is not None else sys.stderr.isatty() and total > 1
+    show = progress if progress is not None else sys.stderr.isatty() and total != 1
     if not show:
         yield from items
         return

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from zsxai.metrics import functional as f
+from zsxai.metrics import summarise
+
+
+def test_probabilities_are_one_softmax_with_the_stated_scale():
+    cosines = np.random.default_rng(0).normal(size=(4, 7))
+    np.testing.assert_allclose(f.probabilities(cosines, 14.3), softmax(14.3 * cosines, axis=-1), rtol=1e-12)
+    assert np.ptp(f.probabilities(cosines / 10, 1.0)) < np.ptp(f.probabilities(cosines / 10, 14.3))
+
+
+@pytest.mark.parametrize(
+    ("function", "p", "other", "expected"),
+    [
+        (f.average_increase, [0.5, 0.5, 0.5], [0.6, 0.5, 0.4], [100, 0, 0]),
+        (f.average_drop, [0.6, 0.5, 0.2], [0.3, 0.5, 0.9], [50, 0, 0]),
+        (f.average_gain, [0.6, 0.5, 0.2], [0.8, 0.5, 0.1], [50, 0, 0]),
+        (f.faithfulness, [0.6, 0.2], [0.1, 0.5], [0.5, -0.3]),
+        (f.input_fidelity, [3, 4], [3, 5], [1, 0]),
+    ],
+)
+def test_by_hand(function, p, other, expected):
+    np.testing.assert_allclose(function(p, other), expected, atol=1e-12)
+
+
+def test_what_cannot_be_computed_is_counted_not_filled():
+    drops = f.average_drop([0.0, 0.5, np.nan], [0.1, 0.25, 0.5])
+    assert np.isnan(drops[[0, 2]]).all()
+    assert summarise(drops) == (50.0, 3, 2)
+    assert np.isnan(f.average_gain([1.0], [1.0])).all()
+    assert np.isnan(f.average_increase([np.nan], [0.5])).all()
+    assert np.isnan(summarise([np.nan]).mean)
+
+
+def test_mask_mean_and_kept_energy_count_only_the_band():
+    in_band = np.array([False, True, True])
+    masks = np.zeros((2, 3, 4))
+    masks[0, 1] = 1.0
+    masks[1, 0] = 1.0
+    np.testing.assert_allclose(f.mask_mean(masks, in_band), [0.5, 0.0])
+    power = np.ones((3, 4)) * np.array([[100.0], [3.0], [1.0]])
+    np.testing.assert_allclose(f.kept_energy(power, masks, in_band), [0.75, 0.0])
+    assert np.isnan(f.kept_energy(power * 0, masks, in_band)).all()

@@ -1,0 +1,112 @@
+"""Metrics as pure batched functions: one value per clip, so that intervals can be drawn over recordings.
+
+Probabilities come from :func:`probabilities` with a stated scale and are softmaxed once. (The published recipe
+softmaxes twice for Average Drop, which turns a true drop of 50 % into about 26 %.)
+Nothing is dropped: a value that cannot be computed is NaN, and :func:`summarise` counts it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Values = NDArray[np.float64]
+
+
+def probabilities(cosines: ArrayLike, logit_scale: float) -> Values:
+    """``softmax(logit_scale * cosine)`` over the label set.
+
+    Args:
+        cosines: ``(..., C)``.
+        logit_scale: The model's own; 1 is the literal softmax of arXiv 2405.17615, eq. 9 (nearly flat).
+
+    Returns:
+        ``(..., C)``, rows sum to 1.
+    """
+    logits = logit_scale * np.asarray(cosines, dtype=np.float64)
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def average_increase(p: ArrayLike, p_in: ArrayLike) -> Values:
+    """``100 [p_in > p]`` per clip (arXiv 2405.17615, eq. 11).
+
+    Args:
+        p: ``(B,)`` probability of the class on the clip.
+        p_in: ``(B,)`` on the masked-in clip.
+    """
+    whole, kept = _pair(p, p_in)
+    return np.where(np.isnan(whole) | np.isnan(kept), np.nan, 100.0 * (kept > whole))
+
+
+def average_drop(p: ArrayLike, p_in: ArrayLike) -> Values:
+    """``100 max(0, p - p_in) / p`` per clip, in [0, 100] (arXiv 2405.17615, eq. 12); NaN where p is 0."""
+    whole, kept = _pair(p, p_in)
+    return _ratio(100.0 * np.maximum(0.0, whole - kept), whole)
+
+
+def average_gain(p: ArrayLike, p_in: ArrayLike) -> Values:
+    """``100 max(0, p_in - p) / (1 - p)`` per clip, in [0, 100] (arXiv 2405.17615, eq. 13); NaN where p is 1."""
+    whole, kept = _pair(p, p_in)
+    return _ratio(100.0 * np.maximum(0.0, kept - whole), 1.0 - whole)
+
+
+def faithfulness(p: ArrayLike, p_out: ArrayLike) -> Values:
+    """``p - p_out`` per clip, in [-1, 1]: what removing the explanation costs (arXiv 2405.17615, eq. 10)."""
+    whole, left = _pair(p, p_out)
+    return whole - left
+
+
+def input_fidelity(predicted: ArrayLike, predicted_in: ArrayLike) -> Values:
+    """``[class of the masked-in clip = class of the clip]`` per clip, 0 or 1 (arXiv 2405.17615, eq. 14)."""
+    return (np.asarray(predicted) == np.asarray(predicted_in)).astype(np.float64)
+
+
+def mask_mean(masks: ArrayLike, in_band: ArrayLike) -> Values:
+    """Mean of ``(B, F, N)`` masks over the rows that the model hears, ``(B,)``."""
+    return np.asarray(np.asarray(masks, dtype=np.float64)[:, np.asarray(in_band, dtype=bool)].mean(axis=(1, 2)))
+
+
+def kept_energy(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values:
+    """Part of the in-band power that a mask keeps, ``(B,)`` in [0, 1]; NaN where there is none.
+
+    Args:
+        power: ``(B, F, N)`` or ``(F, N)``.
+        gain: ``(B, F, N)`` power gain of the masks (``Masking.gain``).
+        in_band: ``(F,)`` bool.
+    """
+    rows = np.asarray(in_band, dtype=bool)
+    heard = np.asarray(power, dtype=np.float64)[..., rows, :]
+    kept = np.asarray(gain, dtype=np.float64)[:, rows] * heard
+    return _ratio(kept.sum(axis=(1, 2)), np.broadcast_to(heard.sum(axis=(-2, -1)), len(kept)))
+
+
+class Summary(NamedTuple):
+    """Mean of the valid values, and how many there were.
+
+    Attributes:
+        mean: NaN where none is valid.
+        n: Values given.
+        n_invalid: NaN or infinite ones among them.
+    """
+
+    mean: float
+    n: int
+    n_invalid: int
+
+
+def summarise(values: ArrayLike) -> Summary:
+    """Mean of per-clip values with the invalid ones counted, never filled."""
+    array = np.asarray(values, dtype=np.float64)
+    valid = np.isfinite(array)
+    return Summary(float(array[valid].mean()) if valid.any() else float("nan"), array.size, int((~valid).sum()))
+
+
+def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Values, Values]:
+    return np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+
+
+def _ratio(over: Values, under: Values) -> Values:
+    return np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0)
