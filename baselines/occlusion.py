@@ -12,7 +12,7 @@ from pydantic import Field
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.spectral import patch_grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
+from zsxai.windows import Clip, Relevance, batches
 
 
 class Occlusion(Explainer):
@@ -43,17 +43,16 @@ class Occlusion(Explainer):
         rows = np.clip(np.searchsorted(cells.frequency_edges, clip.grid.frequencies, "right") - 1, 0, self.bands - 1)
         columns = np.searchsorted(cells.time_edges, clip.grid.times, "right") - 1
         columns = np.clip(columns, 0, cells.shape[1] - 1)
-        in_band = torch.from_numpy(clip.grid.in_band.astype(np.float32))[:, None]
-        row, column = torch.from_numpy(rows), torch.from_numpy(columns)
+        in_band = torch.from_numpy(clip.grid.in_band).float()
+        # One row per row and per column of patches: 1 on the cells of the grid that lie in it, and in the band.
+        high = (torch.from_numpy(rows) == torch.arange(cells.shape[0])[:, None]) * in_band
+        long = (torch.from_numpy(columns) == torch.arange(cells.shape[1])[:, None]).float()
         scores = []
         with torch.no_grad():
-            for index in range(0, cells.shape[0] * cells.shape[1], clip.batch_size):
-                stop = min(index + clip.batch_size, cells.shape[0] * cells.shape[1])
-                masks = [
-                    in_band * ~((row == k // cells.shape[1])[:, None] & (column == k % cells.shape[1]))
-                    for k in range(index, stop)
-                ]
-                embedded = clip.embed_masked(torch.stack(masks))
+            for part in batches(cells.shape[0] * cells.shape[1], clip.batch_size):
+                patches = torch.arange(part.start, part.stop)
+                silenced = high[patches // cells.shape[1], :, None] * long[patches % cells.shape[1], None]
+                embedded = clip.embed_masked(in_band[:, None] - silenced)
                 scores.append(torch.stack([target(embedded) for target in targets]))
             whole = torch.stack([target(clip.embedding[None]) for target in targets])
         values = (whole - torch.cat(scores, dim=1)).reshape(len(targets), *cells.shape)

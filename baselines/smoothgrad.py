@@ -46,6 +46,8 @@ class SmoothGrad(Explainer):
         saliency = Saliency(score_of_log_mel(clip, target))
         total = torch.zeros_like(z[0])
         for part in batches(self.n_samples, clip.batch_size):
-            noise = torch.randn((part.stop - part.start, *z.shape[1:]), generator=generator).to(z)
+            # Copy by copy: a generator asked for several at once gives other numbers, so the batch size would count.
+            drawn = [torch.randn(z.shape[1:], generator=generator) for _ in range(part.start, part.stop)]
+            noise = torch.stack(drawn).to(z)
             total += saliency.attribute((z + sigma * noise).requires_grad_(), abs=False).sum(dim=0)
         return on_window(clip, total / self.n_samples)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from zsxai.fill import FillRule
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
-from zsxai.spectral import FrontEnd, FrontEndSpec, map_grid
+from zsxai.spectral import FrontEnd, FrontEndSpec, map_grid, mel_grid
+
+STRICT = [pytest.mark.filterwarnings(f"error::{kind}") for kind in ("UserWarning", "RuntimeWarning")]
+"""For ``pytestmark``: what warns, fails."""
 
 SPEC = FrontEndSpec(sample_rate=16000, n_fft=512, hop=160, n_mels=32, f_min=50, f_max=7800, mel_norm=None, floor=1e-6)
 
@@ -102,6 +106,33 @@ class LinearToy(Toy):
 
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
         return TextEncoding(torch.ones(len(prompts), 1))
+
+
+class BandToy(Toy):
+    """Hears how much of four equal parts of the mel axis sounds; the prompt ``"band k"`` asks for one of them."""
+
+    size = 4
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.taps = {"bands": nn.Identity()}
+        self.part = torch.eye(4).repeat_interleave(self.front_end.spec.n_mels // 4, dim=1)[:, :, None]
+
+    def encode(self, features: Features) -> Encoding:
+        spec = self.front_end.spec
+        level = features.input / 60.0 + 1.0
+        x = self.taps["bands"](level * self.part)
+        place = map_grid(spec, (x.shape[-1] - 1) * spec.hop, *x.shape[-2:])
+        embedding = nn.functional.normalize(x.mean(dim=(2, 3)), dim=-1)
+        return Encoding(embedding, (FeatureMap("bands", x, place),))
+
+    def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
+        return TextEncoding(torch.stack([torch.eye(4)[int(p.split()[-1])] for p in prompts]))
+
+
+def band_edges(model: BandToy) -> list[float]:
+    """Where the parts of :class:`BandToy` meet, hertz."""
+    return mel_grid(model.front_end.spec, 16000).frequency_edges[:: model.front_end.spec.n_mels // 4].tolist()
 
 
 class BlackBoxToy:

@@ -113,10 +113,14 @@ def explain(
         InputError: If anything about the input is wrong; one line that says what to do.
     """
     prompts = _prompts(prompt)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"the seed is a whole number, 0 or more, not {seed!r}")
     sound = read_audio(audio, sample_rate)
     loaded = _model(model, device)
     method = _explainer(explainer, options, loaded)
-    bound = [as_target(p, against, among).bind(loaded, template) for p in prompts]
+    targets = [as_target(p, against, among) for p in prompts]
+    with evaluating(loaded):
+        bound = [target.bind(loaded, template) for target in targets]
     recording = Recording(
         loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
     )
@@ -166,7 +170,7 @@ def classify(
         device: A torch device for a model given by name.
 
     Returns:
-        Named tuples ``(label, score, similarity)``. Cosines of several windows are averaged.
+        Named tuples ``(label, score, similarity)``. Cosines of several windows are pooled as the model says.
 
     Raises:
         InputError: If anything about the input is wrong.
@@ -182,14 +186,14 @@ def classify(
     with evaluating(loaded), torch.no_grad():
         text = loaded.embed_text(texts)
         cosines = torch.stack([clip.embedding for clip in recording.clips]) @ text.T
-        similarity = cosines.mean(dim=0)
+        similarity = cosines.amax(dim=0) if loaded.audio_spec.pooling == "max" else cosines.mean(dim=0)
         scores = torch.softmax((loaded.logit_scale or 1.0) * similarity, dim=0)
     best = torch.argsort(similarity, descending=True, stable=True)[:top_k]
     return [Classification(str(prompts[i]), float(scores[i]), float(similarity[i])) for i in best.tolist()]
 
 
 def _is_list(prompt: object) -> bool:
-    return isinstance(prompt, Sequence) and not isinstance(prompt, str)
+    return isinstance(prompt, Sequence) and not isinstance(prompt, (str, bytes))
 
 
 def _prompts(prompt: object) -> list[object]:
@@ -263,7 +267,7 @@ def _explain(
             audio_sample_rate=sound.sample_rate,
             audio_channels=sound.channels,
             versions=versions(),
-            warnings=_warnings(masks[p], recording),
+            warnings=_warnings(masks[p], relevance[p], recording),
         )
         made.append(
             Explanation(
@@ -284,9 +288,12 @@ def _explain(
     return made
 
 
-def _warnings(mask: np.ndarray, recording: Recording) -> tuple[str, ...]:
+def _warnings(mask: np.ndarray, relevance: np.ndarray, recording: Recording) -> tuple[str, ...]:
     found = []
-    if not mask.any():
+    broken = int(relevance.size - np.isfinite(relevance).sum())
+    if broken:
+        found.append(f"the relevance of {broken} of {relevance.size} cells is not finite: the mask proves nothing")
+    elif not mask.any():
         found.append("the mask is empty: the explainer found nothing that raises the score")
     if not isinstance(recording.model, SpectralModel):
         found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")

@@ -63,7 +63,7 @@ def read_audio(audio: object, sample_rate: int | None = None) -> Sound:
     if isinstance(audio, Mapping):
         if "array" not in audio or "sampling_rate" not in audio:
             raise InputError("a mapping holds 'array' and 'sampling_rate', as Hugging Face's datasets give them")
-        return _from_array(audio["array"], int(audio["sampling_rate"]), _name(audio.get("path")))
+        return _from_array(audio["array"], audio["sampling_rate"], _name(audio.get("path")))
     if sample_rate is None:
         raise InputError("an array needs its sample rate: pass sample_rate=, in samples per second")
     return _from_array(audio, sample_rate, "array")
@@ -127,7 +127,8 @@ def _checked(channels_first: np.ndarray, rate: int, name: str) -> Sound:
         raise InputError(f"{name} holds no samples")
     if not np.isfinite(channels_first).all():
         raise InputError(f"{name} holds NaN or infinite samples: repair or cut them first")
-    waveform = channels_first.mean(axis=0, dtype=np.float64).astype(np.float32)
+    with np.errstate(over="ignore"):
+        waveform = channels_first.mean(axis=0, dtype=np.float64).astype(np.float32)
     if not np.isfinite(waveform).all():
         raise InputError(f"{name} holds samples too large for float32: scale them to [-1, 1]")
     if not waveform.any():

@@ -43,8 +43,8 @@ def relu_p99(relevance: np.ndarray) -> np.ndarray:
 
 def min_max(relevance: np.ndarray) -> np.ndarray:
     """Least to 0, most to 1; loses the sign, kept because published tables use it."""
-    low = float(relevance.min(initial=0.0))
-    return _over(relevance - low, float((relevance - low).max(initial=0.0)))
+    low = float(relevance.min())
+    return _over(relevance - low, float(relevance.max()) - low)
 
 
 def rank(relevance: np.ndarray) -> np.ndarray:

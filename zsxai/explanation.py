@@ -206,7 +206,9 @@ class Explanation(BaseModel):
         spec = self.front_end
         transform = FrontEnd(spec) if isinstance(spec, FrontEndSpec) else Stft(spec)
         waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
-        return render(transform, self.masking, waveform, mask, residue=residue).numpy()
+        audio: np.ndarray = render(transform, self.masking, waveform, mask, residue=residue).numpy()
+        audio.flags.writeable = False
+        return audio
 
     def regions(self, count: int = 3) -> list[Region]:
         """The largest connected parts of the mask above one half, strongest first."""
@@ -221,6 +223,16 @@ class Explanation(BaseModel):
             f"mask mean {self.mask_mean:.2f}, energy kept {self.kept_energy:.0%}\n"
             f"  {where}"
         )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Explanation):
+            return NotImplemented
+        arrays = ("mask", "relevance", "original")
+        same = all(np.array_equal(getattr(self, a), getattr(other, a), equal_nan=True) for a in arrays)
+        return same and self.record() == other.record()
+
+    def __hash__(self) -> int:
+        return hash((self.target, self.provenance.audio_sha256, self.provenance.explainer, self.provenance.model))
 
     def __str__(self) -> str:
         return self.describe()
@@ -308,6 +320,8 @@ class Explanation(BaseModel):
 
     @classmethod
     def _from_record(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Explanation:
+        if not isinstance(data, dict):
+            raise ValueError(f"{RECORD} holds a {type(data).__name__}, not a record")
         if data.get("format") != FORMAT:
             raise InputError(f"explanation format {data.get('format')!r} is not {FORMAT}: upgrade zsxai")
         fields = {k: v for k, v in data.items() if k in cls.model_fields}

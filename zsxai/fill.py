@@ -59,13 +59,20 @@ class FrameMap:
         self.n_clip = spec.n_frames(length)
         filled = window if window is not None and rule != "none" else length
         source = source_index(rule, length, filled)
+        if rule == "repeat" and length < filled and 0 < filled % length <= spec.hop:
+            # A last copy of one frame at most is no copy: it would light up the clip's first frame once more.
+            source[-(filled % length) :] = -1
         samples = (torch.arange(spec.n_frames(filled)) * spec.hop).clamp(max=filled - 1)
         at = source[samples]
+        # A frame centred on the very end of the sound is the clip's last frame, though silence starts there.
+        before = source[(samples - 1).clamp(min=0)]
+        at = torch.where((at < 0) & ((before + 1) % spec.hop == 0), before, at)
         frames = torch.div(at + spec.hop // 2, spec.hop, rounding_mode="floor").clamp(max=self.n_clip - 1)
         self.sounding = at >= 0
         # A silent frame takes the mask of the last sounding one: its window still reaches into the sound.
         last = torch.cummax(torch.where(self.sounding, torch.arange(len(at)), 0), dim=0).values
         self.source = frames[last]
+        self._same = torch.equal(self.source, torch.arange(self.n_clip))
 
     @property
     def n_window(self) -> int:
@@ -74,7 +81,7 @@ class FrameMap:
 
     def forward(self, mask: Tensor) -> Tensor:
         """Repeat a mask over the copies, ``(..., n_clip)`` to ``(..., n_window)``."""
-        return mask[..., self.source.to(mask.device)]
+        return mask if self._same else mask[..., self.source.to(mask.device)]
 
     def adjoint(self, relevance: Tensor) -> Tensor:
         """Sum the relevance of copies, ``(..., n_window)`` to ``(..., n_clip)``; silence has no source."""

@@ -6,6 +6,7 @@ Built-in plugins come in as third parties' do, through entry points; nothing is 
 from __future__ import annotations
 
 import difflib
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -40,7 +41,7 @@ class Registry(Generic[T]):
         """
         if not name or ":" in name or name != name.strip().lower():
             raise InputError(f"{name!r} is no {self.kind} name: use lower case, no colon, no blanks at its ends")
-        if name in self._entry_points() or (name in self._registered and not overwrite):
+        if name in self._entry_points or (name in self._registered and not overwrite):
             raise InputError(f"the {self.kind} {name!r} is already registered by {self.origin(name)}")
         self._registered[name] = plugin
 
@@ -54,11 +55,11 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names, sorted; imports nothing."""
-        return sorted({*self._entry_points(), *self._registered})
+        return sorted({*self._entry_points, *self._registered})
 
     def origin(self, name: str) -> str:
         """Where a plugin comes from: ``distribution (module:attribute)`` or ``this process``."""
-        found = self._entry_points().get(name)
+        found = self._entry_points.get(name)
         return ", ".join(map(_origin, found)) if found else f"this process ({self._registered[name]!r})"
 
     def get(self, name: str) -> T:
@@ -70,7 +71,7 @@ class Registry(Generic[T]):
         """
         if name in self._registered:
             return self._registered[name]
-        found = self._entry_points().get(name, [])
+        found = self._entry_points.get(name, [])
         if not found:
             raise InputError(self._unknown(name))
         if len(found) > 1:
@@ -85,7 +86,7 @@ class Registry(Generic[T]):
 
     def missing(self, name: str, error: ModuleNotFoundError) -> MissingExtraError:
         """The error for a plugin whose package is not installed, with the ``pip install`` that brings it."""
-        found = self._entry_points().get(name)
+        found = self._entry_points.get(name)
         if not found:
             return MissingExtraError(f"{name!r} needs the package {error.name!r}: install it")
         point = found[0]
@@ -93,7 +94,9 @@ class Registry(Generic[T]):
         remedy = f"pip install '{_distribution(point)}{extras}'"
         return MissingExtraError(f"the {self.kind} {name!r} needs the package {error.name!r}: {remedy}")
 
+    @cached_property
     def _entry_points(self) -> dict[str, list[EntryPoint]]:
+        # Once per process: every installed distribution is read for it.
         found: dict[str, list[EntryPoint]] = {}
         for point in entry_points(group=self.group):
             same = found.setdefault(point.name, [])

@@ -57,24 +57,31 @@ def verify(explanation: Explanation, model: object | None = None) -> Verificatio
     loaded = load_model(e.provenance.model if model is None else model)
     recorded, actual = e.provenance.model_card.get("weights_sha256"), loaded.card.weights_sha256
     recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed)
-    inside = bool((e.mask >= 0).all() and (e.mask <= 1).all() and not e.mask[~e.grid.in_band].any())
+    fits = e.mask.shape == e.relevance.shape == recording.grid.shape and loaded.sample_rate == e.sample_rate
+    fits = fits and e.front_end == recording.stft.stft_spec
     checks = [
         _check("audio", fingerprint(e.original) == e.provenance.audio_sha256, "hash of the samples"),
-        _check("mask", inside and bool(np.isfinite(e.relevance).all()), "in [0, 1], 0 outside the band, finite"),
         _check("weights", recorded == actual, f"recorded {_short(recorded)}, loaded {_short(actual)}"),
+        _check("grid", fits, f"the mask has {e.mask.shape} cells, the model's front end gives {recording.grid.shape}"),
     ]
-    if recording.grid.shape != e.mask.shape or loaded.sample_rate != e.sample_rate:
-        checks.append(_check("grid", False, f"the model's grid is {recording.grid.shape}, the mask's {e.mask.shape}"))
+    if not fits:
         return Verification(checks=tuple(checks))
+    inside = bool((e.mask >= 0).all() and (e.mask <= 1).all() and not e.mask[~e.grid.in_band].any())
+    finite = bool(np.isfinite(e.relevance).all())
+    checks.append(_check("mask", inside and finite, "in [0, 1], 0 outside the band, finite"))
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
-        again = pool(score_masks(recording, mask, [target])[0], e.provenance.pooling)
+        windows = score_masks(recording, mask, [target])[0]
+        again = pool(windows, e.provenance.pooling)
         again["kept_energy"] = float(kept_energy(recording, mask)[0])
     again["mask_mean"] = float(e.mask[e.grid.in_band].mean())
     for name in (*POOLED, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]
         checks.append(_check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}"))
+    before, after = (np.array([list(w.model_dump().values()) for w in ws]) for ws in (e.windows, windows))
+    same = before.shape == after.shape and bool((np.abs(before - after) <= TOLERANCE).all())
+    checks.append(_check("windows", same, f"recorded {len(e.windows)}, now {len(windows)}"))
     return Verification(checks=tuple(checks))
 
 

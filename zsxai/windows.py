@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zsxai.errors import InputError
-from zsxai.fill import FrameMap
+from zsxai.fill import FillRule, FrameMap
 from zsxai.model import Encoding, Features, SpectralModel, ZeroShotModel
 from zsxai.spectral import (
     Domain,
@@ -107,9 +107,13 @@ class Clip:
         self.batch_size = batch_size
         window = model.audio_spec.window_samples
         self.samples = waveform.shape[-1]
-        rule = model.audio_spec.fill if isinstance(model, SpectralModel) else "none"
-        self.frames = FrameMap(rule, stft.stft_spec, self.samples, window)
-        self.window_samples = self.samples if window is None or rule == "none" else window
+        self._rule: FillRule = model.audio_spec.fill if isinstance(model, SpectralModel) else "none"
+        self.window_samples = self.samples if window is None or self._rule == "none" else window
+
+    @cached_property
+    def frames(self) -> FrameMap:
+        """Frames of the clip -> frames of the filled window."""
+        return FrameMap(self._rule, self.stft.stft_spec, self.samples, self.model.audio_spec.window_samples)
 
     @cached_property
     def grid(self) -> Grid:
@@ -241,6 +245,8 @@ class Recording:
         batch_size: int | None = None,
         masking: Masking | None = None,
     ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"batch_size is 1 or more, not {batch_size}")
         self.model = model
         self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
         self.samples = len(waveform)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -58,9 +59,13 @@ class Grid:
         Returns:
             ``(..., *onto.shape)`` float32. Values are densities: the sum is not kept, the height is.
         """
-        rows = _weights(hz_to_mel(self.frequencies), hz_to_mel(onto.frequencies))
-        columns = _weights(self.times, onto.times)
-        return (rows @ np.asarray(values, dtype=np.float64) @ columns.T).astype(np.float32)
+        read = np.asarray(values, dtype=np.float64)
+        # Time first, while the map still has few rows.
+        if not np.array_equal(self.times, onto.times):
+            read = read @ _weights(self.times, onto.times).T
+        if not np.array_equal(self.frequencies, onto.frequencies):
+            read = _weights(hz_to_mel(self.frequencies), hz_to_mel(onto.frequencies)) @ read
+        return read.astype(np.float32)
 
 
 def _weights(source: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -77,6 +82,7 @@ def _weights(source: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return matrix
 
 
+@lru_cache(maxsize=16)
 def heard_band(spec: FrontEndSpec) -> tuple[float, float]:
     """Lowest and highest STFT bin with any weight in the mel bank, in hertz."""
     heard = np.flatnonzero(mel_bank(spec).sum(axis=0) > 0)
@@ -141,11 +147,11 @@ def patch_grid(grid: Grid, seconds: float, bands: int) -> Grid:
 
     Args:
         grid: The clip's own grid.
-        seconds: Length of a patch at most.
+        seconds: Length of a patch at most, to a thousandth: a clip of whole patches ends a touch behind its last frame.
         bands: Patches along frequency.
     """
     end = float(grid.time_edges[-1])
-    time_edges = np.linspace(0.0, end, max(1, int(np.ceil(end / seconds - 1e-9))) + 1)
+    time_edges = np.linspace(0.0, end, max(1, int(np.ceil(end / seconds - 1e-3))) + 1)
     mels = np.linspace(*hz_to_mel(np.array(grid.band)), bands + 1)
     centres = mel_to_hz((mels[1:] + mels[:-1]) / 2)
     times = (time_edges[1:] + time_edges[:-1]) / 2

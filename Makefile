@@ -1,0 +1,66 @@
+# make demo    explain a scene of several sounds with the bundled model, pages in $(DEMO)
+# make demo AUDIO=my.wav PROMPT="a dog barking"    the same for a recording of your own
+# make test    everything continuous integration runs
+# make lint, make typecheck, make clean
+#
+# Needs Python 3.11 or newer (PYTHON=python3.12 names another) and make; everything else goes into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= build/demo
+WORKERS ?= 2
+AUDIO ?=
+PROMPT ?=
+
+# Tests that need real recordings read them here, and skip where the folder is absent.
+ZSXAI_ESC50 ?= $(abspath $(wildcard ../shared/esc50))
+export ZSXAI_ESC50
+export AUDIO PROMPT
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+BOUGHT := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint typecheck clean
+
+help:
+	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zsxai needs Python 3.11 or newer: make PYTHON=... names one")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python $(BOUGHT)
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python $(BOUGHT)
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+# AUDIO and PROMPT reach the shell as variables, so that blanks and quotes in them do no harm.
+demo: $(VENV)/.run
+ifeq ($(strip $(AUDIO)),)
+	$(BIN)/zsxai demo --out "$(DEMO)" --overwrite
+else
+	@test -n "$$PROMPT" || { echo 'make demo AUDIO=... also needs PROMPT="what to listen for"' >&2; exit 2; }
+	$(BIN)/zsxai explain "$$AUDIO" "$$PROMPT" --out "$(DEMO)-own" --overwrite
+endif
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The tree maps adapters/ to zsxai.adapters and so on, which mypy does not see; an installed copy it does.
+typecheck: $(VENV)/.dev
+	rm -rf build/lib build/bdist.* build/typecheck
+	$(PIP) install --quiet --no-deps --target build/typecheck .
+	cd build/typecheck && MYPYPATH=. $(abspath $(BIN))/mypy --config-file ../../pyproject.toml --cache-dir ../mypy_cache --strict -p zsxai
+
+test: lint typecheck
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS)
+
+clean:
+	rm -rf build dist demo *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,0 +1,105 @@
+"""The bundled CLAP: a :class:`~zsxai.model.SpectralModel` of two small towers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from zsxai.adapters.tiny.audio import TAPS, AudioEncoder
+from zsxai.adapters.tiny.spec import FRONT_END, SAMPLE_RATE, SECONDS, WINDOW
+from zsxai.adapters.tiny.store import AUDIO, TEXT, VOCABULARY, fill_module, manifest_of, read_verified
+from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
+from zsxai.adapters.tiny.tokenizer import WordPiece
+from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
+from zsxai.spectral import FrontEnd, Grid, map_grid
+
+AUDIO_SPEC = AudioSpec(sample_rate=SAMPLE_RATE, window=SECONDS, fill="zero")
+
+
+class TinyClap(SpectralModel):
+    """A CLAP small enough to travel with the library.
+
+    Args:
+        audio: The audio encoder.
+        text: The text tower.
+        centre: ``(D,)`` mean of the caption embeddings.
+        tokenizer: Text to ids.
+        card: Licence, sources, hash.
+        device: Where the tensors go.
+    """
+
+    def __init__(
+        self,
+        audio: AudioEncoder,
+        text: TextTower,
+        centre: Tensor,
+        tokenizer: WordPiece,
+        card: ModelCard,
+        device: torch.device,
+    ) -> None:
+        self.card = card
+        self.audio_spec = AUDIO_SPEC
+        self.device = device
+        self.front_end = FrontEnd(FRONT_END).to(device).eval()
+        self.audio = audio.to(device).requires_grad_(False).eval()
+        self.text = text.to(device).requires_grad_(False).eval()
+        self.centre = centre.to(device)
+        self.tokenizer = tokenizer
+        self.logit_scale = float(audio.log_scale.exp())
+        self.taps: Mapping[str, nn.Module] = dict(self.audio.taps.items())
+
+    @classmethod
+    def from_folder(cls, folder: Path, device: torch.device) -> TinyClap:
+        """Load a weights folder.
+
+        Raises:
+            InputError: If a file is missing, corrupt or of another network.
+        """
+        files = read_verified(folder)
+        audio, text = AudioEncoder(), TextTower()
+        fill_module(audio, files[AUDIO])
+        centre = fill_module(text, files[TEXT], also=("centre",))["centre"]
+        vocabulary = files[VOCABULARY].decode("utf-8").rstrip("\n").split("\n")
+        pinned, notes = manifest_of(folder)
+        folds = ", ".join(str(f) for f in notes.get("folds", ())) or "unknown"
+        card = ModelCard(
+            name="tiny",
+            summary="A CLAP of about 7 million parameters, trained by this project on about fifty everyday sounds.",
+            licence="CC-BY-4.0 AND Apache-2.0",
+            source="trained by zsxai; text tower distilled from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
+            weights_sha256=pinned,
+            training_data=f"CC0 and CC-BY clips of ESC-50, folds {folds}, listed in clips.csv beside the weights",
+            limits="Open wording for about fifty everyday sounds, not an open vocabulary of sounds.",
+        )
+        return cls(audio, text, centre, WordPiece(vocabulary, LIMIT), card, device)
+
+    def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Log-mel as a picture of one channel, ``(B, 1, n_mels, N)`` decibels."""
+        del mel
+        return log_mel[:, None], {}
+
+    def encode(self, features: Features) -> Encoding:
+        """Run the audio encoder; the maps are the taps', early to late."""
+        embedding, tapped = self.audio(features.input)
+        maps = tuple(FeatureMap(name, m, _grid(name, m.shape[2], m.shape[3])) for name, m in tapped.items())
+        return Encoding(embedding, maps)
+
+    def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
+        """Run the text tower.
+
+        Raises:
+            InputError: If a prompt has more tokens than the tower takes.
+        """
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        embedding, tokens = self.text(ids, mask)
+        return TextEncoding(centred(embedding, self.centre), tokens, mask)
+
+
+@lru_cache(maxsize=32)
+def _grid(name: str, rows: int, columns: int) -> Grid:
+    """Place of a map: every cell covers as many frames as bands, so the last column may reach past the end."""
+    return map_grid(FRONT_END, WINDOW, rows, columns, frames=TAPS[name] * columns)

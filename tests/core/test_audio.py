@@ -1,0 +1,157 @@
+"""Every common form of audio in, checked mono float32 out; clear words for the rest."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tests.toys import STRICT
+
+from zsxai.audio import fingerprint, read_audio
+from zsxai.errors import InputError
+
+pytestmark = STRICT
+MONO = (0.5 * np.sin(np.arange(800) / 7)).astype(np.float32)
+STEREO = np.stack([MONO, 0.5 * MONO])
+FORMS = {
+    "array": MONO,
+    "float64": MONO.astype(np.float64),
+    "float16": MONO.astype(np.float16),
+    "list": MONO.tolist(),
+    "tensor": torch.from_numpy(MONO),
+    "tensor with a gradient": torch.from_numpy(MONO).requires_grad_(),
+    "one channel": MONO[None],
+    "int16": (MONO * 32768).astype(np.int16),
+    "int32": (MONO * 2.0**31).astype(np.int32),
+    "uint8": (MONO * 128 + 128).round().astype(np.uint8),
+    "reversed view": MONO[::-1][::-1],
+    "two equal channels": np.stack([MONO, MONO]),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_an_array(name: str) -> None:
+    given = FORMS[name]
+    sound = read_audio(given, 16000)
+    tolerance = {"float16": 1e-3, "uint8": 1e-2, "int16": 1e-4}.get(name, 1e-7)
+    np.testing.assert_allclose(sound.waveform, MONO, atol=tolerance)
+    assert sound.waveform.dtype == np.float32
+    assert (sound.sample_rate, sound.name, sound.channels) == (16000, "array", 2 if name.startswith("two") else 1)
+    assert sound.seconds == 0.05
+    hugging_face = read_audio({"array": given, "sampling_rate": 16000, "path": "a/dog.wav"})
+    np.testing.assert_array_equal(hugging_face.waveform, sound.waveform)
+    assert hugging_face.name == "dog.wav"
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
+def test_files(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"dog.{ending}"
+    soundfile.write(path, STEREO.T, 22050)
+    before = path.read_bytes()
+    tolerance = 0.05 if ending == "ogg" else 1e-4
+    with path.open("rb") as opened:
+        for form in (path, str(path), opened, io.BytesIO(before)):
+            sound = read_audio(form)
+            np.testing.assert_allclose(sound.waveform, 0.75 * MONO, atol=tolerance)
+            assert (sound.sample_rate, sound.channels) == (22050, 2)
+            assert sound.name == ("array" if isinstance(form, io.BytesIO) else path.name)
+    assert read_audio(path, 22050).sample_rate == 22050
+    assert path.read_bytes() == before
+
+
+def test_channels_are_averaged_and_the_array_stays() -> None:
+    before = STEREO.copy()
+    sound = read_audio(STEREO, 16000)
+    np.testing.assert_allclose(sound.waveform, 0.75 * MONO, rtol=1e-6)
+    sound.waveform[:] = 0
+    np.testing.assert_array_equal(STEREO, before)
+    mono = MONO.copy()
+    read_audio(mono, 16000).waveform[:] = 0
+    np.testing.assert_array_equal(mono, MONO)
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(16000, 48000), (44100, 16000), (8000, 44100), (16000, 16000)])
+def test_resampling_keeps_the_tone_and_the_length(rate: int, wanted: int) -> None:
+    time = np.arange(rate) / rate
+    tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)
+    there = read_audio(tone, rate).at(wanted)
+    assert there.dtype == np.float32
+    assert there.flags.c_contiguous
+    assert len(there) == pytest.approx(wanted, abs=1)
+    expected = np.sin(2 * np.pi * 440 * np.arange(len(there)) / wanted)
+    np.testing.assert_allclose(there[1000:-1000], expected[1000:-1000], atol=1e-3)
+
+
+def test_resampling_one_sample_leaves_one() -> None:
+    for rate, wanted in ((44100, 16000), (8000, 48000), (192000, 8000)):
+        there = read_audio(np.ones(1), rate).at(wanted)
+        assert len(there) >= 1
+        assert np.isfinite(there).all()
+
+
+def test_the_fingerprint_is_of_the_samples() -> None:
+    assert fingerprint(MONO) == fingerprint(MONO.astype(np.float64)) == fingerprint(MONO[::-1][::-1])
+    changed = MONO.copy()
+    changed[3] += 1e-6
+    assert fingerprint(changed) != fingerprint(MONO)
+
+
+NAN, INF = MONO.copy(), MONO.copy()
+NAN[5], INF[7] = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("audio", "rate", "message"),
+    [
+        (MONO, None, "an array needs its sample rate"),
+        (MONO, 0, "the sample rate is a positive whole number"),
+        (MONO, -16000, "the sample rate is a positive whole number"),
+        (MONO, 16000.5, "the sample rate is a positive whole number"),
+        (MONO, True, "the sample rate is a positive whole number"),
+        (MONO, "16000", "the sample rate is a positive whole number"),
+        ({"array": MONO, "sampling_rate": None}, None, "the sample rate is a positive whole number, not None"),
+        ({"array": MONO, "sampling_rate": "fast"}, None, "the sample rate is a positive whole number, not 'fast'"),
+        ({"array": MONO}, None, "a mapping holds 'array' and 'sampling_rate'"),
+        (NAN, 16000, "NaN or infinite"),
+        (INF, 16000, "NaN or infinite"),
+        (np.zeros(100), 16000, "silent"),
+        (np.stack([MONO, -MONO]), 16000, "opposite channels cancel"),
+        (np.zeros(0), 16000, "holds no samples"),
+        (np.zeros((2, 0)), 16000, "holds no samples"),
+        (np.full(9, 1e300), 16000, "too large for float32"),
+        (STEREO.T, 16000, r"800 channels; transpose it to \(channels, T\)"),
+        (np.zeros((1, 2, 3)), 16000, r"not \(1, 2, 3\)"),
+        (np.float32(1.0), 16000, r"not \(\)"),
+        (np.array(["a"]), 16000, "no array of numbers"),
+        (MONO > 0, 16000, "no array of numbers"),
+        (MONO + 1j, 16000, "no array of numbers"),
+        ([[1.0], [1.0, 2.0]], 16000, "no array"),
+        (None, 16000, "no array of numbers"),
+        ("nowhere.wav", None, "no such file: nowhere.wav"),
+        (io.BytesIO(b"text"), None, "not audio that libsndfile reads"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_what_is_no_audio_is_one_line(audio: object, rate: object, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        read_audio(audio, rate)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_audio(tmp_path: Path) -> None:
+    text, empty, wav = tmp_path / "notes.wav", tmp_path / "empty.wav", tmp_path / "dog.wav"
+    text.write_text("no audio at all")
+    empty.write_bytes(b"")
+    soundfile.write(wav, MONO, 16000)
+    for path, rate, message in (
+        (text, None, "notes.wav is not audio"),
+        (empty, None, "empty.wav is not audio"),
+        (tmp_path, None, "is a folder"),
+        (wav, 8000, "dog.wav says 16000 samples per second, sample_rate says 8000: leave it out"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_audio(path, rate)

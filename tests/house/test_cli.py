@@ -1,0 +1,344 @@
+"""The command line: what it prints, how it ends, what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import zsxai
+from tests.conftest import Distribute
+from tests.toys import ConvToy
+from zsxai.cli import main
+
+SAVED = {
+    *("explanation.json", "mask.safetensors", "explanation.wav", "residue.wav", "original.wav"),
+    *("explanation.png", "index.html"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toy() -> Iterator[None]:
+    zsxai.register_model("toy", ConvToy())
+    yield
+    from zsxai.registry import MODELS
+
+    MODELS.unregister("toy")
+
+
+@pytest.fixture
+def zsxai_command() -> Path:
+    found = Path(sys.executable).with_name("zsxai")
+    assert found.is_file(), "install again: pip install --no-deps -e ."
+    return found
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    ended = main(list(words))
+    out, err = capsys.readouterr()
+    assert ended == code, err
+    if not code:
+        assert err == ""
+    return out
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "--help")
+    for command in ("explain", "classify", "list", "demo", "verify", "doctor"):
+        assert command in out
+        assert "Usage: zsxai" in run(capsys, command, "--help")
+    assert "Usage: zsxai" in run(capsys)
+    assert run(capsys, "--version") == f"zsxai {zsxai.__version__}\n"
+
+
+def test_explain_prints_figures_and_regions(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "explain", str(wav), "a tone", "--model", "toy")
+    explanation = zsxai.explain(wav, "a tone", model="toy")
+    assert explanation.describe() in out
+    assert "model toy" in out
+    assert f"explainer {explanation.provenance.explainer}" in out
+    assert "--out DIR writes" in out
+    assert {p.name for p in wav.parent.iterdir()} == {wav.name}
+
+
+def test_explain_writes_a_whole_folder(wav: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "explain", str(wav), "a tone", "--model", "toy", "--out", str(tmp_path / "seen"))
+    assert str(tmp_path / "seen" / "index.html") in out
+    assert {p.name for p in (tmp_path / "seen").iterdir()} == SAVED
+    saved = zsxai.Explanation.load(tmp_path / "seen")
+    assert saved.score == zsxai.explain(wav, "a tone", model="toy").score
+    assert "ok" in run(capsys, "verify", str(tmp_path / "seen"))
+    assert json.loads(run(capsys, "verify", str(tmp_path / "seen"), "--json"))["ok"] is True
+    run(capsys, "explain", str(wav), "a dog", "--model", "toy", "--out", str(tmp_path / "seen"), "--overwrite")
+    assert zsxai.Explanation.load(tmp_path / "seen").prompt == "a dog"
+
+
+def test_explain_json_is_one_object(wav: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("explain", str(wav), "a tone", "--model", "toy", "--json")
+    record = json.loads(run(capsys, *words))
+    assert record["folder"] is None
+    assert record["target"] == {"kind": "similarity", "prompt": "a tone"}
+    again = json.loads(run(capsys, *words, "--out", str(tmp_path / "seen")))
+    assert again.pop("folder") == str(tmp_path / "seen")
+    record.pop("folder")
+    assert again == record == json.loads((tmp_path / "seen" / "explanation.json").read_text(encoding="utf-8"))
+
+
+def test_every_option_reaches_the_library(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--against", "rain", "--against", "wind", "--template", "the sound of {}", "--domain", "mel"]
+    words += ["--scale", "gain", "--explainer", "integrated-gradients", "--option", "n_steps=3", "--seed", "7"]
+    record = json.loads(run(capsys, "explain", str(wav), "a tone", "--model", "toy", "--json", *words))
+    assert record["target"] == {"kind": "contrast", "prompt": "a tone", "against": ["rain", "wind"]}
+    assert record["masking"]["domain"] == "mel"
+    assert record["masking"]["scale"] == "gain"
+    made = record["provenance"]
+    assert (made["explainer"], made["options"]["n_steps"], made["seed"]) == ("integrated-gradients", 3, 7)
+    assert made["template"] == "the sound of {}"
+    among = run(capsys, "explain", str(wav), "a tone", "--model", "toy", "--json", "--among", "rain", "--among", "wind")
+    assert json.loads(among)["target"]["kind"] == "probability"
+
+
+def test_classify(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = ["a dog", "rain", "a tone"]
+    expected = zsxai.classify(wav, labels, model="toy")
+    rows = [
+        line.split("  ")[0].strip()
+        for line in run(capsys, "classify", str(wav), *labels, "--model", "toy").splitlines()
+    ]
+    assert rows[1:] == [c.label for c in expected]
+    found = json.loads(run(capsys, "classify", str(wav), *labels, "--model", "toy", "--json", "--top-k", "2"))
+    assert found["results"] == [c._asdict() for c in expected[:2]]
+    assert found["prompts"] == labels
+
+
+@pytest.mark.parametrize("kind", ["models", "explainers", "metrics", "datasets"])
+def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names = getattr(zsxai, f"list_{kind}")()
+    assert [line.split()[0] for line in run(capsys, "list", kind).splitlines()] == names
+    assert list(json.loads(run(capsys, "list", kind, "--json"))[kind]) == names
+
+
+def test_verify_says_what_was_changed(wav: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zsxai.explain(wav, "a tone", model="toy").save(tmp_path / "seen")
+    record = tmp_path / "seen" / "explanation.json"
+    data = json.loads(record.read_text(encoding="utf-8"))
+    data["score"] += 0.1
+    record.write_text(json.dumps(data), encoding="utf-8")
+    assert "FAILED score" in run(capsys, "verify", str(tmp_path / "seen"), code=1)
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "All is well" in run(capsys, "doctor")
+    assert json.loads(run(capsys, "doctor", "--json"))["ok"] is True
+
+
+def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "demo"
+    assert str(out) in run(capsys, "demo", "--out", str(out))
+    assert (out / "index.html").is_file()
+    run(capsys, "demo", "--out", str(out), code=2)
+    run(capsys, "demo", "--out", str(out), "--overwrite")
+
+
+PLUGIN = """
+import typer
+
+app = typer.Typer(help="Greets.")
+
+@app.command()
+def hello(name: str) -> None:
+    typer.echo(f"hello {name}")
+
+@app.command()
+def goodbye() -> None:
+    raise typer.Exit(3)
+
+def single(name: str, loud: bool = False) -> None:
+    '''Says one thing.'''
+    from zsxai.errors import InputError
+    if name == "nobody":
+        raise InputError("there is nobody")
+    typer.echo(name.upper() if loud else name)
+"""
+
+
+def test_commands_of_plugins(distribute: Distribute, capsys: pytest.CaptureFixture[str]) -> None:
+    distribute("greeter", {"zsxai.commands": {"greet": "greeter:app", "say": "greeter:single"}}, greeter=PLUGIN)
+    out = run(capsys, "--help")
+    assert "greet" in out
+    assert "From greeter (greeter:app)" in out
+    assert run(capsys, "greet", "hello", "you") == "hello you\n"
+    run(capsys, "greet", "goodbye", code=3)
+    assert run(capsys, "say", "this", "--loud") == "THIS\n"
+    assert "Says one thing" in run(capsys, "say", "--help")
+    assert main(["say", "nobody"]) == 2
+    assert capsys.readouterr().err == "zsxai: there is nobody\n"
+    assert main(["greet", "shout"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_broken_plugins_break_only_themselves(distribute: Distribute, capsys: pytest.CaptureFixture[str]) -> None:
+    distribute(
+        "broken",
+        {
+            "zsxai.commands": {
+                "crash": "breaks:app",
+                "lacks": "needs:app [fast]",
+                "gone": "no_such_module:app",
+                "odd": "odd:app",
+            }
+        },
+        breaks="raise RuntimeError('on\\npurpose')",
+        needs="import a_package_nobody_has",
+        odd="app = 3",
+    )
+    assert "crash" in run(capsys, "--help")
+    run(capsys, "list", "models")
+    for name, code, words in (
+        ("crash", 1, "RuntimeError: on purpose"),
+        ("lacks", 2, "pip install 'broken[fast]'"),
+        ("gone", 2, "no_such_module"),
+        ("odd", 1, "does not load"),
+    ):
+        assert main([name]) == code
+        err = capsys.readouterr().err
+        assert words in err
+        assert err.count("\n") == 1
+
+
+def test_a_plugin_cannot_take_a_built_in_command(distribute: Distribute, capsys: pytest.CaptureFixture[str]) -> None:
+    distribute("bold", {"zsxai.commands": {"list": "bold:app"}}, bold="raise RuntimeError")
+    run(capsys, "list", "models")
+    assert run(capsys, "--help").count("List what is installed") == 1
+
+
+def test_two_plugins_with_one_command(distribute: Distribute, capsys: pytest.CaptureFixture[str]) -> None:
+    distribute("first", {"zsxai.commands": {"greet": "a:app"}})
+    distribute("second", {"zsxai.commands": {"greet": "b:app"}})
+    run(capsys, "--help")
+    assert main(["greet"]) == 2
+    err = capsys.readouterr().err
+    assert "first (a:app)" in err
+    assert "second (b:app)" in err
+
+
+def test_a_fault_of_ours_ends_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("nothing over nothing")
+
+    monkeypatch.setattr("zsxai.api.explain", fail)
+    assert main(["explain", "a.wav", "b"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith("zsxai: ")
+    assert "Traceback" in err
+
+
+def test_ctrl_c_inside_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, wav: Path
+) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zsxai.show.folder.write_png", interrupt)
+    assert main(["explain", str(wav), "b", "--model", "toy", "--out", str(tmp_path / "seen")]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "interrupted" in err
+    assert list(tmp_path.iterdir()) == [wav]
+
+
+@pytest.mark.parametrize(("library", "later"), [("_socket", 0.0), ("libtorch_cpu", 0.0), ("soxr_ext", 2.0)])
+def test_ctrl_c_from_outside(zsxai_command: Path, tmp_path: Path, library: str, later: float) -> None:
+    long = np.random.default_rng(0).standard_normal(16000 * 120).astype(np.float32) / 10
+    soundfile.write(tmp_path / "long.wav", long, 16000)
+    words = [zsxai_command, "explain", "long.wav", "rain", "--explainer", "occlusion", "--out", "seen"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Once the library is loaded (the command line, torch, audio): before our own code runs, Ctrl-C is for Python.
+    maps = Path(f"/proc/{process.pid}/maps")
+    if not maps.exists():
+        process.kill()
+        pytest.skip("this system does not say what a process has loaded")
+    started = time.monotonic()
+    while process.poll() is None and library not in maps.read_text() and time.monotonic() - started < 60:
+        time.sleep(0.01)
+    time.sleep(later)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err == "zsxai: interrupted; nothing was written\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["long.wav"]
+
+
+def test_a_reader_that_leaves_early(zsxai_command: Path) -> None:
+    shell = f'"{zsxai_command}" list explainers | head -n 1; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
+
+
+OFFLINE = """
+import socket
+
+
+def refuse(*arguments, **options):
+    raise RuntimeError("this test allows no network")
+
+
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+"""
+
+
+def test_explain_needs_no_network(zsxai_command: Path, wav: Path, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    clean["PYTHONPATH"] = str(tmp_path / "site")
+    check = subprocess.run(
+        [sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"],
+        env=clean, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "allows no network" in check.stderr, "the block itself does not work"
+    words = [zsxai_command, "explain", wav, "a dog barking", "--out", tmp_path / "seen", "--json"]
+    done = subprocess.run(words, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["provenance"]["model"] == "tiny"
+
+
+def cpu_seconds(words: list[str | Path]) -> float:
+    """User and system seconds of a process and its children, the least of three runs."""
+    found = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(words, capture_output=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(found)
+
+
+def test_help_is_fast(zsxai_command: Path) -> None:
+    assert cpu_seconds([zsxai_command, "--help"]) < 0.5
+
+
+def test_explain_costs_little_more_than_its_imports(zsxai_command: Path, wav: Path) -> None:
+    forward = (
+        "import numpy, soundfile, torch; from zsxai.adapters.tiny import load; m = load(); "
+        f"x = torch.from_numpy(soundfile.read({str(wav)!r}, dtype='float32')[0])[None]; "
+        "torch.set_grad_enabled(False); m.embed_audio(x) @ m.embed_text(['a dog barking']).T"
+    )
+    floor = cpu_seconds([sys.executable, "-c", forward])
+    whole = cpu_seconds([zsxai_command, "explain", wav, "a dog barking"])
+    assert whole < 2 * floor, f"{whole:.2f} s against {floor:.2f} s for torch, the model and one forward"

@@ -1,0 +1,105 @@
+"""Who may import whom, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = {"adapters", "baselines", "benchmarks"}
+
+
+def modules() -> list[Path]:
+    return sorted(p for folder in ("zsxai", *PLUGINS) for p in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == "zsxai" else ("zsxai", *parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Every module a file imports, at any depth, relative imports resolved; also names given to import_module."""
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*package.split(".")[: len(package.split(".")) - node.level + 1], base]).strip(".")
+            # ``from zsxai import adapters`` imports zsxai.adapters.
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
+
+
+def room(module: str) -> str:
+    """``adapters``, ``baselines`` or ``benchmarks``; ``core`` for the rest of zsxai; empty for others."""
+    parts = module.split(".")
+    if parts[0] in PLUGINS:
+        return parts[0]
+    if parts[0] != "zsxai":
+        return ""
+    return parts[1] if len(parts) > 1 and parts[1] in PLUGINS else "core"
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {room(name_of(p)) for p in modules()} == {"core", *PLUGINS}
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_run_one_way(path: Path) -> None:
+    own = room(name_of(path))
+    allowed = {"", "core", own}
+    wrong = [f"line {line}: {module}" for line, module in imported(path) if room(module) not in allowed]
+    assert not wrong, f"{name_of(path)} ({own}) may import the core and itself, not {wrong}"
+    bare = [f"line {line}: {module}" for line, module in imported(path) if module.split(".")[0] in PLUGINS]
+    assert not bare, f"imported under a bare name: {bare}; say zsxai.<folder>"
+
+
+def loaded_after(code: str) -> set[str]:
+    listing = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{listing}"], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+HEAVY = {"torch", "transformers", "captum", "matplotlib", "scipy", "librosa", "sklearn", "pandas", "numpy", "soundfile"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import zsxai",
+        "import zsxai; dir(zsxai); zsxai.list_models(); zsxai.list_explainers(); zsxai.InputError",
+        "import zsxai.registry, zsxai.errors, zsxai.doctor",
+        "import sys; from zsxai.cli import main; assert main(['--help']) == 0",
+        "import sys; from zsxai.cli import main; assert main(['explain', '--help']) == 0",
+        "import sys; from zsxai.cli import main; assert main(['list', 'explainers']) == 0",
+    ],
+)
+def test_light_things_import_nothing_heavy(code: str) -> None:
+    assert not loaded_after(code) & HEAVY
+
+
+def test_the_core_runs_without_optional_packages() -> None:
+    loaded = loaded_after("import zsxai.api, zsxai.explanation, zsxai.verify")
+    assert not loaded & {"transformers", "matplotlib", "librosa", "sklearn", "pandas", "laion_clap", "msclap"}
+
+
+def test_every_public_name_is_there() -> None:
+    import zsxai
+
+    for name in zsxai.__all__:
+        assert getattr(zsxai, name) is not None, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        zsxai.nothing  # noqa: B018

@@ -1,0 +1,227 @@
+"""The page works alone, says what happened, and treats every text as text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import soundfile
+
+from zsxai.explanation import WindowScores
+from zsxai.show import page as pages
+from zsxai.show.html import Html, document, escape, join, tag
+from zsxai.show.page import notebook_html, page_html, write_page
+from zsxai.show.parts import SECONDS, bars, excerpt
+
+NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$body{}&amp;"
+
+
+class Reader(HTMLParser):
+    """Collects elements with their attributes, and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, name, attributes):
+        self.elements.append((name, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.elements if found == name]
+
+
+@pytest.fixture(scope="module")
+def nasty(make):
+    e = make(prompt=NASTY, name=f"{NASTY.replace('/', '')}.wav")
+    card = {**e.provenance.model_card, "limits": NASTY, "summary": NASTY}
+    provenance = e.provenance.model_copy(update={"warnings": (NASTY,), "model_card": card, "model": NASTY})
+    return e.model_copy(update={"provenance": provenance})
+
+
+@pytest.fixture(scope="module")
+def page(explanation):
+    return page_html(explanation)
+
+
+def test_page_has_the_recording_the_explanation_and_the_residue(page, explanation):
+    read = Reader(page)
+    assert [a["aria-label"] for a in read.all("audio")] == ["Explanation", "Residue", "Recording"]
+    for attributes, wave in zip(
+        read.all("audio"), (explanation.audio, explanation.residue, explanation.original), strict=True
+    ):
+        content = base64.b64decode(attributes["src"].removeprefix("data:audio/flac;base64,"))
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+        assert rate == explanation.sample_rate
+        np.testing.assert_allclose(samples, wave, atol=2**-15)
+
+
+def test_page_says_the_figures_and_what_they_mean(page, explanation):
+    text = Reader(page).text
+    for value in (explanation.score, explanation.score_in, explanation.score_out, explanation.score_heard):
+        assert f"{value:.3f}".replace("-", "\N{MINUS SIGN}") in text
+    assert f"{explanation.mask_mean:.2f}" in text
+    for words in (
+        explanation.prompt,
+        explanation.unit,
+        "Mask mean",
+        "Energy kept",
+        "the model does not hear",
+        "Licence",
+    ):
+        assert words in text
+    for region in explanation.regions():
+        assert str(region) in text
+
+
+def test_page_needs_nothing_outside_itself(page):
+    for name, attributes in Reader(page).elements:
+        for key in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
+            value = attributes.get(key)
+            assert value is None or value.startswith("data:"), (name, key, value[:60])
+    assert not re.search(r"https?://|@import|url\((?!#)", page)
+
+
+def test_files_beside_are_linked_only_in_a_folder(explanation, page):
+    assert not Reader(page).all("a")
+    links = {a["href"] for a in Reader(page_html(explanation, beside=True)).all("a")}
+    assert links == {"explanation.wav", "residue.wav", "original.wav"}
+
+
+def test_policy_admits_this_style_and_script_by_hash_and_nothing_else(page):
+    policy = next(a["content"] for a in Reader(page).all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    for name in ("style", "script"):
+        (inside,) = re.findall(f"<{name}>(.*?)</{name}>", page, flags=re.S)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not any("style" in attributes for _, attributes in Reader(page).elements), "the policy would drop it"
+
+
+@pytest.mark.parametrize("render", [page_html, notebook_html])
+def test_untrusted_text_stays_text(nasty, render):
+    written = render(nasty)
+    read = Reader(written)
+    assert NASTY in read.text
+    assert "alert(1)</script>" not in written
+    assert not any("onerror" in attributes for _, attributes in read.elements)
+    scripts = 1 if render is page_html else 0
+    assert len(read.all("script")) == written.count("<script") == scripts
+    assert all(attributes["src"].startswith("data:image/png") for attributes in read.all("img"))
+
+
+def test_notebook_view_is_small_and_needs_no_script(explanation):
+    written = explanation._repr_html_()
+    read = Reader(written)
+    assert explanation.prompt in read.text
+    assert len(read.all("audio")) == 2
+    assert len(read.all("img")) == 1
+    assert len(written) < 600_000
+
+
+def test_ids_are_unique(page):
+    ids = [attributes["id"] for _, attributes in Reader(page).elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_picture_and_control_has_a_name(page):
+    read = Reader(page)
+    assert all("alt" in attributes for attributes in read.all("img"))
+    assert any("mask lies at" in attributes["alt"] for attributes in read.all("img"))
+    assert all("aria-label" in a for a in read.all("input") if a["type"] == "range")
+
+
+def test_loud_audio_is_played_at_one_common_factor_and_says_so(make):
+    loud = make(gain=4.0)
+    written = page_html(loud)
+    assert "beyond full scale" in Reader(written).text
+    peaks = []
+    for attributes in Reader(written).all("audio"):
+        samples, _ = soundfile.read(io.BytesIO(base64.b64decode(attributes["src"].split(",")[1])))
+        peaks.append(np.abs(samples).max())
+    assert max(peaks) == pytest.approx(1.0, abs=1e-3)
+    factor = 1 / max(np.abs(w).max() for w in (loud.original, loud.audio, loud.residue))
+    assert peaks[2] == pytest.approx(np.abs(loud.original).max() * factor, abs=1e-3)
+
+
+def test_page_of_a_long_recording_is_bounded(explanation, monkeypatch):
+    window = WindowScores(start=0, stop=1, score=0, score_in=0, score_out=0, score_heard=0, similarity=0)
+    windows = tuple(
+        window.model_copy(update={"start": i * 0.1, "stop": i * 0.1 + 1, "score": float(i == 700)}) for i in range(900)
+    )
+    rng = np.random.default_rng(0)
+    long = 0.1 * rng.standard_normal(90 * 16000).astype(np.float32)
+    frames = len(long) // explanation.front_end.hop + 1
+    mask = np.zeros((explanation.mask.shape[0], frames), dtype=np.float32)
+    mask[20:40, frames // 2 :] = 0.8
+    fields = {"original": long, "mask": mask, "relevance": mask, "windows": windows}
+    # The grid and the audio are cached on the instance, so a fresh one is built.
+    e = type(explanation)(**{**{k: getattr(explanation, k) for k in type(explanation).model_fields}, **fields})
+    written = page_html(e)
+    assert len(written) < 6_000_000
+    text = Reader(written).text
+    assert "The players hold 55.5-85.5 s of 90.0 s" in text
+    assert "70.00-71.00 s" in text
+    assert len(Reader(written).all("tr")) == pages.WINDOWS + 1
+    starts = {float(a["data-start"]) for a in Reader(written).all("audio")}
+    assert starts == {55.5}
+
+
+def test_excerpt_stays_inside_the_recording():
+    wave = np.full(100, 0.5, dtype=np.float32)
+    assert excerpt([wave], 10, 5.0).seconds == (0.0, 10.0)
+    assert excerpt([np.tile(wave, 10)], 10, 0.0).seconds == (0.0, SECONDS)
+    assert excerpt([np.tile(wave, 10)], 10, 99.0).seconds == (100.0 - SECONDS, 100.0)
+    assert excerpt([wave, wave * 4], 10, 5.0).factor == 0.5
+
+
+def test_empty_mask_and_warnings_are_said(explanation):
+    empty = explanation.model_copy(
+        update={
+            "mask": np.zeros_like(explanation.mask),
+            "provenance": explanation.provenance.model_copy(update={"warnings": ("the mask is empty",)}),
+        }
+    )
+    text = Reader(page_html(empty)).text
+    assert "the mask is empty" in text
+    assert "Nowhere does the mask reach one half" in text
+
+
+@pytest.mark.parametrize("options", [{"against": ["rain"]}, {"among": ["rain", "a bell"]}])
+def test_other_targets_say_what_they_are_told_apart_from(toy, make, options):
+    import zsxai
+
+    e = zsxai.explain(make().original, "a tone", sample_rate=16000, model=toy, explainer="gradcam", **options)
+    text = Reader(page_html(e)).text
+    assert "rain" in text
+    assert e.unit in text
+
+
+def test_write_page_writes_utf8(make, tmp_path):
+    path = write_page(make(prompt="鐘の音 🔔"), tmp_path / "page.html")
+    assert "鐘の音 🔔" in path.read_text(encoding="utf-8")
+
+
+def test_markup_is_built_escaped():
+    assert tag("p", "<b>", class_='a"b') == '<p class="a&quot;b">&lt;b&gt;</p>'
+    assert tag("input", hidden=True, data_x=None, value=0) == '<input hidden value="0">'
+    assert join("<", Html("<br>")) == "&lt;<br>"
+    assert escape(Html("<br>")) == "<br>"
+    assert "<title>&lt;x&gt;</title>" in document("<x>", Html("<main></main>"))
+
+
+def test_bars_of_negative_values_start_at_zero():
+    written = bars([("a", "b", -0.5, "-0.5", "left")], -1.0, 1.0)
+    assert 'x="25.00%"' in written
+    assert 'width="25.00%"' in written

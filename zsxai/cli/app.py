@@ -1,0 +1,150 @@
+"""The application: its commands, those of plugins, and what an error looks like."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from zsxai.cli import commands
+from zsxai.errors import InputError
+from zsxai.registry import Registry
+
+COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
+"""Further commands: a Typer application or a function per name, found through entry points."""
+
+INTERRUPTED = 130
+"""What Typer gives for Ctrl-C."""
+
+
+class _Stub(typer.core.TyperCommand):
+    """Stands for a plugin's command in the list of commands, so that ``--help`` loads no plugin."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, callback=lambda: None, help=f"From {COMMANDS.origin(name)}.")
+
+
+class Commands(TyperGroup):
+    """The built-in commands, then those of plugins; a plugin is loaded only when it is run."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        built_in = list(self.commands)
+        return [*built_in, *(name for name in COMMANDS.names() if name not in built_in)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What the help lists under a name."""
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        return _Stub(cmd_name) if cmd_name in COMMANDS.names() else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """What runs under a name.
+
+        Raises:
+            InputError: If the name is unknown.
+        """
+        name = args[0]
+        if name.startswith("-") or name in self.commands:
+            return super().resolve_command(ctx, args)
+        if name not in COMMANDS.names():
+            raise InputError(unknown("command", name, self.list_commands(ctx)))
+        return name, _plugin(name), args[1:]
+
+
+def unknown(kind: str, name: str, names: list[str]) -> str:
+    """One line for a name that is not in a list: the nearest ones, or all."""
+    import difflib
+
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
+    return f"unknown {kind} {name!r}: {hint}"
+
+
+def _plugin(name: str) -> Any:
+    try:
+        found = COMMANDS.get(name)
+        if hasattr(found, "make_context"):
+            return found
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False)
+            found.command(name)(function)
+        command = typer.main.get_command(found)
+    except InputError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"the command {name!r} of {COMMANDS.origin(name)} does not load: {type(error).__name__}: {error}"
+        ) from error
+    command.name = name
+    return command
+
+
+class PluginError(Exception):
+    """A plugin's command does not load."""
+
+
+def make() -> typer.Typer:
+    """Build the application."""
+    app = typer.Typer(
+        name="zsxai",
+        cls=Commands,
+        help="Explain zero-shot audio classifiers: which sounds in the recording made the score.",
+        add_completion=False,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(commands.top)
+    for function in commands.ALL:
+        app.command(function.__name__.removesuffix("_"))(function)
+    return app
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line; every error becomes an exit code and one line on stderr.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        code = typer.main.get_command(make()).main(args=arguments, prog_name="zsxai", standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+    except typer.Abort:  # what older versions of Typer make of Ctrl-C
+        raise KeyboardInterrupt from None
+    except BrokenPipeError:
+        # Whoever read us has gone (``zsxai list models | head -1``); leave the interpreter nothing to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:
+        return _failed(error)
+    return code
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, InputError):
+        _say(str(error))
+        return 2
+    if hasattr(error, "format_message"):  # a usage error of Click, which Typer may or may not carry along
+        context = getattr(error, "ctx", None)
+        _say(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'zsxai'} --help")
+        return 2
+    if isinstance(error, (PluginError, OSError)):
+        _say(str(error))
+        return 1
+    traceback.print_exception(error)
+    _say(f"this is a fault of zsxai or of a plugin, please report it: {type(error).__name__}: {error}")
+    return 1
+
+
+def _say(message: str) -> None:
+    typer.echo("zsxai: " + " ".join(message.split()), err=True)

@@ -1,0 +1,246 @@
+"""The built-in commands. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zsxai.errors import InputError, ZsxaiError
+
+ModelOption = Annotated[
+    str, typer.Option("--model", metavar="M", help="A model: 'tiny', 'hf:<id or folder>', ...; see zsxai list models.")
+]
+TemplateOption = Annotated[
+    str | None, typer.Option("--template", metavar="T", help="Around every prompt, such as 'the sound of {}'.")
+]
+DeviceOption = Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+AudioArgument = Annotated[str, typer.Argument(metavar="AUDIO", help="A recording: WAV, FLAC, OGG, MP3, ...")]
+
+
+def top(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """Say what there is."""
+    if version:
+        from zsxai import __version__
+
+        typer.echo(f"zsxai {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def explain(
+    audio: AudioArgument,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to listen for, such as 'a dog barking'.")],
+    model: ModelOption = "tiny",
+    explainer: Annotated[
+        str | None,
+        typer.Option("--explainer", metavar="X", help="Default: the first that fits. See zsxai list explainers."),
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option("--against", metavar="P", help="Explain the contrast with P; may be repeated.")
+    ] = None,
+    among: Annotated[
+        list[str] | None,
+        typer.Option("--among", metavar="P", help="Explain the probability among the P; may be repeated."),
+    ] = None,
+    template: TemplateOption = None,
+    domain: Annotated[str, typer.Option("--domain", metavar="D", help="Where the mask lies: stft or mel.")] = "stft",
+    scale: Annotated[str, typer.Option("--scale", metavar="S", help="How the mask acts: log or gain.")] = "log",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="An option of the explainer; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of explainers that draw.")] = 0,
+    device: DeviceOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write the picture, the page and the sounds here.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace DIR if it holds an explanation already.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain which sounds in AUDIO make its score for PROMPT."""
+    options = parse_options(option or [])
+    if out is not None:
+        check_out(out, overwrite)
+    from zsxai import api
+
+    run: Any = api.explain  # domain and scale are checked there, with one clear line
+    explanation = run(
+        audio,
+        prompt,
+        model=model,
+        explainer=explainer,
+        options=options,
+        against=against or (),
+        among=among or (),
+        template=template,
+        domain=domain,
+        scale=scale,
+        seed=seed,
+        device=device,
+        progress=False if as_json else None,
+    )
+    folder = None if out is None else explanation.save(out, overwrite=overwrite)
+    if as_json:
+        _print_json({**explanation.record(), "folder": None if folder is None else str(folder)})
+        return
+    made = explanation.provenance
+    typer.echo(explanation.describe())
+    typer.echo(
+        f"  model {made.model}, explainer {made.explainer}, calibration {made.calibration}, "
+        f"mask on {explanation.masking.domain} ({explanation.masking.scale}), seed {made.seed}"
+    )
+    for warning in made.warnings:
+        typer.echo(f"  note: {warning}")
+    if folder is None:
+        typer.echo("--out DIR writes the picture, the page and the sounds to look at and listen to.")
+    else:
+        typer.echo(f"{folder / 'index.html'} shows it and plays it.")
+
+
+def classify(
+    audio: AudioArgument,
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Labels; the scores add up to 1.")],
+    model: ModelOption = "tiny",
+    template: TemplateOption = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", metavar="K", help="Print the best K only.")] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score AUDIO against every PROMPT, best first."""
+    from zsxai import api
+
+    found = api.classify(audio, prompts, model=model, template=template, top_k=top_k, device=device)
+    if as_json:
+        results = [row._asdict() for row in found]
+        _print_json({"audio": audio, "model": model, "template": template, "prompts": prompts, "results": results})
+        return
+    width = max(len(row.label) for row in found)
+    typer.echo(f"{'':{width}}  score  similarity")
+    for row in found:
+        typer.echo(f"{row.label:{width}}  {row.score:5.3f}  {row.similarity:+10.3f}")
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(metavar="models|explainers|metrics|datasets", help="What to list.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List what is installed, with where it comes from."""
+    from zsxai import registry
+
+    kinds: dict[str, registry.Registry[Any]] = {
+        "models": registry.MODELS,
+        "explainers": registry.EXPLAINERS,
+        "metrics": registry.METRICS,
+        "datasets": registry.DATASETS,
+    }
+    if kind not in kinds:
+        raise InputError(f"zsxai list takes models, explainers, metrics or datasets, not {kind!r}")
+    origins = {name: kinds[kind].origin(name) for name in kinds[kind].names()}
+    if as_json:
+        _print_json({kind: origins})
+        return
+    width = max((len(name) for name in origins), default=0)
+    for name, origin in origins.items():
+        typer.echo(f"{name:{width}}  {origin}")
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Check the installation: dependencies, extras, plugins, the bundled model, devices."""
+    from zsxai.doctor import examine
+
+    report = examine()
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+
+        console, section = Console(soft_wrap=True, highlight=False), ""
+        colours = {"ok": "green", "note": "yellow", "failed": "bold red"}
+        for finding in report.findings:
+            if finding.section != section:
+                section = finding.section
+                console.print(f"[bold]{section}[/bold]")
+            mark = f"[{colours[finding.state]}]{finding.state:6}[/]"
+            console.print(f"  {mark} {escape(finding.name)}: {escape(finding.detail)}")
+        console.print("All is well." if report.ok else f"[bold red]{report.failures} broken.[/]")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the pages go.")] = Path("demo"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DIR if a demo wrote it.")] = False,
+) -> None:
+    """Explain a scene of several sounds with the bundled model and write pages to look at and listen to."""
+    check_out(out, overwrite)
+    from zsxai.demo import run_demo
+
+    result = run_demo(out, overwrite=overwrite, progress=None)
+    typer.echo(f"{result if isinstance(result, Path) else out}: open index.html there.")
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that zsxai explain --out wrote.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check a saved explanation against its own arrays and score it again with its model."""
+    from zsxai.explanation import Explanation
+
+    report = Explanation.load(folder).verify()
+    if as_json:
+        _print_json({"ok": report.ok, **report.model_dump(mode="json")})
+    else:
+        typer.echo(str(report))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, doctor)
+
+
+def parse_options(pairs: list[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` pairs; a value that is JSON (a number, true, a list) is taken as such, others as text.
+
+    Raises:
+        InputError: If a pair has no ``=`` or a key comes twice.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--option takes KEY=VALUE, such as steps=32, not {pair!r}")
+        if key in options:
+            raise InputError(f"--option {key} is given twice")
+        try:
+            options[key.strip()] = json.loads(value)
+        except ValueError:
+            options[key.strip()] = value
+    return options
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Refuse before any work what saving would refuse after it.
+
+    Raises:
+        InputError: If the folder exists and may not be replaced.
+    """
+    if not overwrite and (out.exists() or out.is_symlink()):
+        raise InputError(f"{out} exists already: choose another --out, or say --overwrite")
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    try:
+        typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+    except ValueError as error:
+        raise ZsxaiError(f"a figure is not finite, which JSON cannot say: {error}") from error

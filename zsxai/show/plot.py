@@ -1,0 +1,143 @@
+"""The picture of an explanation with matplotlib: seconds x hertz, level as brightness, mask as colour."""
+
+from __future__ import annotations
+
+import sys
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zsxai.show.raster import RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
+from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from zsxai.explanation import Explanation
+
+SIZE, DPI = (9.0, 3.9), 110
+"""Inches and dots per inch of a figure made here."""
+
+
+def plot_explanation(explanation: Explanation, ax: Axes | None = None, *, key: bool | None = None) -> Axes:
+    """Draw the spectrogram with the mask over it.
+
+    Level is brightness (0 dB is the loudest cell). What the mask keeps is in colour, what it leaves is grey; the
+    white line is the mask at one half. Frequencies the model does not hear are hatched.
+
+    Args:
+        explanation: What to draw.
+        ax: Axes to draw on. Where None, axes on a new figure with a key beside them: pyplot's in IPython, so that
+            notebooks show it, else a bare one (``ax.figure.savefig``).
+        key: Draw the key to the right of the axes; None draws it on a new figure only.
+
+    Returns:
+        The axes; data coordinates are seconds and hertz.
+    """
+    picture = raster(explanation)
+    axes = _new_axes() if ax is None else ax
+    _draw(axes, picture, paint(picture.level(), picture.mask))
+    if not picture.is_ragged:
+        axes.contour(
+            picture.columns_s, picture.rows_hz, picture.mask, levels=[0.5], colors="white", linewidths=0.9, alpha=0.9
+        )
+    prompt = shorten(explanation.prompt, 70, placeholder=" …") or explanation.prompt[:70]
+    axes.set_title(f"“{prompt}”: {explanation.score:.3f} ({explanation.unit})", loc="left", parse_math=False)
+    if key or (key is None and ax is None):
+        _key(axes)
+    return axes
+
+
+def plot_spectrogram(
+    waveform: np.ndarray, sample_rate: int, ax: Axes | None = None, *, title: str = "", peak: float | None = None
+) -> Axes:
+    """Draw the spectrogram of a waveform, in grey, on the same axes as :func:`plot_explanation`.
+
+    Args:
+        waveform: ``(T,)`` samples.
+        sample_rate: Samples per second.
+        ax: Axes to draw on; a new figure where None.
+        title: Written above.
+        peak: Power drawn as 0 dB, to compare waveforms; the waveform's own peak where None.
+    """
+    picture = spectrogram(waveform, sample_rate)
+    axes = _new_axes() if ax is None else ax
+    _draw(axes, picture, greys()[np.round(picture.level(peak) * 255).astype(np.uint8)])
+    axes.set_title(title, loc="left", parse_math=False)
+    return axes
+
+
+def bare_figure() -> Figure:
+    """A figure that no window system knows of."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _new_axes() -> Axes:
+    # pyplot keeps every figure alive and costs as much to import as the drawing: only notebooks gain by it.
+    shell = sys.modules.get("IPython")
+    if shell is None or shell.get_ipython() is None:
+        return framed_axes(bare_figure())
+    from matplotlib import pyplot
+
+    return framed_axes(pyplot.figure(figsize=SIZE, dpi=DPI))
+
+
+def framed_axes(figure: Figure) -> Axes:
+    """Axes that leave room for labels and for the key."""
+    return figure.add_axes((0.1, 0.145, 0.765, 0.76))
+
+
+def _draw(axes: Axes, picture: Raster, pixels: np.ndarray) -> None:
+    from matplotlib.image import AxesImage
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axes.set_yscale("function", functions=(hz_to_mel, mel_to_hz))
+    axes.set_xlim(0.0, picture.seconds)
+    axes.set_ylim(0.0, picture.top)
+    # Rows are even in mel, so the image lives between the scale (hertz to mel) and the affine rest of the axes'
+    # transform: one fast image instead of a mesh of 200,000 quadrilaterals, and it still follows pan and zoom.
+    image = AxesImage(axes, origin="lower", interpolation="auto")
+    image.set_data(pixels)
+    image.set_extent((0.0, picture.seconds, 0.0, float(hz_to_mel(picture.top))))
+    image.set_transform(axes.transLimits + axes.transAxes)
+    axes.add_image(image)
+    axes.set_xlim(0.0, picture.seconds)
+    axes.set_ylim(0.0, picture.top)
+    low, high = picture.band
+    for start, stop in ((0.0, low), (high, picture.top)):
+        if hz_to_mel(stop) - hz_to_mel(start) > 0.1:
+            axes.axhspan(start, stop, facecolor=(0.5, 0.5, 0.5, 0.35), edgecolor=(1, 1, 1, 0.45), hatch="////", lw=0)
+    axes.yaxis.set_major_locator(FixedLocator([t for t in TICKS_HZ if t <= picture.top]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda hertz, _: f"{hertz:,.0f}"))
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("frequency (Hz)")
+
+
+def _key(axes: Axes) -> None:
+    """Both scales at once: level upward, mask to the right."""
+    key = axes.inset_axes((1.075, 0.3, 0.055, 0.7))
+    level, mask = np.mgrid[0:1:64j, 0:1:16j]
+    key.imshow(paint(level, mask), origin="lower", aspect="auto", extent=(0.0, 1.0, -RANGE_DB, 0.0))
+    key.set_xticks([0, 1], ["0", "1"])
+    key.set_yticks([0, -20, -40, -60, -80])
+    key.set_xlabel("mask")
+    key.set_ylabel("level (dB)", labelpad=2)
+    key.yaxis.tick_right()
+    key.yaxis.set_label_position("right")
+    key.tick_params(labelsize="small")
+    axes.text(
+        1.075,
+        0.0,
+        "colour: kept\ngrey: left\nhatched:\nnot heard",
+        transform=axes.transAxes,
+        fontsize="x-small",
+        va="bottom",
+    )
