@@ -43,16 +43,16 @@ class Occlusion(Explainer):
         rows = np.clip(np.searchsorted(cells.frequency_edges, clip.grid.frequencies, "right") - 1, 0, self.bands - 1)
         columns = np.searchsorted(cells.time_edges, clip.grid.times, "right") - 1
         columns = np.clip(columns, 0, cells.shape[1] - 1)
-        in_band = torch.from_numpy(clip.grid.in_band).float()
-        # One row per row and per column of patches: 1 on the cells of the grid that lie in it, and in the band.
-        high = (torch.from_numpy(rows) == torch.arange(cells.shape[0])[:, None]) * in_band
-        long = (torch.from_numpy(columns) == torch.arange(cells.shape[1])[:, None]).float()
+        in_band = torch.from_numpy(clip.grid.in_band).float()[:, None]
+        # For each row and each column of patches: 1 on the grid's cells that lie in it and in the band.
+        high = (torch.from_numpy(rows) == torch.arange(cells.shape[0])[:, None])[..., None] * in_band
+        long = (torch.from_numpy(columns) == torch.arange(cells.shape[1])[:, None])[:, None].float()
         scores = []
         with torch.no_grad():
             for part in batches(cells.shape[0] * cells.shape[1], clip.batch_size):
                 patches = torch.arange(part.start, part.stop)
-                silenced = high[patches // cells.shape[1], :, None] * long[patches % cells.shape[1], None]
-                embedded = clip.embed_masked(in_band[:, None] - silenced)
+                row, column = high[patches // cells.shape[1]], long[patches % cells.shape[1]]
+                embedded = clip.embed_masked(torch.addcmul(in_band, row, column, value=-1.0))
                 scores.append(torch.stack([target(embedded) for target in targets]))
             whole = torch.stack([target(clip.embedding[None]) for target in targets])
         values = (whole - torch.cat(scores, dim=1)).reshape(len(targets), *cells.shape)

@@ -25,11 +25,11 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from zsxai.benchmarks.statistics import Interval, interval
 
 import zsxai
 from zsxai.api import versions
 from zsxai.audio import read_audio
+from zsxai.benchmarks.statistics import Interval, interval
 from zsxai.calibration import to_mask
 from zsxai.controls import roll
 from zsxai.data.esc50 import ESC50, LabelledClip
@@ -89,10 +89,11 @@ def drawn_by(name: str, candidates: Sequence[str]) -> str:
 
 
 def best_part(relevance: np.ndarray, in_band: np.ndarray, part: float) -> np.ndarray:
-    """Mask of the highest ``part`` of the in-band cells; ties go to the earlier, lower cell."""
+    """Mask of the highest ``part`` of the in-band cells; ties are broken at random, the same way for all maps."""
     mask = np.zeros(relevance.shape, dtype=np.float32)
     flat = relevance[in_band]
-    keep = np.argsort(-flat.ravel(), kind="stable")[: round(part * flat.size)]
+    ties = np.random.default_rng(0).random(flat.size)
+    keep = np.lexsort((ties, -flat.ravel()))[: round(part * flat.size)]
     chosen = np.zeros(flat.size, dtype=np.float32)
     chosen[keep] = 1.0
     mask[in_band] = chosen.reshape(flat.shape)

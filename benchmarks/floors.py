@@ -29,7 +29,11 @@ class Bare:
         self.prompt = prompt
         with torch.no_grad():
             self.text = model.embed_text([prompt])[0]
-            self._power = model.features(waveform[None]).power
+            power = model.features(waveform[None]).power
+        if power is None:
+            raise RuntimeError("features() of a spectral model gives the STFT power")
+        # Masked clips differ, so a batch of them is not one clip read over and over from the cache.
+        self._power = power.repeat(BATCH_SIZE, 1, 1)
 
     def forward(self, batch: int = 1) -> None:
         """From the waveform to the embedding."""
@@ -38,12 +42,9 @@ class Bare:
 
     def forwards_from_power(self, count: int) -> None:
         """``count`` forwards from the STFT power on, where masks act."""
-        if self._power is None:
-            raise RuntimeError("features() of a spectral model gives the STFT power")
         with torch.no_grad():
             for size in _sizes(count):
-                power = self._power.expand(size, -1, -1)
-                self.model.encode(self.model.features_from_power(power))
+                self.model.encode(self.model.features_from_power(self._power[:size]))
 
     def gradients_of_log_mel(self, count: int) -> None:
         """``count`` forwards and backwards to the log-mel."""

@@ -16,7 +16,8 @@ Calibration = Callable[[np.ndarray], np.ndarray]
 
 
 def _relu(relevance: np.ndarray) -> np.ndarray:
-    return np.maximum(relevance, 0.0)
+    positive: np.ndarray = np.maximum(relevance, 0.0)
+    return positive
 
 
 def _over(positive: np.ndarray, top: float) -> np.ndarray:
@@ -25,7 +26,8 @@ def _over(positive: np.ndarray, top: float) -> np.ndarray:
 
 def identity(relevance: np.ndarray) -> np.ndarray:
     """The relevance is a mask already; cut to [0, 1]."""
-    return np.clip(relevance, 0.0, 1.0)
+    mask: np.ndarray = np.clip(relevance, 0.0, 1.0)
+    return mask
 
 
 def relu_max(relevance: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.page import (
     extent_bars,
     footer,
+    kept_note,
     mask_key,
     mask_picture,
     mask_regions,
@@ -24,6 +25,7 @@ from zsxai.show.page import (
 )
 from zsxai.show.parts import Excerpt, excerpt, picture, player_card, shades, signed, strip_peak, table
 from zsxai.show.raster import spectrogram
+from zsxai.target import Contrast, Target
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -74,7 +76,7 @@ def run_demo(
         scene = demo_scene(seed, loaded.sample_rate)
         found = explain(
             {"array": scene.waveform, "sampling_rate": scene.sample_rate, "path": "scene.wav"},
-            [scene.prompts[name] for name in PROMPTS.values()],
+            [_target(scene, name) for name in PROMPTS.values()],
             model=model if isinstance(model, str) else loaded,
             explainer=explainer,
             seed=seed,
@@ -128,6 +130,11 @@ def energy_shares(explanation: Explanation, sources: Mapping[str, np.ndarray]) -
         }
     total = sum(kept.values())
     return {name: value / total if total > 0 else 0.0 for name, value in kept.items()}
+
+
+def _target(scene: Scene, name: str) -> Target:
+    """A source's prompt told apart from the others': the two prompts share much of their cosine with either sound."""
+    return Contrast(prompt=scene.prompts[name], against=tuple(p for n, p in scene.prompts.items() if n != name))
 
 
 def _file(source: str) -> str:
@@ -195,9 +202,9 @@ def _head(explanations: Mapping[str, Explanation]) -> Html:
         ),
         tag(
             "p",
-            "The scene is made in code, so what truly sounded is known. The model is asked about two sounds; each "
-            "explanation stands beside the source it should have found. The same recording, two prompts: an "
-            "explanation that does not listen to its prompt gives the same picture twice.",
+            "The scene is made in code, so what truly sounded is known. The model is asked about two sounds, each told "
+            "apart from the others; each explanation stands beside the source it should have found. The same "
+            "recording, two prompts: an explanation that does not listen to its prompt gives the same picture twice.",
             class_="lead",
         ),
     )
@@ -244,6 +251,7 @@ def _prompt(
     return tag(
         "section",
         tag("h2", "“", untrusted(e.prompt), "”"),
+        tag("p", "told apart from ", untrusted(", ".join(f"“{p}”" for p in e.target.others)), class_="quiet"),
         tag("p", said, class_="lead number"),
         tag(
             "div",
@@ -260,7 +268,7 @@ def _prompt(
                 mask_picture(e, part, peak),
                 player_card(
                     f"Explanation of “{e.prompt}”",
-                    "What the mask keeps.",
+                    kept_note(e),
                     e.audio,
                     part,
                     peak=quiet_peak,

@@ -129,7 +129,7 @@ class Explanation(BaseModel):
     kept_energy: float
     masking: Masking
     windows: tuple[WindowScores, ...]
-    front_end: SerializeAsAny[FrontEndSpec | StftSpec]
+    front_end: SerializeAsAny[StftSpec | FrontEndSpec]
     sample_rate: int
     provenance: Provenance
     mask: Array

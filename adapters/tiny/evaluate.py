@@ -41,7 +41,8 @@ def white_noise(waveforms: Tensor, seed: int, decibels: float = 10.0) -> Tensor:
     """Add white noise at an SNR over the whole clip, ``(B, T)`` to ``(B, T)``."""
     noise = torch.randn(waveforms.shape, generator=torch.Generator().manual_seed(seed))
     level = waveforms.square().mean(dim=1, keepdim=True) / noise.square().mean(dim=1, keepdim=True)
-    return waveforms + noise * (level * 10.0 ** (-decibels / 10.0)).sqrt()
+    noisy: Tensor = waveforms + noise * (level * 10.0 ** (-decibels / 10.0)).sqrt()
+    return noisy
 
 
 def from_8_khz(waveforms: Tensor, seed: int) -> Tensor:

@@ -186,8 +186,8 @@ def demo(
     check_out(out, overwrite)
     from zsxai.demo import run_demo
 
-    result = run_demo(out, overwrite=overwrite, progress=None)
-    typer.echo(f"{result if isinstance(result, Path) else out}: open index.html there.")
+    page = run_demo(out, overwrite=overwrite)
+    typer.echo(f"{page} shows it and plays it.")
 
 
 def verify(

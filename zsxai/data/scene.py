@@ -65,7 +65,7 @@ def demo_scene(seed: int = 0, sample_rate: int = 32000) -> Scene:
         sample_rate=sample_rate,
         sources=sources,
         prompts={"siren": "siren", "church bells": "church bells", "rain": "rain"},
-        description="A siren passes over rain; then church bells ring.",
+        description="A siren passes over rain; then three church bells ring.",
     )
 
 
@@ -129,26 +129,25 @@ def _siren(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray
 
 _PARTIALS = (
     # ratio to the strike note, decibels, seconds to lose 60 dB: hum, prime, tierce, quint, nominal and above
-    (0.5, -8.0, 9.0),
-    (1.0, -5.0, 6.5),
-    (1.19, -2.0, 5.5),
-    (1.5, -12.0, 4.0),
-    (2.0, 0.0, 3.6),
-    (2.51, -9.0, 2.4),
-    (2.66, -11.0, 2.2),
-    (3.01, -5.0, 2.0),
-    (4.17, -8.0, 1.4),
-    (5.43, -12.0, 1.0),
-    (6.80, -16.0, 0.7),
-    (8.21, -20.0, 0.5),
+    (0.5, -8.0, 6.3),
+    (1.0, -3.0, 4.6),
+    (1.19, 0.5, 3.9),
+    (1.5, -9.0, 2.8),
+    (2.0, 4.0, 2.5),
+    (2.51, -4.5, 1.7),
+    (2.66, -6.0, 1.5),
+    (3.01, 0.0, 1.4),
+    (4.17, -2.0, 1.0),
+    (5.43, -5.0, 0.7),
+    (6.80, -8.5, 0.5),
+    (8.21, -12.0, 0.35),
 )
 
 
 def _bells(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Two bells in turn: partials of a cast bell, each a close pair that beats, and the clapper's blow."""
+    """Three bells in turn, falling: partials of a cast bell, each a close pair that beats, and the clapper's blow."""
     wave = np.zeros(len(times))
-    strikes = ((5.3, 392.0, 1.0), (6.25, 329.6, 0.9), (7.2, 392.0, 0.95), (8.15, 329.6, 0.9), (9.1, 392.0, 0.9))
-    for start, note, strength in strikes:
+    for start, note in ((5.3, 660.0), (6.8, 587.4), (8.3, 528.0)):
         since = times - start
         on = since >= 0
         t = since[on]
@@ -156,10 +155,10 @@ def _bells(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray
             hertz = note * ratio * rng.uniform(0.999, 1.001)
             if hertz > 0.45 * rate:
                 continue
-            envelope = strength * 10 ** (decibels / 20 - 3 * t / decay) * np.clip(t / 0.002, 0, 1)
+            envelope = 10 ** (decibels / 20 - 3 * t / decay) * np.clip(t / 0.002, 0, 1)
             beat = rng.uniform(0.4, 1.6)
             pair = np.sin(2 * np.pi * hertz * t) + 0.6 * np.sin(2 * np.pi * (hertz + beat) * t + rng.uniform(0, 6.28))
             wave[on] += envelope * pair
         blow = rng.standard_normal(len(t)) * np.exp(-t / 0.012)
-        wave[on] += 0.8 * strength * _shaped(blow, rate, {300.0: -24.0, 1500.0: -6.0, 4000.0: 0.0, 12000.0: -18.0})
-    return _unit(_echo(wave, rate, rng, 1.8, 0.45))
+        wave[on] += 0.8 * _shaped(blow, rate, {300.0: -24.0, 1500.0: -6.0, 4000.0: 0.0, 12000.0: -18.0})
+    return _unit(_echo(wave, rate, rng, 3.0, 0.2))

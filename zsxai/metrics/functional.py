@@ -61,7 +61,8 @@ def faithfulness(p: ArrayLike, p_out: ArrayLike) -> Values:
 
 def input_fidelity(predicted: ArrayLike, predicted_in: ArrayLike) -> Values:
     """``[class of the masked-in clip = class of the clip]`` per clip, 0 or 1 (arXiv 2405.17615, eq. 14)."""
-    return (np.asarray(predicted) == np.asarray(predicted_in)).astype(np.float64)
+    same: Values = (np.asarray(predicted) == np.asarray(predicted_in)).astype(np.float64)
+    return same
 
 
 def mask_mean(masks: ArrayLike, in_band: ArrayLike) -> Values:
@@ -109,4 +110,5 @@ def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Values, Values]:
 
 
 def _ratio(over: Values, under: Values) -> Values:
-    return np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0)
+    ratio: Values = np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0)
+    return ratio

@@ -24,7 +24,7 @@
   };
 
   const move = (player, seconds) => {
-    const length = Number.isFinite(player.duration) ? player.duration : 0;
+    const length = Number.isFinite(player.duration) ? player.duration : Infinity;
     player.currentTime = Math.max(0, Math.min(seconds - start(player), Math.max(0, length - 0.01)));
   };
 

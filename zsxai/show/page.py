@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zsxai.show.html import Html, as_json, data_uri, document, join, tag, untrusted
 from zsxai.show.parts import (
     SECONDS,
@@ -29,14 +31,10 @@ if TYPE_CHECKING:
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
 NOTEBOOK_SECONDS = 15.0
-SCORES = {
-    "cosine": (
-        "cosine of recording and prompt, from -1 to 1; unrelated sounds lie near 0",
-        -0.1,
-        0.5,
-    ),
-    "cosine difference": ("cosine with the prompt less the mean cosine with the others", -0.1, 0.5),
-    "probability": ("softmax among the prompts named below", 0.0, 1.0),
+UNITS = {
+    "cosine": "cosine of recording and prompt, from -1 to 1; unrelated sounds lie near 0",
+    "cosine difference": "cosine with the prompt less the mean cosine with the others",
+    "probability": "softmax among the prompts, from 0 to 1",
 }
 
 
@@ -152,10 +150,19 @@ def players_rule(explanation: Explanation, part: Excerpt) -> Html:
     return tag("p", " ".join(said), class_="quiet small") if said else Html()
 
 
+def kept_note(explanation: Explanation) -> str:
+    """What the explanation's player plays, and how quiet it is where one might think it broken."""
+    e = explanation
+    loudness = [float(np.sqrt(np.mean(np.square(w, dtype=np.float64)))) for w in (e.audio, e.original)]
+    under = 20 * np.log10(max(loudness[0], 1e-9) / max(loudness[1], 1e-9))
+    if not e.mask.any():
+        return "The mask keeps nothing."
+    return "What the mask keeps." if under > -15 else f"What the mask keeps: {-under:.0f} dB under the recording."
+
+
 def score_bars(explanation: Explanation) -> Html:
     """The four scores as bars, each with its meaning."""
     e = explanation
-    _, low, high = SCORES[e.unit]
     rows = (
         ("The recording", "as the model hears it", e.score, "whole"),
         ("Kept", "only what the mask keeps, inside the model", e.score_in, "kept"),
@@ -163,7 +170,8 @@ def score_bars(explanation: Explanation) -> Html:
         ("Removed", "what is left once the mask's part is taken out", e.score_out, "left"),
     )
     values = [value for _, _, value, _ in rows]
-    return bars([(n, m, v, f"{signed(v)}", k) for n, m, v, k in rows], min(low, *values), max(high, *values))
+    high = 1.0 if e.unit == "probability" else 1.1 * max(*values, 0.01)
+    return bars([(n, m, v, signed(v), k) for n, m, v, k in rows], 1.1 * min(0.0, *values), high)
 
 
 def extent_bars(explanation: Explanation) -> Html:
@@ -208,7 +216,7 @@ def mask_regions(explanation: Explanation) -> Html:
 
 
 def _per_cent(value: float) -> str:
-    return "under 1%" if 0 < value < 0.005 else f"{value:.0%}"
+    return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
 
 
 def _alt(e: Explanation) -> str:
@@ -258,7 +266,7 @@ def _listen(e: Explanation, part: Excerpt, *, beside: bool) -> Html:
     cards = (
         player_card(
             "Explanation",
-            "What the mask keeps.",
+            kept_note(e),
             e.audio,
             part,
             peak=peak,
@@ -287,7 +295,7 @@ def _listen(e: Explanation, part: Excerpt, *, beside: bool) -> Html:
 
 
 def _figures(e: Explanation) -> Html:
-    meaning, _, _ = SCORES[e.unit]
+    meaning = UNITS.get(e.unit, "")
     caution = (
         "A high score of the kept part proves little alone: a mask that keeps everything keeps the score. Read it "
         "beside the mask mean, the energy kept and the score of what remains once the part is removed."
@@ -300,7 +308,7 @@ def _figures(e: Explanation) -> Html:
         tag(
             "section",
             tag("h2", "The scores"),
-            tag("p", f"Unit: {e.unit} ({meaning}).{pooled}", class_="quiet small"),
+            tag("p", f"Unit: {e.unit}{f' ({meaning})' if meaning else ''}.{pooled}", class_="quiet small"),
             score_bars(e),
         ),
         tag(

@@ -39,7 +39,7 @@ def plot_explanation(explanation: Explanation, ax: Axes | None = None, *, key: b
     picture = raster(explanation)
     axes = _new_axes() if ax is None else ax
     _draw(axes, picture, paint(picture.level(), picture.mask))
-    if not picture.is_ragged:
+    if not picture.is_ragged and min(picture.mask.shape) > 1:
         axes.contour(
             picture.columns_s, picture.rows_hz, picture.mask, levels=[0.5], colors="white", linewidths=0.9, alpha=0.9
         )

@@ -152,7 +152,8 @@ def patch_grid(grid: Grid, seconds: float, bands: int) -> Grid:
     """
     end = float(grid.time_edges[-1])
     time_edges = np.linspace(0.0, end, max(1, int(np.ceil(end / seconds - 1e-3))) + 1)
-    mels = np.linspace(*hz_to_mel(np.array(grid.band)), bands + 1)
+    low, high = hz_to_mel(np.array(grid.band))
+    mels = np.linspace(low, high, bands + 1)
     centres = mel_to_hz((mels[1:] + mels[:-1]) / 2)
     times = (time_edges[1:] + time_edges[:-1]) / 2
     return Grid(centres, times, mel_to_hz(mels), time_edges, "map", grid.band)

@@ -57,7 +57,8 @@ class Masking(BaseModel):
 
 def floor_of(power: Tensor, model_floor: float) -> float:
     """The default floor: the higher of the model's own and 80 dB under the clip's peak power."""
-    return max(model_floor, float(power.max()) * 10.0 ** (-DYNAMIC_RANGE_DB / 10.0))
+    drop: float = 10.0 ** (-DYNAMIC_RANGE_DB / 10.0)
+    return max(model_floor, float(power.max()) * drop)
 
 
 def spread(bank: Tensor, mel_values: Tensor) -> Tensor:
