@@ -20,6 +20,7 @@ export AUDIO PROMPT
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 BOUGHT := pyproject.toml constraints.txt
+CODE := zsxai adapters baselines benchmarks tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint typecheck clean
@@ -49,8 +50,8 @@ else
 endif
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 
 # The tree maps adapters/ to zsxai.adapters and so on, which mypy does not see; an installed copy it does.
 typecheck: $(VENV)/.dev

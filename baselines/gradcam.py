@@ -31,6 +31,7 @@ class GradCAM(Explainer):
         backwards="1, from the tap on",
         reference="Selvaraju et al., ICCV 2017, eqs. 1-2 (without the final ReLU, which the calibration applies)",
     )
+    calibration: str = "sqrt-relu-p99"
     tap: str | None = None
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:

@@ -24,7 +24,7 @@ class InputXGradient(Explainer):
         backwards="1",
         reference="Shrikumar et al., arXiv 1605.01713, section 3.3",
     )
-    calibration: str = "relu-p99"
+    calibration: str = "sqrt-relu-max"
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """See :meth:`zsxai.Explainer.attribute`."""

@@ -30,7 +30,7 @@ class IntegratedGradients(Explainer):
         backwards="n_steps",
         reference="Sundararajan et al., ICML 2017, eq. 1",
     )
-    calibration: str = "relu-p99"
+    calibration: str = "sqrt-relu-max"
     n_steps: int = Field(default=50, ge=1)
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:

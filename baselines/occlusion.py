@@ -34,6 +34,7 @@ class Occlusion(Explainer):
         backwards="0",
         reference="Zeiler and Fergus, ECCV 2014, section 4.2",
     )
+    calibration: str = "sqrt-relu-p99"
     seconds: float = Field(default=0.25, gt=0)
     bands: int = Field(default=4, ge=1)
 

@@ -24,7 +24,7 @@ class Saliency(Explainer):
         backwards="1",
         reference="Simonyan et al., arXiv 1312.6034, section 3 (signed, so that evidence against stays apart)",
     )
-    calibration: str = "relu-p99"
+    calibration: str = "sqrt-relu-max"
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """See :meth:`zsxai.Explainer.attribute`."""

@@ -34,7 +34,7 @@ class SmoothGrad(Explainer):
         backwards="n_samples",
         reference="Smilkov et al., arXiv 1706.03825, section 3",
     )
-    calibration: str = "relu-p99"
+    calibration: str = "sqrt-relu-p99"
     n_samples: int = Field(default=25, ge=1)
     noise: float = Field(default=0.15, ge=0)
 

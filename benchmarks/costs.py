@@ -204,4 +204,5 @@ def noise(sample_rate: int, seconds: float) -> np.ndarray:
     """Bursts of noise, ``(T,)`` float32; how they sound does not matter to the cost."""
     count = round(sample_rate * seconds)
     bursts = np.sin(np.arange(count) * (2 * np.pi / sample_rate)) ** 4
-    return (0.2 * bursts * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
+    made: np.ndarray = 0.2 * bursts * np.random.default_rng(0).standard_normal(count)
+    return made.astype(np.float32)

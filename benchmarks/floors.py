@@ -32,8 +32,7 @@ class Bare:
             power = model.features(waveform[None]).power
         if power is None:
             raise RuntimeError("features() of a spectral model gives the STFT power")
-        # Masked clips differ, so a batch of them is not one clip read over and over from the cache.
-        self._power = power.repeat(BATCH_SIZE, 1, 1)
+        self._power = power
 
     def forward(self, batch: int = 1) -> None:
         """From the waveform to the embedding."""
@@ -44,7 +43,8 @@ class Bare:
         """``count`` forwards from the STFT power on, where masks act."""
         with torch.no_grad():
             for size in _sizes(count):
-                self.model.encode(self.model.features_from_power(self._power[:size]))
+                # Every clip of a batch is silenced somewhere else, so every one is a copy.
+                self.model.encode(self.model.features_from_power(self._power.repeat(size, 1, 1)))
 
     def gradients_of_log_mel(self, count: int) -> None:
         """``count`` forwards and backwards to the log-mel."""

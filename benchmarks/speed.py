@@ -47,10 +47,12 @@ def speed(
     chosen = [name for name in cases if not only or any(part in name for part in only)]
     if not chosen:
         raise typer.BadParameter(f"no case has that in its name: {', '.join(cases)}", param_hint="--only")
+    progress = Console(stderr=True)
     rows = []
     for name in chosen:
-        with Console(stderr=True).status(name):
+        with progress.status(name):
             rows.append(cases[name]())
+        progress.print(f"{name}: {rows[-1].pairs.ratio:.2f}", highlight=False)
     if as_json:
         typer.echo(json.dumps({"context": bench.context, "rows": [row.record() for row in rows]}, indent=2))
     else:

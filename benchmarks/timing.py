@@ -33,7 +33,8 @@ class Pairs:
     @property
     def ratios(self) -> np.ndarray:
         """The first over the second, pair by pair."""
-        return np.array(self.ours) / np.array(self.floor)
+        found: np.ndarray = np.array(self.ours) / np.array(self.floor)
+        return found
 
     @property
     def ratio(self) -> float:

@@ -64,7 +64,7 @@ class ExplainOptions(TypedDict, total=False):
 def explain(audio: object, prompt: str | Target, **options: Unpack[ExplainOptions]) -> Explanation: ...
 @overload
 def explain(
-    audio: object, prompt: list[str] | list[Target] | list[str | Target], **options: Unpack[ExplainOptions]
+    audio: object, prompt: list[str] | Sequence[Target] | list[str | Target], **options: Unpack[ExplainOptions]
 ) -> list[Explanation]: ...
 def explain(
     audio: object,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from zsxai.calibration import CALIBRATIONS
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Relevance
 
@@ -50,6 +51,13 @@ class Explainer(BaseModel, ABC):
     name: ClassVar[str] = ""
     card: ClassVar[ExplainerCard]
     calibration: str = "relu-max"
+
+    @field_validator("calibration")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in CALIBRATIONS:
+            raise ValueError(f"unknown calibration {value!r}: one of {', '.join(CALIBRATIONS)}")
+        return value
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """Explain one target on one clip.

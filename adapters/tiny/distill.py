@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,11 @@ def all_captions(captions: Captions) -> list[str]:
     return [c for label in captions.phrases for c in captions.captions(label)] + captions.other_captions
 
 
+def teacher_captions(captions: Captions, tokenizer: WordPiece, cache: Path) -> Tensor:
+    """The teacher's embeddings of :func:`all_captions`, ``(n, D)`` unit rows, computed once."""
+    return _cached(cache / "captions.pt", all_captions(captions), tokenizer)
+
+
 def new_student(teacher: TextTower, factor: int) -> TextTower:
     """A student that starts as the teacher's outer layers over its word embeddings, cut to ``factor`` axes by SVD."""
     student = TextTower(STUDENT)
@@ -50,6 +55,7 @@ def distil(
     tokenizer: WordPiece,
     vocabulary: list[str],
     out: Path,
+    cache: Path,
     *,
     texts: int = 48000,
     epochs: int = 4,
@@ -63,7 +69,8 @@ def distil(
         captions: Wording of the classes; trained on beside the generated texts.
         tokenizer: Text to ids.
         vocabulary: Tokens, for the generator.
-        out: Folder of caches and checkpoints.
+        out: Folder of the checkpoint ``text.ckpt``.
+        cache: Folder of the teacher's embeddings.
         texts: Generated texts.
         epochs: Passes over all texts.
         seed: Of texts and order.
@@ -73,12 +80,12 @@ def distil(
     Returns:
         The student and the centre ``(D,)``: the mean embedding of all captions by the student.
     """
-    teacher = load_teacher()
-    known = all_captions(captions)
-    rows = [tokenizer.tokenize(t) for t in known + generate(captions, vocabulary, texts, seed)]
-    wanted = _cached(out / "text-targets.pt", rows, teacher)
-    centre = wanted[: len(known)].mean(dim=0)
-    student = new_student(teacher, STUDENT.factor or STUDENT.width)
+    known, made = all_captions(captions), generate(captions, vocabulary, texts, seed)
+    rows = [tokenizer.tokenize(t) for t in known + made]
+    targets = teacher_captions(captions, tokenizer, cache)
+    centre = targets.mean(dim=0)
+    wanted = torch.cat([targets, _cached(cache / "generated.pt", made, tokenizer)])
+    student = new_student(load_teacher(), STUDENT.factor or STUDENT.width)
     optimiser = torch.optim.AdamW(student.parameters(), lr=1.0, weight_decay=0.01)
     at, start = out / "text.ckpt", 0
     if resume and at.is_file():
@@ -103,16 +110,15 @@ def distil(
     return student, embed_ids(student, rows[: len(known)]).mean(dim=0)
 
 
-def _cached(at: Path, rows: list[list[int]], teacher: TextTower) -> Tensor:
-    key = torch.tensor([hash(tuple(r)) & 0x7FFFFFFF for r in rows])
-    if at.is_file():
-        state: dict[str, Any] = load_checkpoint(at)
-        if torch.equal(state["key"], key):
-            found: Tensor = state["embeddings"].float()
-            return found
-    wanted = embed_ids(teacher, rows)
-    save_checkpoint(at, {"key": key, "embeddings": wanted.half()})
-    return wanted.half().float()
+def _cached(at: Path, texts: list[str], tokenizer: WordPiece) -> Tensor:
+    """The teacher's embeddings of texts, kept in a file with the hash of the texts."""
+    key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    state = load_checkpoint(at) if at.is_file() else {}
+    if state.get("key") != key:
+        state = {"key": key, "embeddings": embed_ids(load_teacher(), [tokenizer.tokenize(t) for t in texts])}
+        save_checkpoint(at, state)
+    found: Tensor = state["embeddings"]
+    return found
 
 
 def _batches(rows: list[list[int]], seed: int) -> Iterator[list[int]]:

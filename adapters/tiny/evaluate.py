@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not clips:
             raise InputError(f"no clips of folds {options.fold} at {options.data}")
     except InputError as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
+        console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
         return 2
     with torch.inference_mode():
         embeddings = embed(model, clips, lambda s: track(s, "listening", console=console, transient=True))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,12 +21,11 @@ from zsxai.adapters.tiny.audio import AudioEncoder
 from zsxai.adapters.tiny.captions import UNHEARD, Captions, load_captions
 from zsxai.adapters.tiny.checkpoint import load_checkpoint, save_checkpoint
 from zsxai.adapters.tiny.data import LogMels, load_log_mels
-from zsxai.adapters.tiny.distill import all_captions, distil
+from zsxai.adapters.tiny.distill import distil, teacher_captions
 from zsxai.adapters.tiny.fit import Progress as Step
 from zsxai.adapters.tiny.fit import Recipe, Texts, fit
-from zsxai.adapters.tiny.store import TEXT, fill_module, packed, read_verified, unpacked, write_weights
-from zsxai.adapters.tiny.teacher import load_teacher
-from zsxai.adapters.tiny.text import LIMIT, TextTower, centred, embed_ids
+from zsxai.adapters.tiny.store import TEXT, fill_module, read_verified, write_weights
+from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.errors import InputError
 
@@ -67,7 +65,7 @@ def vocabulary_file() -> Path:
 
 
 def text_side(
-    out: Path, captions: Captions, bars: Bars, *, texts: int, epochs: int, seed: int, resume: bool
+    out: Path, cache: Path, captions: Captions, bars: Bars, *, texts: int, epochs: int, seed: int, resume: bool
 ) -> TextSide:
     """Distil the text tower, or take the finished one of ``out`` when resuming."""
     at = out / "text.done"
@@ -82,14 +80,13 @@ def text_side(
         WordPiece(vocabulary, LIMIT),
         vocabulary,
         out,
+        cache,
         texts=texts,
         epochs=epochs,
         seed=seed,
         resume=resume,
         tick=lambda done, total, loss: bars.show("text tower", done, total, f"loss {loss:.3f}"),
     )
-    # What ships is rounded to int8, so the audio meets the rounded tower.
-    tower.load_state_dict(unpacked(packed(tower.state_dict(), rows=True)))
     save_checkpoint(at, {"model": tower.state_dict(), "centre": centre})
     return TextSide(tower, centre)
 
@@ -106,15 +103,7 @@ def caption_texts(captions: Captions, labels: Sequence[str], cache: Path) -> Tex
 
     The audio learns from the teacher, as the text tower does; so the two can be trained in either order.
     """
-    at = cache / "captions.pt"
-    lines = all_captions(captions)
-    key = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    state = load_checkpoint(at) if at.is_file() else {}
-    if state.get("key") != key:
-        tokenizer = WordPiece.from_file(vocabulary_file(), LIMIT)
-        state = {"key": key, "embeddings": embed_ids(load_teacher(), [tokenizer.tokenize(t) for t in lines])}
-        save_checkpoint(at, state)
-    rows: Tensor = state["embeddings"]
+    rows = teacher_captions(captions, WordPiece.from_file(vocabulary_file(), LIMIT), cache)
     rows = centred(rows, rows.mean(dim=0))
     by_class: dict[str, Tensor] = {}
     start = 0
@@ -151,9 +140,9 @@ def train(
             clips, targets, texts, at, recipe=recipe, seed=number, resume=resume, ensemble=ensemble, report=report
         )
 
-    # Members have seeds of their own, and learn without an ensemble.
-    ensemble = [one(f"audio member {i + 1}", seed + 1 + i, ()) for i in range(members)]
-    return one("audio", seed, ensemble)
+    # Every encoder has a seed of its own; members learn without an ensemble.
+    ensemble = [one(f"audio member {i + 1}", seed + i, ()) for i in range(members)]
+    return one("audio", seed + members, ensemble)
 
 
 def write_clip_list(data: Path, names: set[str], at: Path) -> None:
@@ -204,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 side = text_side(
                     out / "text",
+                    out / "cache",
                     captions,
                     bars,
                     texts=options.texts,
@@ -225,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 resume=options.resume,
             )
     except InputError as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
+        console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
         return 2
     weights = out / "weights"
     notes = {
@@ -238,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_weights(weights, audio, side.tower, side.centre, vocabulary_file().read_bytes(), notes)
     names = {c.path.name for c in data.clips if c.label in labels}
     write_clip_list(options.data, names, weights / LIST)
-    console.print(f"weights written to {weights}", highlight=False)
+    console.print(f"weights written to {weights}", highlight=False, soft_wrap=True)
     return 0
 
 

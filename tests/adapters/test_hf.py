@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import zsxai.benchmarks.parity as parity
 from captum.attr import LayerGradCam
 from torch import nn
-from zsxai.adapters.hf import HuggingFaceClap, load
 
+import zsxai.benchmarks.parity as parity
 from tests.backends import full_hf_model, tiny_hf_folder
+from zsxai.adapters.hf import HuggingFaceClap, load
 from zsxai.errors import InputError
 from zsxai.model import FeatureMap
 

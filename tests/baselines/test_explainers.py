@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.toys import STRICT, BandToy, ConvToy, LinearToy, band_edges
 
 import zsxai
+from tests.toys import STRICT, BandToy, ConvToy, LinearToy, band_edges
 from zsxai.attribution import log_mel_above_floor
 from zsxai.baselines.gradcam import GradCAM
 from zsxai.baselines.gradcam_plus_plus import GradCAMPlusPlus
@@ -216,6 +216,7 @@ def test_the_tone_asked_for_lights_up(name: str, domain: str) -> None:
     bands = [int(np.searchsorted(edges, hertz)) - 1 for hertz in (500.0, 2500.0)]
     assert bands == [0, 2]
     options = {"occlusion": {"seconds": 0.1, "bands": 8}, "smoothgrad": {"noise": 0.02}}.get(name, {})
+    options = {"calibration": "relu-max", **options}
     prompts = [f"band {k}" for k in bands]
     low, high = zsxai.explain(
         two_tones(), prompts, sample_rate=16000, model=model, explainer=name, options=options, domain=domain
@@ -245,7 +246,8 @@ def test_an_event_in_the_second_window_lights_up_at_its_own_time(name: str, fill
     time = np.arange(40000) / 16000
     event = np.exp(-(((time - 2.1) / 0.05) ** 2)) * np.sin(2 * np.pi * 2500 * time)
     audio = (0.3 * event + 0.05 * np.cos(2 * np.pi * 500 * time)).astype(np.float32)
-    e = zsxai.explain(audio, "band 2", sample_rate=16000, model=model, explainer=name)
+    options = {"calibration": "relu-max"}
+    e = zsxai.explain(audio, "band 2", sample_rate=16000, model=model, explainer=name, options=options)
     assert [(w.start, w.stop) for w in e.windows] == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5)]
     row, column = np.unravel_index(e.mask.argmax(), e.mask.shape)
     assert e.times[column] == pytest.approx(2.1, abs=0.15)
@@ -311,7 +313,15 @@ def test_loudness_and_energy_follow_the_level(domain: str) -> None:
     model, audio = ConvToy(), two_tones()
     audio[8000:] *= 0.1
     loudness, energy = (
-        zsxai.explain(audio, "dog", sample_rate=16000, model=model, explainer=n, domain=domain)
+        zsxai.explain(
+            audio,
+            "dog",
+            sample_rate=16000,
+            model=model,
+            explainer=n,
+            domain=domain,
+            options={"calibration": "relu-max"},
+        )
         for n in ("loudness", "energy")
     )
     heard = loudness.mask[loudness.grid.in_band]
@@ -339,8 +349,9 @@ def test_foil_is_the_same_explainer_asked_about_another_prompt() -> None:
 
 def test_controls_of_another_take_over_its_calibration() -> None:
     for name in ("foil", "rolled"):
-        assert zsxai.load_explainer(name, of="saliency").calibration == "relu-p99"
-        assert zsxai.load_explainer(name, of="gradcam").calibration == "relu-max"
+        for of in ("saliency", "gradcam", "occlusion", "constant"):
+            assert zsxai.load_explainer(name, of=of).calibration == zsxai.load_explainer(of).calibration
+        assert zsxai.load_explainer(name, of="constant").calibration == "identity"
         assert zsxai.load_explainer(name, of="saliency", calibration="rank").calibration == "rank"
         with pytest.raises(InputError, match="'nothing'"):
             zsxai.load_explainer(name, of="nothing")

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.backends import tiny_hf_folder
-from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
 from torch import Tensor, nn
 
 import zsxai
+from tests.backends import tiny_hf_folder
+from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import SpectralModel, ZeroShotModel, evaluating
@@ -88,7 +88,8 @@ def clip(model: ZeroShotModel, seconds: float = 0.8) -> np.ndarray:
 
 
 def explain(model: ZeroShotModel, explainer: Explainer, prompt: Any = PROMPTS[0], **options: Any) -> Any:
-    return zsxai.explain(clip(model), prompt, sample_rate=model.sample_rate, model=model, explainer=explainer, **options)
+    options = {"sample_rate": model.sample_rate, "model": model, "explainer": explainer, **options}
+    return zsxai.explain(clip(model), prompt, **options)
 
 
 _made: dict[tuple[int, Explainer], zsxai.Explanation] = {}
@@ -144,7 +145,8 @@ def test_the_gradient_reaches_the_waveform_and_the_taps_fit_their_places(model: 
     with state_kept(model), evaluating(model):
         waveform = torch.from_numpy(clip(model))[None].requires_grad_()
         encoding = model.encode(model.features(waveform))
-        (gradient,) = torch.autograd.grad(encoding.embedding[0].square()[: encoding.embedding.shape[1] // 2].sum(), waveform)
+        first = encoding.embedding[0, : encoding.embedding.shape[1] // 2]
+        (gradient,) = torch.autograd.grad(first.square().sum(), waveform)
     assert gradient.isfinite().all()
     assert (gradient != 0).float().mean() > 0.9
     assert [m.name for m in encoding.feature_maps] == list(model.taps)
@@ -224,7 +226,8 @@ def snapshot(model: ZeroShotModel) -> dict[str, Any]:
     return {
         "hooks": [len(getattr(m, h)) for m in modules for h in hooks],
         "modes": [m.training for m in modules],
-        "grads": [(p.requires_grad, None if p.grad is None else p.grad.sum().item()) for r in roots for p in r.parameters()],
+        "wants": [p.requires_grad for r in roots for p in r.parameters()],
+        "grads": [None if p.grad is None else float(p.grad.sum()) for r in roots for p in r.parameters()],
         "weights": [float(t.detach().double().sum()) for r in roots for t in (*r.parameters(), *r.buffers())],
         "attributes": sorted(vars(model)),
         "torch": torch.get_rng_state().tolist(),

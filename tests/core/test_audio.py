@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests.toys import STRICT
 
+from tests.toys import STRICT
 from zsxai.audio import fingerprint, read_audio
 from zsxai.errors import InputError
 

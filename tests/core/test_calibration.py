@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.toys import SPEC, STRICT
 
+from tests.toys import SPEC, STRICT
 from zsxai.calibration import CALIBRATIONS, to_mask
 from zsxai.controls import roll
 from zsxai.errors import InputError
@@ -93,7 +93,7 @@ def test_regions_say_where() -> None:
 
 
 @pytest.mark.parametrize("grid", [mel_grid(SPEC, 16000), stft_grid(SPEC, 16000, heard_band(SPEC))])
-def test_rolled_maps_lie_half_a_clip_and_half_a_band_away(grid) -> None:  # noqa: ANN001
+def test_rolled_maps_lie_half_a_clip_and_half_a_band_away(grid) -> None:
     values = np.zeros((1, *grid.shape), dtype=np.float32)
     row, column = grid.cell(0.2, 500.0)
     values[0, row, column] = 1.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.toys import SPEC, STRICT
 
+from tests.toys import SPEC, STRICT
 from zsxai.fill import FrameMap, fill, source_index
 
 pytestmark = STRICT

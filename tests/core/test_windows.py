@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
-from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
 
+from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
 from zsxai.errors import InputError
 from zsxai.model import as_model
 from zsxai.spectral import mel_grid
@@ -26,7 +28,7 @@ def test_windows_cover_the_recording(samples: int, overlap: float) -> None:
     spans = split(samples, 16000, overlap, 160)
     assert spans[0][0] == 0
     assert spans[-1][1] == samples
-    for (start, stop), (after, _) in zip(spans, spans[1:], strict=False):
+    for (start, stop), (after, _) in pairwise(spans):
         assert after > start
         assert stop - after >= overlap * 16000 - 160
         assert stop - start == 16000
@@ -130,6 +132,28 @@ def test_a_mask_acts_on_its_own_frames_of_every_copy() -> None:
     assert (masked[inner] > 0).any()
     assert (masked[inner] == 0).any()
     torch.testing.assert_close(masked[inner], silenced[inner], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("domain", ["stft", "mel"])
+@pytest.mark.parametrize("fill", ["zero", "repeat", "repeat-pad"])
+def test_relevance_of_a_copy_is_placed_where_its_sound_is(fill: str, domain: str) -> None:
+    """Relevance at 0.70 s of the window belongs, in the second copy of a clip of 0.4 s, to its 0.30 s."""
+    model = ConvToy(fill=fill)
+    clip = Recording(model, noise(6400), domain=domain).clips[0]
+    cells = mel_grid(model.front_end.spec, 16000)
+    values = torch.zeros(1, *cells.shape)
+    values[0, 20, 70] = 1.0
+    placed = clip.place(Relevance(values, cells, "window"))[0]
+    assert placed.shape == clip.grid.shape
+    if fill == "zero":
+        assert not placed.any()
+        return
+    row, column = np.unravel_index(placed.argmax(), placed.shape)
+    assert clip.grid.times[column] == pytest.approx(0.3)
+    assert cells.frequency_edges[20] <= clip.grid.frequencies[row] <= cells.frequency_edges[21]
+    values[0, 20, 30] = 1.0
+    both = clip.place(Relevance(values, cells, "window"))[0]
+    np.testing.assert_allclose(both, 2 * placed, atol=1e-6)
 
 
 def test_the_generator_is_keyed_by_clip_seed_and_purpose() -> None:

@@ -6,8 +6,8 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from tests.toys import SPEC, ConvToy
 
+from tests.toys import SPEC, ConvToy
 from zsxai.spectral import FrontEnd, FrontEndSpec, Stft, StftSpec
 from zsxai.spectral.front_end import hz_to_mel, mel_bank, mel_points, mel_to_hz
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.toys import SPEC
 
+from tests.toys import SPEC
 from zsxai.spectral import Grid, heard_band, map_grid, mel_grid, patch_grid, stft_grid
 from zsxai.spectral.front_end import hz_to_mel, mel_bank
 from zsxai.spectral.grid import FrontEndSpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.toys import SPEC
 
+from tests.toys import SPEC
 from zsxai.spectral import FrontEnd, Masking, Stft, StftSpec, floor_of, heard_band, mel_grid, render, spread, stft_grid
 from zsxai.spectral.mask import audio_gain
 
@@ -19,7 +19,7 @@ def clip(samples: int = 8000) -> torch.Tensor:
     return 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(samples))
 
 
-def grid_of(domain: str, samples: int = 8000):  # noqa: ANN201
+def grid_of(domain: str, samples: int = 8000):
     return mel_grid(SPEC, samples) if domain == "mel" else stft_grid(SPEC, samples, heard_band(SPEC))
 
 

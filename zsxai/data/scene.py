@@ -65,7 +65,7 @@ def demo_scene(seed: int = 0, sample_rate: int = 32000) -> Scene:
         sample_rate=sample_rate,
         sources=sources,
         prompts={"siren": "siren", "church bells": "church bells", "rain": "rain"},
-        description="A siren passes over rain; then three church bells ring.",
+        description="A siren passes over rain; then four church bells ring.",
     )
 
 
@@ -145,9 +145,9 @@ _PARTIALS = (
 
 
 def _bells(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Three bells in turn, falling: partials of a cast bell, each a close pair that beats, and the clapper's blow."""
+    """Four bells in turn, falling: partials of a cast bell, each a close pair that beats, and the clapper's blow."""
     wave = np.zeros(len(times))
-    for start, note in ((5.3, 660.0), (6.8, 587.4), (8.3, 528.0)):
+    for start, note in ((5.3, 660.0), (6.5, 587.4), (7.7, 528.0), (8.9, 442.2)):
         since = times - start
         on = since >= 0
         t = since[on]

@@ -77,7 +77,7 @@ def write_png(explanation: Explanation, path: Path) -> None:
     with warnings.catch_warnings():
         # A prompt in a script that matplotlib's font lacks is drawn as boxes; the page beside shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(path, format="png")
+        figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})
 
 
 def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:

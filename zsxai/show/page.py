@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zsxai.regions import Region
 from zsxai.show.html import Html, as_json, data_uri, document, join, tag, untrusted
 from zsxai.show.parts import (
     SECONDS,
@@ -95,7 +97,8 @@ def notebook_html(explanation: Explanation) -> str:
         )
         for name, sound in sounds
     ]
-    regions = "; ".join(map(str, e.regions())) or "nowhere above one half"
+    regions = e.regions()
+    words = "; ".join(map(str, regions)) or "nowhere above one half"
     numbers = (
         f"kept {signed(e.score_in)} · removed {signed(e.score_out)} · heard {signed(e.score_heard)} · "
         f"mask mean {e.mask_mean:.2f} · energy kept {_per_cent(e.kept_energy)}"
@@ -113,12 +116,12 @@ def notebook_html(explanation: Explanation) -> str:
             tag(
                 "img",
                 src=data_uri("image/png", image),
-                alt=_alt(e),
+                alt=_alt(e, regions),
                 style="display:block;width:100%;max-width:680px;height:200px;border-radius:4px;margin:6px 0 2px",
             ),
             tag(
                 "div",
-                f"0-{e.seconds:.1f} s, 0-{e.sample_rate / 2000:g} kHz (mel axis); colour: kept, grey: left. {regions}",
+                f"0-{e.seconds:.1f} s, 0-{e.sample_rate / 2000:g} kHz (mel axis); colour: kept, grey: left. {words}",
                 style="font-size:12px;opacity:.75;max-width:680px",
             ),
             tag("div", *players, style="display:flex;flex-wrap:wrap;gap:12px;margin-top:6px"),
@@ -147,7 +150,7 @@ def players_rule(explanation: Explanation, part: Excerpt) -> Html:
             f"A peak lies beyond full scale, so all three are played at {part.factor:.3f} of their level. "
             "The WAV files are as they are."
         )
-    return tag("p", " ".join(said), class_="quiet small") if said else Html()
+    return tag("p", " ".join(said), class_="quiet small gap") if said else Html()
 
 
 def kept_note(explanation: Explanation) -> str:
@@ -191,9 +194,10 @@ def extent_bars(explanation: Explanation) -> Html:
 
 
 def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None) -> Html:
-    """The spectrogram under the mask, its regions numbered."""
+    """The spectrogram under the mask, its largest parts numbered."""
     e = explanation
-    return picture(raster(e), _alt(e), regions=e.regions(), part=part, peak=peak)
+    regions = e.regions()
+    return picture(raster(e), _alt(e, regions), regions=regions, part=part, peak=peak)
 
 
 def mask_key(explanation: Explanation) -> Html:
@@ -219,8 +223,8 @@ def _per_cent(value: float) -> str:
     return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
 
 
-def _alt(e: Explanation) -> str:
-    where = "; ".join(map(str, e.regions())) or "nowhere above one half"
+def _alt(e: Explanation, regions: Sequence[Region]) -> str:
+    where = "; ".join(map(str, regions)) or "nowhere above one half"
     return f"Spectrogram of {e.seconds:.1f} seconds with the mask over it. The mask lies at: {where}."
 
 
@@ -368,8 +372,7 @@ def _provenance(e: Explanation) -> Html:
         f"The mask lies on the {m.domain} grid ({e.mask.shape[0]} x {e.mask.shape[1]} cells) and acts on the "
         f"{m.scale} scale" + (f", toward a floor of {m.floor:.3g} in power." if m.scale == "log" else ".")
     )
-    record = e.record()
-    record.pop("windows")
+    record = e.model_dump(mode="json", exclude={"windows"})
     return tag(
         "section",
         tag(

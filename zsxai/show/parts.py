@@ -108,7 +108,7 @@ def player_card(
 
 def strip(waveform: np.ndarray, sample_rate: int, *, peak: float, kept: bool, label: str) -> Html:
     """A small spectrogram with a cursor, without axes."""
-    picture = spectrogram(waveform, sample_rate, rows=_ROWS, columns=_COLUMNS)
+    picture = _small(waveform, sample_rate)
     image = plain_png(picture.level(peak), colours() if kept else greys())
     return tag(
         "div",
@@ -121,7 +121,13 @@ def strip(waveform: np.ndarray, sample_rate: int, *, peak: float, kept: bool, la
 
 def strip_peak(waveform: np.ndarray, sample_rate: int) -> float:
     """Power of the loudest pixel of a :func:`strip`, to draw others at the same level."""
-    return spectrogram(waveform, sample_rate, rows=_ROWS, columns=_COLUMNS).peak
+    return _small(waveform, sample_rate).peak
+
+
+def _small(waveform: np.ndarray, sample_rate: int) -> Raster:
+    # A long recording needs no more frames than a few per column; none is wider apart than its window.
+    hop = int(np.clip(len(waveform) // (4 * _COLUMNS), 341, 1024))
+    return spectrogram(waveform, sample_rate, hop=hop, rows=_ROWS, columns=_COLUMNS)
 
 
 def picture(

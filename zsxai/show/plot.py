@@ -91,7 +91,7 @@ def _new_axes() -> Axes:
 
 def framed_axes(figure: Figure) -> Axes:
     """Axes that leave room for labels and for the key."""
-    return figure.add_axes((0.1, 0.145, 0.765, 0.76))
+    return figure.add_axes((0.095, 0.145, 0.75, 0.76))
 
 
 def _draw(axes: Axes, picture: Raster, pixels: np.ndarray) -> None:
