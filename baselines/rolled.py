@@ -14,7 +14,7 @@ from zsxai.windows import Clip, Relevance
 
 
 class Rolled(OfAnother):
-    """The map of another explainer moved half the clip and flipped on the mel axis.
+    """The map of another explainer moved half the clip (each window of a long recording) and flipped on the mel axis.
 
     Attributes:
         of: Name of the explainer; its calibration is used unless one is given.

@@ -264,6 +264,7 @@ def _explain(
             pooling=pooling,
             audio_name=sound.name,
             audio_sha256=fingerprint(original),
+            relevance_sha256=fingerprint(relevance[p]),
             audio_sample_rate=sound.sample_rate,
             audio_channels=sound.channels,
             versions=versions(),

@@ -248,6 +248,8 @@ def _prompt(
         f"{shares[name]:.0%} of the energy that this explanation keeps is the {name}; in the whole recording it is "
         f"{before[name]:.0%}."
     )
+    if not e.mask.any():
+        said = "The mask is empty: the explainer found nothing here that raises the score."
     return tag(
         "section",
         tag("h2", "“", untrusted(e.prompt), "”"),

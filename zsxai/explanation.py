@@ -67,6 +67,7 @@ class Provenance(BaseModel):
         pooling: How window scores made the file's.
         audio_name: File name, or ``array``.
         audio_sha256: Hash of the samples the model heard (mono, at its rate).
+        relevance_sha256: Hash of the relevance.
         audio_sample_rate: Rate as given.
         audio_channels: Channels as given.
         versions: Versions of the libraries that compute.
@@ -86,6 +87,7 @@ class Provenance(BaseModel):
     pooling: str
     audio_name: str
     audio_sha256: str
+    relevance_sha256: str
     audio_sample_rate: int
     audio_channels: int
     versions: dict[str, str]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from torch import Tensor
 
 from zsxai.errors import InputError
@@ -148,6 +148,12 @@ class Probability(Target):
     among: tuple[str, ...] = Field(min_length=1)
     logit_scale: float | None = Field(default=None, gt=0)
 
+    @model_validator(mode="after")
+    def _more_than_the_prompt(self) -> Self:
+        if not self.others:
+            raise InputError("the label set holds no prompt but the explained one: its probability is always 1")
+        return self
+
     @property
     def others(self) -> tuple[str, ...]:
         """See :attr:`Target.others`."""
@@ -200,4 +206,4 @@ def as_target(prompt: object, against: Sequence[str] = (), among: Sequence[str] 
             return Probability(prompt=text, among=tuple(among))
         return Similarity(prompt=text)
     except ValidationError as error:
-        raise InputError(str(error.errors()[0]["msg"])) from error
+        raise InputError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error

@@ -69,6 +69,8 @@ def verify(explanation: Explanation, model: object | None = None) -> Verificatio
     inside = bool((e.mask >= 0).all() and (e.mask <= 1).all() and not e.mask[~e.grid.in_band].any())
     finite = bool(np.isfinite(e.relevance).all())
     checks.append(_check("mask", inside and finite, "in [0, 1], 0 outside the band, finite"))
+    unchanged = fingerprint(e.relevance) == e.provenance.relevance_sha256
+    checks.append(_check("relevance", unchanged, "hash of the cells"))
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)

@@ -230,6 +230,7 @@ TAMPERED = [
     ("mask", lambda e: _mask(e, slice(1), lambda m: m + 0.5)),
     ("mask", lambda e: {"mask": 2 * e.mask}),
     ("mask", lambda e: {"relevance": np.full_like(e.relevance, np.nan)}),
+    ("relevance", lambda e: {"relevance": e.relevance * np.float32(1.5)}),
     ("audio", lambda e: {"original": e.original * np.float32(0.999)}),
     ("weights", _weights),
     ("windows", lambda e: {"windows": (e.windows[0], e.windows[1].model_copy(update={"stop": 1.6}), *e.windows[2:])}),

@@ -151,6 +151,7 @@ CASES = [
     Case("against-blank", "the prompt is empty", explain(against=[" "]), said("--against", " ")),
     Case("against-text", "a list of prompts", explain(against="rain")),
     Case("among-blank", "the prompt is empty", explain(among=[""]), said("--among", "")),
+    Case("among-itself", "always 1", explain(prompt="a dog", among=["a dog"])),
     Case("both", "either against", explain(against=["x"], among=["y"]), said("--against", "x", "--among", "y")),
     Case("template-bare", "one {}", explain(template="the sound of"), said("--template", "the sound of")),
     Case("template-twice", "one {}", explain(template="{} {}"), said("--template", "{} {}")),

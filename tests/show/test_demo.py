@@ -16,7 +16,7 @@ from zsxai.show.folder import FILES
 @pytest.fixture(scope="module")
 def out(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "out"
-    assert run_demo(folder, progress=False, model=toy, explainer="gradcam") == folder / "index.html"
+    assert run_demo(folder, progress=False, model=toy, explainer="energy") == folder / "index.html"
     return folder
 
 
@@ -44,7 +44,8 @@ def test_demo_page_shows_sources_and_shares(out):
         assert sum(shares.values()) == pytest.approx(1.0)
         for value in shares.values():
             assert f"{value:.1%}" in page
-    assert "http" not in page.replace("http-equiv", "")
+    assert "http://" not in page
+    assert "https://" not in page
 
 
 def test_demo_is_overwritten_only_when_asked(out, toy, monkeypatch):
@@ -77,3 +78,8 @@ def test_shares_follow_the_mask(explanation):
     assert whole["inside"] == pytest.approx(0.5, abs=0.02)
     assert kept["inside"] > 0.95
     assert sum(kept.values()) == pytest.approx(1.0)
+
+
+def test_an_empty_mask_keeps_no_share(explanation):
+    e = explanation.model_copy(update={"mask": np.zeros_like(explanation.mask), "original": 0 * explanation.original})
+    assert energy_shares(e, {"silence": 0 * explanation.original}) == {"silence": 0.0}
