@@ -14,7 +14,6 @@ import soundfile
 import torch
 
 import zsxai
-from zsxai.api import versions
 from zsxai.benchmarks.floors import FLOORS, Bare, explain_floor
 from zsxai.benchmarks.timing import (
     Pairs,
@@ -28,6 +27,7 @@ from zsxai.benchmarks.timing import (
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
 from zsxai.target import Similarity
+from zsxai.versions import versions
 from zsxai.windows import BATCH_SIZE, Clip, Recording
 
 PROMPT = "a dog barking"

@@ -23,11 +23,11 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
 import zsxai
-from zsxai.api import versions
 from zsxai.audio import read_audio
 from zsxai.benchmarks.statistics import Interval, interval
 from zsxai.calibration import to_mask
@@ -39,6 +39,7 @@ from zsxai.model import ZeroShotModel, evaluating
 from zsxai.progress import track
 from zsxai.scoring import kept_energy
 from zsxai.target import Similarity
+from zsxai.versions import commit, versions
 from zsxai.windows import Recording
 
 EXPLAINERS = (
@@ -284,20 +285,23 @@ def _scorer() -> Scorer:
 
 
 def wins(rows: Sequence[dict[str, Any]], against: str, figure: str) -> tuple[list[float], list[str]]:
-    """1 where the own mask beats another variant's, .5 where equal, 0 else; and the recordings."""
+    """1 where the own mask beats another variant's, .5 where equal, 0 else; and the recordings.
+
+    Args:
+        rows: Of one explainer and calibration.
+        against: ``foil`` or ``rolled``.
+        figure: ``ff``, ``p_in``, or ``both``: 1 only where both are ahead.
+    """
     by_clip: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
         by_clip.setdefault(row["clip"], {})[row["variant"]] = row
 
-    def value(row: dict[str, Any]) -> float:
-        return float(row["p_in"] if figure == "p_in" else row["p"] - row["p_out"])
+    def ahead(variants: dict[str, dict[str, Any]]) -> dict[str, float]:
+        own, other = variants["own"], variants[against]
+        by_ff, by_p_in = np.sign(other["p_out"] - own["p_out"]), np.sign(own["p_in"] - other["p_in"])
+        return {"ff": 0.5 + 0.5 * by_ff, "p_in": 0.5 + 0.5 * by_p_in, "both": float(by_ff > 0 and by_p_in > 0)}
 
-    points, sources = [], []
-    for variants in by_clip.values():
-        own, other = value(variants["own"]), value(variants[against])
-        points.append(0.5 + 0.5 * float(np.sign(own - other)))
-        sources.append(variants["own"]["source"])
-    return points, sources
+    return [ahead(v)[figure] for v in by_clip.values()], [v["own"]["source"] for v in by_clip.values()]
 
 
 def percent(found: Interval) -> str:
@@ -314,7 +318,18 @@ def figure(found: Interval, digits: int) -> str:
 def faithfulness_table(rows: Sequence[dict[str, Any]], title: str) -> Table:
     """A line per explainer, calibration and variant."""
     table = Table(title=title)
-    for head in ("explainer", "calibration", "mask", "beats by FF, %", "by p(in), %", "AI", "AD", "AG", "FF"):
+    for head in (
+        "explainer",
+        "calibration",
+        "mask",
+        "own wins by FF, %",
+        "by p(in), %",
+        "by both, %",
+        "AI",
+        "AD",
+        "AG",
+        "FF",
+    ):
         table.add_column(head)
     for head in ("p(in)", "Fid-In", "MM", "KE"):
         table.add_column(head)
@@ -324,9 +339,9 @@ def faithfulness_table(rows: Sequence[dict[str, Any]], title: str) -> Table:
             chosen = [r for r in same if r["variant"] == variant]
             sources = [r["source"] for r in chosen]
             p, p_in, p_out = (np.array([r[k] for r in chosen]) for k in ("p", "p_in", "p_out"))
-            beaten = ["", ""]
+            beaten = [""] * 3
             if variant != "own":
-                beaten = [percent(interval(*wins(same, variant, f))) for f in ("ff", "p_in")]
+                beaten = [percent(interval(*wins(same, variant, f))) for f in ("ff", "p_in", "both")]
             table.add_row(
                 *key,
                 variant,
@@ -405,12 +420,19 @@ def main(
         out.mkdir(parents=True, exist_ok=True)
         record = {"settings": asdict(settings) | {"data": "esc50"}, "what": what, "rows": rows, "pairs": pair_rows}
         (out / "rows.json").write_text(json.dumps(record), encoding="utf-8")
-        with (out / "tables.txt").open("w", encoding="utf-8") as file:
-            printer = Console(file=file, width=200)
+        with (out / "tables.md").open("w", encoding="utf-8") as file:
+            printer = Console(file=file, width=250)
             for table in tables:
+                heading, table.title, table.box = table.title, None, MARKDOWN
+                file.write(f"\n{heading}\n")
                 printer.print(table)
     if log is not None:
-        line = {"date": date.today().isoformat(), "what": what, "figures": headline(rows, pair_rows)}
+        line = {
+            "date": date.today().isoformat(),
+            "commit": commit(),
+            "what": what,
+            "figures": headline(rows, pair_rows),
+        }
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -425,7 +447,7 @@ def headline(rows: Sequence[dict[str, Any]], pair_rows: Sequence[dict[str, Any]]
     found: dict[str, Any] = {}
     for key in dict.fromkeys((r["explainer"], r["calibration"]) for r in rows):
         same = [r for r in rows if (r["explainer"], r["calibration"]) == key]
-        found["/".join(key)] = {f: interval(*wins(same, "foil", f))[:3] for f in ("ff", "p_in")}
+        found["/".join(key)] = {f: interval(*wins(same, "foil", f))[:3] for f in ("ff", "p_in", "both")}
     for name in dict.fromkeys(r["explainer"] for r in pair_rows):
         chosen = [r for r in pair_rows if r["explainer"] == name]
         found[f"{name}/right half"] = interval([r["share"] for r in chosen], [r["clip"] for r in chosen])[:3]

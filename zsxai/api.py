@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, TypedDict, Unpack, overload
 
 import numpy as np
@@ -22,9 +21,8 @@ from zsxai.registry import MODELS
 from zsxai.scoring import kept_energy, pool, score_masks
 from zsxai.spectral import Domain, Scale
 from zsxai.target import BoundTarget, Target, as_target, check_prompt, fill_template
+from zsxai.versions import versions
 from zsxai.windows import Recording
-
-LIBRARIES = ("zsxai", "torch", "numpy", "captum", "soxr", "soundfile")
 
 
 class Classification(NamedTuple):
@@ -299,15 +297,3 @@ def _warnings(mask: np.ndarray, relevance: np.ndarray, recording: Recording) -> 
     if not isinstance(recording.model, SpectralModel):
         found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
     return tuple(found)
-
-
-@lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Versions of the libraries that compute, as installed."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -37,7 +37,7 @@ class Strength:
     noise: float = 0.12
     low_pass: float = 0.12
     masked: float = 0.2
-    level: float = 0.5
+    level: float = 0.8
     short: float = 0.1
     shift: int = 3
     stretch: float = 1.25

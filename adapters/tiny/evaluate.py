@@ -32,6 +32,7 @@ from zsxai.adapters.tiny.scoring import (
 from zsxai.adapters.tiny.spec import SAMPLE_RATE
 from zsxai.data.esc50 import ESC50, LabelledClip
 from zsxai.errors import InputError
+from zsxai.versions import commit
 
 TEMPLATE = "the sound of {}"
 BATCH = 16
@@ -136,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", help="folder of weights; the bundled ones by default")
     parser.add_argument("--seed", type=int, default=0, help="of the noise and the bootstrap")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--log", type=Path, help="append date and figures to this file, one JSON line a reading")
+    parser.add_argument(
+        "--log", type=Path, help="append date, commit and figures to this file, a JSON line each"
+    )
     parser.add_argument("--zero-shot", action="store_true", help="only the ten classes that --zero-shot training omits")
     return parser
 
@@ -160,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = figures(model, clips, embeddings, load_captions(), labels, options.seed)
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
         "data": "ESC-50, CC0 and CC-BY clips" if (options.data / "metadata.csv").is_file() else "ESC-50",
         "folds": options.fold,
         "clips": len(clips),

@@ -64,7 +64,7 @@ class Recipe:
         ensemble: Weight of the ensemble's opinion where there is one.
     """
 
-    epochs: int = 90
+    epochs: int = 130
     batch: int = 32
     rate: float = 2e-3
     decay: float = 0.02
