@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from zsxai.audio import fingerprint
 from zsxai.errors import InputError
 from zsxai.regions import Region, find_regions
+from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
 from zsxai.target import Contrast, Probability, Similarity
 
@@ -26,30 +27,6 @@ FORMAT = 1
 """Version of the saved folder; a loader refuses what it does not know."""
 
 RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
-
-
-class WindowScores(BaseModel):
-    """Scores of one window of a long recording, in the target's unit.
-
-    Attributes:
-        start: Seconds.
-        stop: Seconds.
-        score: The window as it is.
-        score_in: Masked in.
-        score_out: Masked out.
-        score_heard: The rendered explanation, encoded again.
-        similarity: Cosine of the window and the prompt.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: float
-    stop: float
-    score: float
-    score_in: float
-    score_out: float
-    score_heard: float
-    similarity: float
 
 
 class Provenance(BaseModel):

@@ -6,13 +6,37 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from zsxai.explanation import WindowScores
 from zsxai.spectral import FrontEnd
 from zsxai.spectral.mask import audio_gain
 from zsxai.target import BoundTarget
 from zsxai.windows import Recording
+
+
+class WindowScores(BaseModel):
+    """Scores of one window of a long recording, in the target's unit.
+
+    Attributes:
+        start: Seconds.
+        stop: Seconds.
+        score: The window as it is.
+        score_in: Masked in.
+        score_out: Masked out.
+        score_heard: The rendered explanation, encoded again.
+        similarity: Cosine of the window and the prompt.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: float
+    stop: float
+    score: float
+    score_in: float
+    score_out: float
+    score_heard: float
+    similarity: float
 
 
 def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarget]) -> list[tuple[WindowScores, ...]]:

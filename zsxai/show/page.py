@@ -28,7 +28,8 @@ from zsxai.show.parts import (
 from zsxai.show.raster import paint, raster, rgb_png
 
 if TYPE_CHECKING:
-    from zsxai.explanation import Explanation, WindowScores
+    from zsxai.explanation import Explanation
+from zsxai.scoring import WindowScores
 
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
