@@ -60,7 +60,9 @@ class TinyClap(SpectralModel):
             InputError: If a file is missing, corrupt or of another network.
         """
         files = read_verified(folder)
-        audio, text = AudioEncoder(), TextTower()
+        # On the meta device nothing is initialised: no time is spent and no global random number drawn.
+        with torch.device("meta"):
+            audio, text = AudioEncoder(), TextTower()
         fill_module(audio, files[AUDIO])
         centre = fill_module(text, files[TEXT], also=("centre",))["centre"]
         vocabulary = files[VOCABULARY].decode("utf-8").rstrip("\n").split("\n")

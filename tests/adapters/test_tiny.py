@@ -454,3 +454,9 @@ def test_accuracy_on_recordings_never_heard(model: TinyClap, esc50: Path) -> Non
     assert found["accuracy, clean"].value > 0.65
     assert found["mAP, held-out paraphrases"].value > 0.5
     assert found["accuracy, first half"].value > 0.5
+
+
+def test_loading_draws_no_global_random_number() -> None:
+    before = torch.get_rng_state()
+    load()
+    assert torch.equal(torch.get_rng_state(), before)
