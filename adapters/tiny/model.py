@@ -60,8 +60,8 @@ class TinyClap(SpectralModel):
             InputError: If a file is missing, corrupt or of another network.
         """
         files = read_verified(folder)
-        # On the meta device nothing is initialised: no time is spent and no global random number drawn.
-        with torch.device("meta"):
+        # Overwritten at once. (The meta device would draw no numbers, but it imports torch._dynamo: a second.)
+        with torch.random.fork_rng(devices=[]):
             audio, text = AudioEncoder(), TextTower()
         fill_module(audio, files[AUDIO])
         centre = fill_module(text, files[TEXT], also=("centre",))["centre"]

@@ -137,8 +137,7 @@ def fill_module(module: nn.Module, content: bytes, *, also: tuple[str, ...] = ()
     wrong += sorted(k for k in set(own) & set(state) if own[k].shape != state[k].shape)
     if wrong:
         raise InputError(f"the weights of tiny do not fit its network: {', '.join(wrong[:4])}")
-    # Assigned, not copied: the module may have been laid out on the meta device, without numbers of its own.
-    module.load_state_dict(state | {k: torch.zeros((), dtype=torch.int64) for k in counters}, strict=True, assign=True)
+    module.load_state_dict(state | {k: own[k] for k in counters}, strict=True)
     return extra
 
 
