@@ -70,7 +70,7 @@ class TinyClap(SpectralModel):
         folds = ", ".join(str(f) for f in notes.get("folds", ())) or "unknown"
         card = ModelCard(
             name="tiny",
-            summary="A CLAP of 9.2 million parameters (1.7 for audio), trained by this project on about fifty everyday sounds.",
+            summary="A CLAP of 9.2 million parameters, trained by this project on about fifty everyday sounds.",
             licence="CC-BY-4.0 AND Apache-2.0",
             source="trained by zsxai; text tower distilled from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
             weights_sha256=pinned,
