@@ -137,9 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", help="folder of weights; the bundled ones by default")
     parser.add_argument("--seed", type=int, default=0, help="of the noise and the bootstrap")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument(
-        "--log", type=Path, help="append date, commit and figures to this file, a JSON line each"
-    )
+    parser.add_argument("--log", type=Path, help="append date, commit and figures to this file, a JSON line each")
     parser.add_argument("--zero-shot", action="store_true", help="only the ten classes that --zero-shot training omits")
     return parser
 
