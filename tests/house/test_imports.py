@@ -96,6 +96,11 @@ def test_the_core_runs_without_optional_packages() -> None:
     assert not loaded & {"transformers", "matplotlib", "librosa", "sklearn", "pandas", "laion_clap", "msclap"}
 
 
+def test_the_bundled_model_loads_without_what_takes_seconds() -> None:
+    loaded = loaded_after("import zsxai; zsxai.load_model('tiny'); import zsxai.regions")
+    assert not loaded & {"transformers", "scipy", "librosa", "matplotlib", "torch._dynamo"}
+
+
 def test_every_public_name_is_there() -> None:
     import zsxai
 
