@@ -88,5 +88,6 @@ def components(above: np.ndarray) -> np.ndarray:
         np.minimum.at(found, label[other], least)
         found = found[found]
         if np.array_equal(found, label):
-            return np.append(label, 0)[run]
+            labels: np.ndarray = np.append(label, 0)[run]
+            return labels
         label = found
