@@ -118,6 +118,7 @@ class Scorer:
     def recording(self, waveform: np.ndarray) -> Recording:
         """A recording under the settings."""
         s = self.settings
+        # Names from the command line: Recording refuses unknown ones.
         return Recording(self.model, waveform, domain=s.domain, scale=s.scale, seed=s.seed)  # type: ignore[arg-type]
 
     def probabilities(self, embeddings: torch.Tensor) -> np.ndarray:
@@ -193,14 +194,14 @@ class Scorer:
             ).mean(dim=0)
         p = self.probabilities(embeddings)
         energy = kept_energy(recording, stacked)
-        in_band = recording.grid.in_band
+        means = functional.mask_mean(stacked, recording.grid.in_band)
         return {
             variant: {
                 "p": float(whole[truth]),
                 "p_in": float(p[k, truth]),
                 "p_out": float(p[count + k, truth]),
                 "fidelity": float(int(p[k].argmax()) == int(whole.argmax())),
-                "mask_mean": float(stacked[k].numpy()[in_band].mean()),
+                "mask_mean": float(means[k]),
                 "kept_energy": float(energy[k]),
             }
             for k, variant in enumerate(masks)

@@ -87,7 +87,7 @@ def _at_tap(bare: Bare, explainer: Any) -> None:
     bare.gradient_at_tap(taps[explainer.tap or list(taps)[-1]])
 
 
-def _at_input(bare: Bare, explainer: Any) -> None:  # noqa: ARG001
+def _at_input(bare: Bare, _explainer: Any) -> None:
     bare.gradients_of_log_mel(1)
 
 

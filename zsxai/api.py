@@ -14,6 +14,7 @@ from zsxai.calibration import to_mask
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
+from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel, ZeroShotModel, evaluating
 from zsxai.plugins import default_explainer, load_explainer, load_model
 from zsxai.progress import track
@@ -246,6 +247,7 @@ def _explain(
         tensor = torch.from_numpy(masks).to(recording.model.device)
         scores = score_masks(recording, tensor, bound)
         energies = kept_energy(recording, tensor)
+    means = mask_mean(masks, grid.in_band)
     pooling = recording.model.audio_spec.pooling
     original = recording.waveform.cpu().numpy()
     made = []
@@ -272,7 +274,7 @@ def _explain(
             Explanation(
                 target=target.target,
                 **pool(scores[p], pooling),
-                mask_mean=float(masks[p][grid.in_band].mean()),
+                mask_mean=float(means[p]),
                 kept_energy=float(energies[p]),
                 masking=recording.masking,
                 windows=scores[p],

@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from zsxai.metrics import functional
 from zsxai.spectral import FrontEnd
 from zsxai.spectral.mask import audio_gain
 from zsxai.target import BoundTarget
@@ -90,14 +91,11 @@ def pool(windows: Sequence[WindowScores], pooling: str) -> dict[str, float]:
 
 
 def kept_energy(recording: Recording, masks: Tensor) -> np.ndarray:
-    """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``."""
+    """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``; 0 where the band is silent."""
     stft = recording.stft
     with torch.no_grad():
         power = stft.power(recording.waveform)
-        heard = torch.ones(power.shape[0], device=power.device, dtype=power.dtype)
-        if isinstance(stft, FrontEnd):
-            heard = (stft.bank.sum(dim=0) > 0).to(power.dtype)
-        power_heard = power * heard[:, None]
-        total = power_heard.sum().clamp(min=1e-30)
-        gains = (audio_gain(stft, recording.masking, power, m.to(power)) for m in masks)
-        return np.array([float((g * power_heard).sum() / total) for g in gains])
+        heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
+        gains = (audio_gain(stft, recording.masking, power, mask.to(power)) for mask in masks)
+        kept = [functional.kept_energy(power.cpu(), gain[None].cpu(), heard.cpu())[0] for gain in gains]
+    return np.nan_to_num(np.array(kept))

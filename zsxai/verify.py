@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from zsxai.audio import fingerprint
 from zsxai.explanation import Explanation
+from zsxai.metrics.functional import mask_mean
 from zsxai.model import evaluating
 from zsxai.plugins import load_model
 from zsxai.scoring import POOLED, kept_energy, pool, score_masks
@@ -77,7 +78,7 @@ def verify(explanation: Explanation, model: object | None = None) -> Verificatio
         windows = score_masks(recording, mask, [target])[0]
         again = pool(windows, e.provenance.pooling)
         again["kept_energy"] = float(kept_energy(recording, mask)[0])
-    again["mask_mean"] = float(e.mask[e.grid.in_band].mean())
+    again["mask_mean"] = float(mask_mean(e.mask[None], e.grid.in_band)[0])
     for name in (*POOLED, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]
         checks.append(_check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}"))
