@@ -98,4 +98,5 @@ def kept_energy(recording: Recording, masks: Tensor) -> np.ndarray:
         heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
         gains = (audio_gain(stft, recording.masking, power, mask.to(power)) for mask in masks)
         kept = [functional.kept_energy(power.cpu(), gain[None].cpu(), heard.cpu())[0] for gain in gains]
-    return np.nan_to_num(np.array(kept))
+    energies: np.ndarray = np.nan_to_num(np.array(kept))
+    return energies
