@@ -258,12 +258,35 @@ def test_ctrl_c_inside_a_command(
     assert list(tmp_path.iterdir()) == [wav]
 
 
+def test_ctrl_c_where_python_can_raise_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, wav: Path
+) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def wait(*arguments: object, **options: object) -> None:
+        Dying()
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    monkeypatch.setattr("zsxai.show.folder.write_png", wait)
+    assert main(["explain", str(wav), "b", "--model", "toy", "--out", str(tmp_path / "seen")]) == 130
+    assert capsys.readouterr() == ("", "zsxai: interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == [wav]
+
+
 @pytest.mark.parametrize(("library", "later"), [("_socket", 0.0), ("libtorch_cpu", 0.0), ("soxr_ext", 2.0)])
 def test_ctrl_c_from_outside(zsxai_command: Path, tmp_path: Path, library: str, later: float) -> None:
     long = np.random.default_rng(0).standard_normal(16000 * 120).astype(np.float32) / 10
     soundfile.write(tmp_path / "long.wav", long, 16000)
     words = [zsxai_command, "explain", "long.wav", "rain", "--explainer", "occlusion", "--out", "seen"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs, and all they start, ignore Ctrl-C: ours shall hear it wherever the tests run.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     # Once the library is loaded (the command line, torch, audio): before our own code runs, Ctrl-C is for Python.
     maps = Path(f"/proc/{process.pid}/maps")
     if not maps.exists():

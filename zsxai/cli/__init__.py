@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = ["main"]
 
@@ -17,9 +23,34 @@ def main(arguments: list[str] | None = None) -> int:
         0 when done, 2 for the caller's mistake, 130 for an interruption, 1 for anything else.
     """
     try:
-        from zsxai.cli.app import run
+        with _no_lost_interrupt():
+            from zsxai.cli.app import run
 
-        return run(arguments)
+            return run(arguments)
     except KeyboardInterrupt:
         sys.stderr.write("zsxai: interrupted; nothing was written\n")
         return 130
+
+
+@contextmanager
+def _no_lost_interrupt() -> Iterator[None]:
+    """Ctrl-C that falls into a destructor or a weak reference's callback is raised once more, outside of it.
+
+    Python can raise nothing there: it reports the exception as ignored and goes on. Imports are full of such places.
+    """
+    usual = sys.unraisablehook
+
+    def hook(ignored: UnraisableHookArgs) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            return usual(ignored)
+        import _thread
+        import threading
+
+        # Not from here: this hook, too, is a place where an exception is only reported.
+        threading.Timer(0.01, _thread.interrupt_main).start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
