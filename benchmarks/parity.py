@@ -9,132 +9,23 @@ random checkpoints of a tiny and of the full configuration, saved as users' chec
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 
+from zsxai.benchmarks.libraries.hf import Reference, random_checkpoint
+from zsxai.benchmarks.libraries.tokens import PROMPTS
 from zsxai.model import SpectralModel
 from zsxai.registry import Registry
 
-PROMPTS = ("a dog barking", "This is the sound of rain falling on a tin roof.", "Wind", "a clock ticks; a door slams")
-_SENTENCES = [*PROMPTS, "the sound of a dog", "a car passes by", "birds sing in the wood", "water runs from a tap"]
-_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 _STEP = 1e-4
-
-
-def random_model(size: Literal["tiny", "full"] = "tiny", *, fusion: bool = False, seed: int = 0, **fields: Any) -> Any:
-    """A random ``ClapModel`` in eval mode, of 0.3 or of 153 million parameters.
-
-    Nothing in it is trivial: norms, biases, position tables and the batch norm's statistics (which a fresh model has
-    at 0 and 1) all leave their mark on the output. The same seed gives the same weights everywhere.
-
-    Args:
-        size: Which configuration.
-        fusion: Whether it is a fusion model.
-        seed: Of the weights.
-        **fields: Other fields of ``ClapAudioConfig``.
-    """
-    from transformers import ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig
-
-    audio: dict[str, Any] = {"enable_fusion": fusion, "fusion_type": "aff_2d" if fusion else None}
-    text: dict[str, Any] = {}
-    if size == "tiny":
-        audio |= {
-            "patch_embeds_hidden_size": 16,
-            "depths": [1, 1, 1, 1],
-            "num_attention_heads": [1, 2, 2, 4],
-            "hidden_size": 128,
-            "mlp_ratio": 2.0,
-        }
-        text |= {
-            "vocab_size": 600,
-            "hidden_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 64,
-            "max_position_embeddings": 80,
-        }
-    width = 32 if size == "tiny" else 512
-    audio_config, text_config = ClapAudioConfig(**audio, **fields), ClapTextConfig(**text)
-    config = ClapConfig(text_config=text_config.to_dict(), audio_config=audio_config.to_dict(), projection_dim=width)
-    with torch.random.fork_rng(devices=[]):
-        model: nn.Module = ClapModel(config)
-    _perturb(model, torch.Generator().manual_seed(seed))
-    return model.eval()
-
-
-@torch.no_grad()
-def _perturb(model: nn.Module, generator: torch.Generator) -> None:
-    """Draw every weight anew: fresh ones hardly move the residual stream, and differ between transformers 4 and 5."""
-    for name, parameter in sorted(model.named_parameters()):
-        noise = torch.randn(parameter.shape, generator=generator)
-        if "logit_scale" in name:
-            parameter.add_(0.3)
-        elif parameter.ndim < 2:
-            parameter.add_(0.2 * noise)
-        elif "relative_position_bias_table" in name:
-            parameter.copy_(0.2 * noise)
-        else:
-            parameter.copy_(0.7 * noise * parameter[0].numel() ** -0.5)
-    for name, module in sorted(model.named_modules()):
-        if isinstance(module, nn.BatchNorm2d):
-            meets_decibels = name.endswith("audio_encoder.batch_norm")
-            mean, low, high = (-45.0, 200.0, 600.0) if meets_decibels else (0.0, 0.5, 2.0)
-            cast("Tensor", module.running_mean).normal_(mean, 0.2 * low**0.5, generator=generator)
-            cast("Tensor", module.running_var).uniform_(low, high, generator=generator)
-
-
-def random_checkpoint(
-    folder: Path,
-    size: Literal["tiny", "full"] = "tiny",
-    *,
-    truncation: str = "rand_trunc",
-    padding: str = "repeatpad",
-    seed: int = 0,
-) -> Path:
-    """Save a random checkpoint as users have them: safetensors, ``preprocessor_config.json``, RoBERTa tokenizer.
-
-    Args:
-        folder: Where; made where it is missing.
-        size: Of :func:`random_model`.
-        truncation: Of the feature extractor; ``fusion`` makes a fusion model.
-        padding: Of the feature extractor.
-        seed: Of the weights.
-
-    Returns:
-        The folder.
-    """
-    from transformers import ClapFeatureExtractor
-
-    folder.mkdir(parents=True, exist_ok=True)
-    # 50 Hz and rand_trunc are laion/clap-htsat-unfused's; the class's own defaults are another checkpoint's.
-    extractor = ClapFeatureExtractor(frequency_min=50, truncation=truncation, padding=padding)
-    extractor.save_pretrained(folder)
-    random_model(size, fusion=truncation == "fusion", seed=seed).save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
-
-
-def save_tokenizer(folder: Path) -> None:
-    """Train a RoBERTa tokenizer on a few sentences and save it."""
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import RobertaTokenizerFast
-
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator(
-        _SENTENCES, vocab_size=500, min_frequency=1, special_tokens=_SPECIAL, show_progress=False
-    )
-    trained.save_model(str(folder))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "RobertaTokenizerFast"}))
-    RobertaTokenizerFast.from_pretrained(folder).save_pretrained(folder)
 
 
 def signals(rate: int, seconds: float, *, seed: int = 0) -> dict[str, np.ndarray]:
@@ -153,39 +44,6 @@ def signals(rate: int, seconds: float, *, seed: int = 0) -> dict[str, np.ndarray
         "noise 5 s": noise[: 5 * rate],
     }
     return {name: values.astype(np.float32) for name, values in found.items()}
-
-
-class Reference:
-    """transformers' own pipeline on the files of a loaded model.
-
-    Args:
-        folder: The checkpoint.
-    """
-
-    def __init__(self, folder: Path | str) -> None:
-        from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
-
-        self.extractor = ClapFeatureExtractor.from_pretrained(folder)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = ClapModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
-
-    @torch.no_grad()
-    def embed_audio(self, waveform: np.ndarray) -> Tensor:
-        """``(D,)``; the clip must fit the window, since longer ones are cropped at random."""
-        inputs = self.extractor(waveform, sampling_rate=self.extractor.sampling_rate, return_tensors="pt")
-        # A fusion extractor marks one short clip of every batch, at random, as a long one.
-        is_longer = torch.zeros_like(torch.as_tensor(inputs["is_longer"]))
-        return _pooled(self.model.get_audio_features(input_features=inputs["input_features"], is_longer=is_longer))[0]
-
-    @torch.no_grad()
-    def embed_text(self, prompts: Sequence[str]) -> Tensor:
-        """``(P, D)``."""
-        return _pooled(self.model.get_text_features(**self.tokenizer(list(prompts), padding=True, return_tensors="pt")))
-
-
-def _pooled(output: Any) -> Tensor:
-    """The embedding, which is a tensor in transformers 4 and part of an object in transformers 5."""
-    return cast("Tensor", output if isinstance(output, Tensor) else output.pooler_output)
 
 
 def gradient_error(model: SpectralModel, waveform: np.ndarray, *, directions: int = 3, seed: int = 0) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
+
+from zsxai.spectral import Grid
 
 
 @contextmanager
@@ -32,3 +36,63 @@ def graph_starts_at(tap: nn.Module) -> Iterator[None]:
 
     with hooked(tap, start):
         yield
+
+
+def exact_batch_norm(module: nn.Module, args: tuple[Any, ...], _output: Any) -> Tensor:
+    """A hook for a ``BatchNorm2d`` in eval mode: its formula in place of torch's kernel, for the gradient.
+
+    torch's CPU kernel (2.13) gives wrong input gradients, without a word, where the last axis is 1 long, as in front of
+    most CLAP encoders (``(B, n_mels, N, 1)``), and the gradient comes back in another memory order than the input's.
+    """
+    norm = cast("nn.BatchNorm2d", module)
+    mean, variance = cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return cast("Tensor", args[0] * scale[:, None, None] + (norm.bias - mean * scale)[:, None, None])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A feature map in somebody else's network: which module gives it, in which layout, and where its cells lie.
+
+    Attributes:
+        name: Of the map and of its tap.
+        module: Its output, or the first part of a tuple of outputs, is the map.
+        grid: Where the unfolded cells lie, in hertz and in seconds of the window.
+        unfold: The module's layout to ``(B, C, f, t)``, frequency low to high.
+        refold: The inverse of ``unfold``.
+    """
+
+    name: str
+    module: nn.Module
+    grid: Grid
+    unfold: Callable[[Tensor], Tensor]
+    refold: Callable[[Tensor], Tensor]
+
+
+@contextmanager
+def tapped(places: Sequence[Place], taps: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Lay taps over maps: within the ``with`` each map is unfolded, goes through its tap and comes back folded.
+
+    Args:
+        places: Early to late.
+        taps: An identity module for every place, by name.
+
+    Yields:
+        The unfolded maps by name, filled as the network runs.
+    """
+    maps: dict[str, Tensor] = {}
+
+    def through(place: Place) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+        def lay(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+            # Transformer blocks give (tokens, attentions...), other modules a tensor.
+            folded, rest = (output[0], output[1:]) if isinstance(output, tuple) else (output, None)
+            maps[place.name] = taps[place.name](place.unfold(folded))
+            laid = place.refold(maps[place.name])
+            return laid if rest is None else (laid, *rest)
+
+        return lay
+
+    with ExitStack() as hooks:
+        for place in places:
+            hooks.enter_context(hooked(place.module, through(place)))
+        yield maps

@@ -21,6 +21,8 @@ from torch import nn
 import zsxai.benchmarks.parity as parity
 from tests.backends import full_hf_model, tiny_hf_folder
 from zsxai.adapters.hf import HuggingFaceClap, load
+from zsxai.benchmarks.libraries import hf
+from zsxai.benchmarks.libraries.tokens import PROMPTS
 from zsxai.errors import InputError
 from zsxai.model import FeatureMap
 
@@ -39,8 +41,8 @@ def model(folder: Path) -> HuggingFaceClap:
 
 
 @pytest.fixture(scope="module")
-def reference(folder: Path) -> parity.Reference:
-    return parity.Reference(folder)
+def reference(folder: Path) -> hf.Reference:
+    return hf.Reference(folder)
 
 
 @pytest.fixture
@@ -76,14 +78,12 @@ def edit(file: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize("signal", list(parity.signals(RATE, 10)))
-def test_audio_is_the_extractors_and_the_models(
-    model: HuggingFaceClap, reference: parity.Reference, signal: str
-) -> None:
+def test_audio_is_the_extractors_and_the_models(model: HuggingFaceClap, reference: hf.Reference, signal: str) -> None:
     waveform = parity.signals(RATE, 10)[signal]
     assert torch.allclose(embed(model, waveform)[0], reference.embed_audio(waveform), atol=1e-6, rtol=0)
 
 
-def test_the_input_is_the_extractors_in_decibels(model: HuggingFaceClap, reference: parity.Reference) -> None:
+def test_the_input_is_the_extractors_in_decibels(model: HuggingFaceClap, reference: hf.Reference) -> None:
     for name, waveform in parity.signals(RATE, 10).items():
         theirs = reference.extractor(waveform, sampling_rate=RATE, return_tensors="pt")["input_features"]
         ours = model.features(torch.from_numpy(waveform)[None]).input
@@ -99,7 +99,7 @@ def test_signals_are_told_apart(model: HuggingFaceClap) -> None:
     assert torch.allclose(rows.norm(dim=1), torch.ones(len(rows)), atol=1e-6)
 
 
-def test_every_window_of_a_long_recording_is_its_crop(model: HuggingFaceClap, reference: parity.Reference) -> None:
+def test_every_window_of_a_long_recording_is_its_crop(model: HuggingFaceClap, reference: hf.Reference) -> None:
     recording = noise(samples=25 * RATE)[0].numpy()
     for start in (0, WINDOW // 2, WINDOW, 2 * WINDOW):
         crop = recording[start : start + WINDOW]
@@ -108,11 +108,11 @@ def test_every_window_of_a_long_recording_is_its_crop(model: HuggingFaceClap, re
         embed(model, recording)
 
 
-def test_text_is_the_tokenizers_and_the_models(model: HuggingFaceClap, reference: parity.Reference) -> None:
-    assert torch.allclose(model.embed_text(parity.PROMPTS), reference.embed_text(parity.PROMPTS), atol=1e-5, rtol=0)
+def test_text_is_the_tokenizers_and_the_models(model: HuggingFaceClap, reference: hf.Reference) -> None:
+    assert torch.allclose(model.embed_text(PROMPTS), reference.embed_text(PROMPTS), atol=1e-5, rtol=0)
 
 
-def test_logit_scale_is_the_models(model: HuggingFaceClap, reference: parity.Reference) -> None:
+def test_logit_scale_is_the_models(model: HuggingFaceClap, reference: hf.Reference) -> None:
     assert model.logit_scale == pytest.approx(float(reference.model.logit_scale_a.detach().exp()))
 
 
@@ -121,7 +121,7 @@ def test_logit_scale_is_the_models(model: HuggingFaceClap, reference: parity.Ref
 def test_paddings_and_fusion(tmp_path: Path, truncation: str, padding: str, fill: str) -> None:
     """Fusion: the same mel four times, ``is_longer`` False, on the HTK bank, as the extractor has short clips."""
     folder = tiny_hf_folder(tmp_path / "hf", truncation=truncation, padding=padding)
-    model, reference = load(str(folder)), parity.Reference(folder)
+    model, reference = load(str(folder)), hf.Reference(folder)
     assert model.audio_spec.fill == fill
     for samples in (70_000, 200_000, WINDOW):
         clip = noise(samples=samples)
@@ -139,8 +139,8 @@ def test_a_batch_is_its_single_clips(model: HuggingFaceClap) -> None:
     assert torch.allclose(
         embed(model, clips.numpy()), torch.cat([embed(model, c.numpy()) for c in clips]), atol=1e-5, rtol=0
     )
-    alone = torch.cat([model.embed_text([p]) for p in parity.PROMPTS])
-    assert torch.allclose(model.embed_text(parity.PROMPTS), alone, atol=1e-5, rtol=0)
+    alone = torch.cat([model.embed_text([p]) for p in PROMPTS])
+    assert torch.allclose(model.embed_text(PROMPTS), alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.slow
@@ -148,11 +148,11 @@ def test_the_full_configuration(folder: Path, tmp_path: Path) -> None:
     full = tmp_path / "full"
     shutil.copytree(folder, full)
     full_hf_model().save_pretrained(full)
-    model, reference = load(str(full)), parity.Reference(full)
+    model, reference = load(str(full)), hf.Reference(full)
     for name, waveform in parity.signals(RATE, 10).items():
         difference = (embed(model, waveform)[0] - reference.embed_audio(waveform)).abs().max()
         assert difference < 1e-4, name
-    assert torch.allclose(model.embed_text(parity.PROMPTS), reference.embed_text(parity.PROMPTS), atol=1e-5, rtol=0)
+    assert torch.allclose(model.embed_text(PROMPTS), reference.embed_text(PROMPTS), atol=1e-5, rtol=0)
     assert parity.gradient_error(model, noise()[0].numpy(), directions=1) < 1e-4
     maps = {m.name: tuple(m.values.shape[1:]) for m in model.encode(model.features(noise())).feature_maps}
     assert maps == {n: (min(96 * 2**i, 768), *shape) for i, (n, shape) in enumerate(TAPS.items())}
@@ -202,9 +202,9 @@ def test_maps_and_their_places(model: HuggingFaceClap) -> None:
 
 
 @pytest.fixture(scope="module")
-def local(reference: parity.Reference) -> HuggingFaceClap:
+def local(reference: hf.Reference) -> HuggingFaceClap:
     """Random weights whose blocks speak softly, so that a token mostly tells of its own patch."""
-    model = parity.random_model()
+    model = hf.random_model()
     with torch.no_grad():
         for layer in model.audio_model.audio_encoder.layers:
             for block in layer.blocks:
@@ -251,14 +251,14 @@ def test_the_declared_cell_moves_most_when_a_sound_is_added(
         assert most_moved(old, new) == old.grid.cell(seconds, hertz), old.name
 
 
-def test_places_follow_the_configuration(reference: parity.Reference) -> None:
+def test_places_follow_the_configuration(reference: hf.Reference) -> None:
     """128 bands lie in two stretches of time instead of four."""
     from transformers import ClapFeatureExtractor
 
     extractor = ClapFeatureExtractor(
         feature_size=128, fft_window_size=2048, max_length_s=5, frequency_min=50, truncation="rand_trunc"
     )
-    built = HuggingFaceClap(parity.random_model(num_mel_bins=128), extractor, reference.tokenizer)
+    built = HuggingFaceClap(hf.random_model(num_mel_bins=128), extractor, reference.tokenizer)
     shapes = {m.name: (*m.values.shape[2:],) for m in built.encode(built.features(noise(1, 5 * RATE))).feature_maps}
     assert shapes == {"stage1": (32, 128), "stage2": (16, 64), "stage3": (8, 32), "stage4": (4, 16), "norm": (4, 16)}
     assert built._places[0].grid.time_edges[-1] == pytest.approx(5.005)
@@ -363,7 +363,7 @@ def test_token_states_and_mask(model: HuggingFaceClap) -> None:
 
 def test_padding_is_right_whatever_the_tokenizer_says(clone: Path, model: HuggingFaceClap) -> None:
     edit(clone / "tokenizer_config.json", padding_side="left")
-    assert same(load(str(clone)).embed_text(parity.PROMPTS), model.embed_text(parity.PROMPTS))
+    assert same(load(str(clone)).embed_text(PROMPTS), model.embed_text(PROMPTS))
 
 
 def test_long_prompts_are_refused(model: HuggingFaceClap, capfd: pytest.CaptureFixture[str]) -> None:
@@ -392,17 +392,17 @@ def test_card(model: HuggingFaceClap, folder: Path, clone: Path) -> None:
     assert load(str(clone)).card.licence == "apache-2.0"
 
 
-def test_from_built_objects(folder: Path, model: HuggingFaceClap, reference: parity.Reference) -> None:
+def test_from_built_objects(folder: Path, model: HuggingFaceClap, reference: hf.Reference) -> None:
     built = HuggingFaceClap(reference.model, reference.extractor, reference.tokenizer)
     assert same(embed(built, noise().numpy()), embed(model, noise().numpy()))
-    again = HuggingFaceClap(parity.Reference(folder).model, reference.extractor, reference.tokenizer)
-    other = HuggingFaceClap(parity.random_model(seed=1), reference.extractor, reference.tokenizer)
+    again = HuggingFaceClap(hf.Reference(folder).model, reference.extractor, reference.tokenizer)
+    other = HuggingFaceClap(hf.random_model(seed=1), reference.extractor, reference.tokenizer)
     assert built.card.weights_sha256 == again.card.weights_sha256 != other.card.weights_sha256
 
 
 def test_sharded_weights(clone: Path, model: HuggingFaceClap) -> None:
     (clone / "model.safetensors").unlink()
-    parity.random_model().save_pretrained(clone, max_shard_size="200KB")
+    hf.random_model().save_pretrained(clone, max_shard_size="200KB")
     assert len(list(clone.glob("model-*.safetensors"))) > 1
     sharded = load(str(clone))
     assert same(embed(sharded, noise().numpy()), embed(model, noise().numpy()))
@@ -420,7 +420,7 @@ def test_another_tokenizer(clone: Path, folder: Path, model: HuggingFaceClap) ->
 
 def test_pickled_weights_are_refused(clone: Path) -> None:
     (clone / "model.safetensors").unlink()
-    torch.save(parity.random_model().state_dict(), clone / "pytorch_model.bin")
+    torch.save(hf.random_model().state_dict(), clone / "pytorch_model.bin")
     with pytest.raises(InputError, match=r"no model\.safetensors.*pickle.*refused.*save_pretrained"):
         load(str(clone))
 
@@ -470,7 +470,7 @@ def test_extractors_that_do_not_fit(clone: Path, changes: dict[str, object], mes
         load(str(clone))
 
 
-def test_tokenizers_that_do_not_fit(model: HuggingFaceClap, reference: parity.Reference) -> None:
+def test_tokenizers_that_do_not_fit(model: HuggingFaceClap, reference: hf.Reference) -> None:
     class Foreign:
         pad_token_id = 0
 

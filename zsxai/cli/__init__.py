@@ -41,13 +41,14 @@ def _no_lost_interrupt() -> Iterator[None]:
     usual = sys.unraisablehook
 
     def hook(ignored: UnraisableHookArgs) -> None:
-        if not issubclass(ignored.exc_type, KeyboardInterrupt):
-            return usual(ignored)
-        import _thread
-        import threading
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            import _thread
+            import threading
 
-        # Not from here: this hook, too, is a place where an exception is only reported.
-        threading.Timer(0.01, _thread.interrupt_main).start()
+            # Not from here: this hook, too, is a place where an exception is only reported.
+            threading.Timer(0.01, _thread.interrupt_main).start()
+        else:
+            usual(ignored)
 
     sys.unraisablehook = hook
     try:

@@ -1,0 +1,123 @@
+"""What the adapters of transformers-based models share: the Hugging Face hub, tokenizers, one-line errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from huggingface_hub import ModelCard as HubCard
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
+
+from zsxai.errors import InputError
+
+TOKENIZER_FILES = ["config.json", "tokenizer*.json", "vocab.*", "merges.txt", "*tokens*.json"]
+# The hub's own errors are OSErrors; AssertionError is torch's word on a device that it was not built for.
+LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AssertionError, SafetensorError)
+
+
+def resolve(argument: str, patterns: list[str]) -> tuple[Path, str]:
+    """The folder of a checkpoint on this machine, downloaded where it is a hub id, and where it comes from."""
+    folder = Path(argument).expanduser()
+    if folder.is_dir():
+        return folder, str(folder.resolve())
+    if argument.startswith(("/", ".", "~")) or argument.count("/") > 1:
+        raise InputError(f"there is no folder {argument!r}")
+    repository, _, revision = argument.partition("@")
+    try:
+        found = Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
+    except LOAD_ERRORS as error:
+        raise InputError(
+            f"cannot get {argument!r} from the Hugging Face hub ({first_line(error)}): check the id and the "
+            f"connection, or download it elsewhere ('hf download {repository}') and give the folder"
+        ) from error
+    return found, f"https://huggingface.co/{repository}/tree/{found.name}"
+
+
+def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer from a folder, or from the hub.
+
+    Args:
+        name: Folder or hub id.
+
+    Raises:
+        InputError: If there is none.
+    """
+    folder = name if isinstance(name, Path) else resolve(name, TOKENIZER_FILES)[0]
+    if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.json", "vocab.txt")):
+        raise InputError(
+            f"{str(folder)!r} has no tokenizer: give tokenizer=<hub id or folder> that the model was trained with"
+        )
+    try:
+        with quiet():
+            found = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except LOAD_ERRORS as error:
+        raise InputError(f"cannot load the tokenizer {str(folder)!r}: {first_line(error)}") from error
+    return cast("PreTrainedTokenizerBase", found)
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], most: int, model: str, device: torch.device
+) -> dict[str, Tensor]:
+    """Prompts as a batch of ids, padded to the longest.
+
+    Args:
+        tokenizer: The model's.
+        prompts: At least one.
+        most: Tokens that the text tower takes.
+        model: Its name, for errors.
+        device: Where the ids go.
+
+    Returns:
+        What the tokenizer gives, ``(P, L)`` each, among it ``attention_mask``.
+
+    Raises:
+        InputError: If there is no prompt, or one is longer than the text tower takes; nothing is cut silently.
+    """
+    if not prompts:
+        raise InputError("no prompts: give at least one")
+    tokens = tokenizer(
+        list(prompts), padding=True, padding_side="right", truncation=False, verbose=False, return_tensors="pt"
+    ).to(device)
+    lengths = cast("Tensor", tokens["attention_mask"]).sum(dim=1)
+    if int(lengths.max()) > most:
+        longest = prompts[int(lengths.argmax())]
+        raise InputError(
+            f"the prompt '{longest[:40]}...' has {int(lengths.max())} tokens and {model} takes {most}: shorten it"
+        )
+    return cast("dict[str, Tensor]", dict(tokens))
+
+
+def licence(folder: Path) -> str:
+    """What the README of a checkpoint says, or ``unknown``."""
+    readme = folder / "README.md"
+    if not readme.is_file():
+        return "unknown"
+    return str(HubCard.load(readme, ignore_metadata_errors=True).data.to_dict().get("license", "unknown"))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' advice and bars off stderr while a local folder loads; all is restored after."""
+    settings: Any = hf_logging
+    verbosity = settings.get_verbosity()
+    # transformers 4.57 has no such hook, and no bar for a checkpoint in one file.
+    set_bar_hook = getattr(settings, "set_tqdm_hook", lambda _hook: None)
+    before = set_bar_hook(lambda _bar, args, kwargs: settings.EmptyTqdm(*args, **kwargs))
+    settings.set_verbosity_error()
+    try:
+        yield
+    finally:
+        settings.set_verbosity(verbosity)
+        set_bar_hook(before)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that says anything, or its type."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,117 @@
+"""Weights are data: files read without running what they say, and hashed so that a figure can say what made it."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from zsxai.errors import InputError
+
+
+def load_weights(file: Path) -> Any:
+    """Read a file of weights: safetensors, or torch's pickle if it holds tensors, containers and numbers only.
+
+    ``torch.load(weights_only=True)`` refuses the files that LAION published (pickle protocol 4, a numpy scalar);
+    this reader takes them, and still calls nothing that a file names except what rebuilds tensors and numbers.
+
+    Args:
+        file: ``.safetensors``, or what ``torch.save`` wrote (a zip archive).
+
+    Returns:
+        What was saved, on the CPU.
+
+    Raises:
+        InputError: If the file is missing, is none of these, is damaged, or names anything else.
+    """
+    if not file.is_file():
+        raise InputError(f"there is no file {str(file)!r}")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        if not zipfile.is_zipfile(file):
+            raise InputError(f"{str(file)!r} is no file that torch.save wrote (torch 1.6 or newer), nor safetensors")
+        with zipfile.ZipFile(file) as archive:
+            if any(name.endswith("constants.pkl") for name in archive.namelist()):
+                raise InputError(f"{str(file)!r} is a TorchScript program, not weights: save its state_dict instead")
+        # torch types what it takes here as a module; it calls two names of it.
+        tensors_only: Any = SimpleNamespace(__name__="zsxai.weights", Unpickler=_Unpickler, load=_refuse_load)
+        return torch.load(file, map_location="cpu", pickle_module=tensors_only, weights_only=False)
+    except (pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {str(file)!r}: {error}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError(f"{str(file)!r} is damaged: {type(error).__name__}: {error}") from error
+
+
+def hash_files(files: Sequence[Path]) -> str:
+    """SHA-256 of a file; of the concatenated digests where the weights lie in several."""
+    digests = []
+    for file in files:
+        with file.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256"))
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+
+def hash_tensors(model: nn.Module) -> str:
+    """SHA-256 over names, types, shapes and bytes of the sorted state."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _number(dtype: np.dtype[Any], data: bytes = b"") -> Any:
+    """What numpy's own rebuilder does, for numbers only: it would hand on any object."""
+    if dtype.kind not in "biufc" or len(data) != dtype.itemsize:
+        raise pickle.UnpicklingError(f"a numpy scalar of type {dtype} is no number")
+    return np.frombuffer(data, dtype)[0]
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """How pickle protocol 2 writes bytes."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"bytes are written as latin1, not {encoding!r}")
+    return text.encode("latin-1")
+
+
+_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,  # type: ignore[no-untyped-call]
+    ("torch", "Size"): torch.Size,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "scalar"): _number,
+    ("numpy._core.multiarray", "scalar"): _number,
+    ("_codecs", "encode"): _latin1,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Admits what rebuilds tensors and numbers. Storages never come here: torch resolves their names itself."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f"it names {module}.{name}, which weights do not need: pickle can run code, so it is refused"
+            ) from None
+
+
+def _refuse_load(*_arguments: Any, **_options: Any) -> Any:
+    """Torch calls it for files of before 1.6 alone."""
+    raise pickle.UnpicklingError("it was written by a torch older than 1.6")
