@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
+from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
 from zsxai.adapters.htsat import htsat_places
 from zsxai.adapters.hub import (
@@ -33,10 +33,11 @@ from zsxai.fill import FillRule
 from zsxai.hooks import exact_batch_norm, hooked, tapped
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
 from zsxai.spectral import FrontEnd, FrontEndSpec
-from zsxai.weights import hash_files, hash_tensors
+from zsxai.weights import hash_files, hash_tensors, load_weights
 
 _FILL: dict[str, FillRule] = {"repeatpad": "repeat-pad", "repeat": "repeat", "pad": "zero"}
 _WEIGHTS = ["model.safetensors", "model-*-of-*.safetensors"]
+_PICKLED = "pytorch_model.bin"
 _FILES = [*_WEIGHTS, "model.safetensors.index.json", "*processor_config.json", "README.md", *TOKENIZER_FILES]
 # Constants that the constructor computes; checkpoints of some transformers versions leave them out.
 _COMPUTED = ("position_ids", "token_type_ids", "relative_position_index", "num_batches_tracked")
@@ -172,26 +173,38 @@ def load(argument: str | None, *, device: str | None = None, tokenizer: str | No
         tokenizer: Folder or hub id of the tokenizer, where the checkpoint has none of its own.
 
     Raises:
-        InputError: If the checkpoint cannot be had, is no safetensors file, or lacks weights.
+        InputError: If the checkpoint cannot be had, holds anything but tensors, or is not all of a ClapModel's.
     """
     if not argument:
         raise InputError("hf needs a hub id or a folder: hf:laion/clap-htsat-unfused")
     folder, source = resolve(argument, _FILES)
-    weights = _weight_files(argument, folder)
+    weights = _weight_files(folder)
+    if not weights:
+        folder, source = resolve(argument, [*_FILES, _PICKLED])
+        weights = _weight_files(folder) or [folder / _PICKLED]
     vocabulary = load_tokenizer(folder if tokenizer is None else tokenizer)
     try:
+        # A pickle is read here, tensors only, and never by transformers.
+        state = load_weights(weights[0]) if weights[0].name == _PICKLED else None
         with quiet():
             extractor = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
             loaded: Any = ClapModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+                None if state else folder,
+                config=ClapConfig.from_pretrained(folder, local_files_only=True),
+                state_dict=state,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
         model, info = loaded
         model.requires_grad_(False).to(torch.device(device or "cpu"))
     except LOAD_ERRORS as error:
         raise InputError(f"cannot load hf:{argument}: {first_line(error)}") from error
-    missing = sorted(key for key in info["missing_keys"] if not key.endswith(_COMPUTED))
-    if missing:
-        raise InputError(f"hf:{argument} lacks {len(missing)} weights of a ClapModel, such as {missing[0]}")
+    for what in ("missing", "unexpected"):
+        strange = sorted(key for key in info[f"{what}_keys"] if not key.endswith(_COMPUTED))
+        if strange:
+            raise InputError(f"hf:{argument} is no ClapModel: {len(strange)} weights {what}, such as {strange[0]}")
     card = ModelCard(
         name=f"hf:{argument}",
         summary="A CLAP of Hugging Face transformers.",
@@ -202,12 +215,5 @@ def load(argument: str | None, *, device: str | None = None, tokenizer: str | No
     return HuggingFaceClap(model, extractor, vocabulary, card)
 
 
-def _weight_files(argument: str, folder: Path) -> list[Path]:
-    found = sorted(file for pattern in _WEIGHTS for file in folder.glob(pattern))
-    if not found:
-        raise InputError(
-            f"hf:{argument} has no model.safetensors; other weight files are pickle, which can run code, and are "
-            "refused: if you trust it, convert it once with "
-            "ClapModel.from_pretrained(<folder>, use_safetensors=False).save_pretrained(<folder>)"
-        )
-    return found
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(file for pattern in _WEIGHTS for file in folder.glob(pattern))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata, requires, version
 from typing import Any, Literal
+
+from packaging.requirements import Requirement
 
 State = Literal["ok", "note", "failed"]
 
@@ -58,33 +59,6 @@ class Report:
         return {"ok": self.ok, "findings": [asdict(f) for f in self.findings]}
 
 
-@dataclass(frozen=True)
-class Requirement:
-    """One line of a distribution's requirements, as far as this library writes them.
-
-    Attributes:
-        name: Distribution.
-        bound: Such as ``>=2.4``; empty where any version will do.
-        extra: The extra it belongs to; empty where it is always needed.
-    """
-
-    name: str
-    bound: str
-    extra: str
-
-    def problem(self) -> str:
-        """What is wrong with what is installed; empty where nothing is."""
-        try:
-            installed = version(self.name)
-        except PackageNotFoundError:
-            return f"not installed: pip install '{self.name}{self.bound}'"
-        for operator, wanted in re.findall(r"(>=|==)\s*([\w.]+)", self.bound):
-            have, want = _numbers(installed), _numbers(wanted)
-            if have < want or (operator == "==" and have != want):
-                return f"{installed} is installed: pip install '{self.name}{self.bound}'"
-        return ""
-
-
 def examine() -> Report:
     """Look at everything. Slow: it imports every plugin."""
     findings: list[Finding] = []
@@ -93,19 +67,14 @@ def examine() -> Report:
     return Report(tuple(findings))
 
 
-def requirements(lines: list[str] | None = None) -> list[Requirement]:
-    """What the distribution asks for.
-
-    Args:
-        lines: Requirement lines; those of the installed distribution where None.
-    """
-    found = []
-    for line in lines if lines is not None else (requires("zsxai") or []):
-        match = re.match(r"([\w.-]+)(?:\[[^\]]*\])?\s*([^;]*)", line)
-        extra = re.search(r"extra\s*==\s*[\"']([^\"']+)", line)
-        if match:
-            found.append(Requirement(match[1], match[2].strip(" ()"), extra[1] if extra else ""))
-    return found
+def problem(requirement: Requirement) -> str:
+    """What is wrong with what is installed; empty where nothing is."""
+    wanted = f"pip install '{requirement.name}{requirement.specifier}'"
+    try:
+        installed = version(requirement.name)
+    except PackageNotFoundError:
+        return f"not installed: {wanted}"
+    return "" if requirement.specifier.contains(installed, prereleases=True) else f"{installed} is installed: {wanted}"
 
 
 def _python() -> Iterator[Finding]:
@@ -119,30 +88,36 @@ def _python() -> Iterator[Finding]:
 def _dependencies() -> Iterator[Finding]:
     section = "Dependencies"
     try:
-        wanted = [r for r in requirements() if not r.extra]
+        wanted = [Requirement(line) for line in requires("zsxai") or []]
     except PackageNotFoundError:
         yield Finding(section, "zsxai", "failed", "not installed: run pip install in its folder, or pip install zsxai")
         return
     yield Finding(section, "zsxai", "ok", version("zsxai"))
     for requirement in wanted:
-        problem = requirement.problem()
-        yield Finding(section, requirement.name, "failed" if problem else "ok", problem or version(requirement.name))
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            found = problem(requirement)
+            yield Finding(section, requirement.name, "failed" if found else "ok", found or version(requirement.name))
 
 
 def _extras() -> Iterator[Finding]:
-    extras: dict[str, list[Requirement]] = {}
     try:
-        for requirement in requirements():
-            if requirement.extra and requirement.name != "zsxai":
-                extras.setdefault(requirement.extra, []).append(requirement)
+        extras, lines = metadata("zsxai").get_all("Provides-Extra", []), requires("zsxai") or []
     except PackageNotFoundError:
         return
-    for extra, wanted in extras.items():
-        missing = [r.name for r in wanted if r.problem()]
+    marked = [r for r in map(Requirement, lines) if r.marker is not None and not r.marker.evaluate({"extra": ""})]
+    for extra in extras:
+        wanted = [r for r in marked if r.marker and r.marker.evaluate({"extra": extra}) and r.name != "zsxai"]
+        if not wanted:  # it only joins others
+            continue
+        missing = [r.name for r in wanted if problem(r)]
+        # An upper bound here holds back what the user may want for something else.
+        bounds = ((r.name, bound) for r in wanted for bound in r.specifier)
+        pins = sorted(f"{name}{bound}" for name, bound in bounds if bound.operator in ("<", "<=", "=="))
+        held = f"; it pins {', '.join(pins)}" if pins else ""
         if missing:
-            yield Finding("Extras", extra, "note", f"lacks {', '.join(missing)}: pip install 'zsxai[{extra}]'")
+            yield Finding("Extras", extra, "note", f"lacks {', '.join(missing)}: pip install 'zsxai[{extra}]'{held}")
         else:
-            yield Finding("Extras", extra, "ok", "installed")
+            yield Finding("Extras", extra, "ok", f"installed{held}")
 
 
 def _plugins() -> Iterator[Finding]:
@@ -236,11 +211,3 @@ def _guarded(section: str, name: str, look: Callable[[], str]) -> Finding:
         return Finding(section, name, "ok", look())
     except Exception as error:
         return Finding(section, name, "failed", f"{type(error).__name__}: {error}")
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    numbers = re.match(r"\d+(\.\d+)*", text)
-    parts = [int(n) for n in numbers[0].split(".")] if numbers else []
-    while parts and not parts[-1]:
-        parts.pop()
-    return tuple(parts)

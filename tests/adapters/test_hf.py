@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -418,16 +419,30 @@ def test_another_tokenizer(clone: Path, folder: Path, model: HuggingFaceClap) ->
     assert same(borrowed.embed_text(["a dog"]), model.embed_text(["a dog"]))
 
 
-def test_pickled_weights_are_refused(clone: Path) -> None:
+def test_pickled_weights_are_read_as_tensors_only(clone: Path, model: HuggingFaceClap, tmp_path: Path) -> None:
     (clone / "model.safetensors").unlink()
-    torch.save(hf.random_model().state_dict(), clone / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"no model\.safetensors.*pickle.*refused.*save_pretrained"):
+    with pytest.raises(InputError, match=r"cannot load hf:.*there is no file .*pytorch_model\.bin"):
         load(str(clone))
+    torch.save(hf.random_model().state_dict(), clone / "pytorch_model.bin")
+    assert same(embed(load(str(clone)), noise().numpy()), embed(model, noise().numpy()))
+    torch.save({**hf.random_model().state_dict(), "run": Touch(tmp_path / "touched")}, clone / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"names posix\.system.*refused"):
+        load(str(clone))
+    assert not (tmp_path / "touched").exists()
+
+
+class Touch:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {self.path}",)
 
 
 def test_missing_weights_are_an_error(clone: Path) -> None:
     from safetensors.torch import load_file, save_file
 
+    whole = shutil.copy(clone / "model.safetensors", clone / "whole")
     state = load_file(clone / "model.safetensors")
     constants = [k for k in state if k.endswith(("position_ids", "relative_position_index"))]
     assert constants
@@ -437,7 +452,13 @@ def test_missing_weights_are_an_error(clone: Path) -> None:
     load(str(clone))  # constants are computed
     del state["audio_projection.linear1.weight"]
     save_file(state, clone / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"lacks 1 weights of a ClapModel, such as audio_projection\.linear1\.weight"):
+    with pytest.raises(
+        InputError, match=r"is no ClapModel: 1 weights missing, such as audio_projection\.linear1\.weight"
+    ):
+        load(str(clone))
+    state |= load_file(whole) | {"mine": torch.ones(1)}
+    save_file(state, clone / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="is no ClapModel: 1 weights unexpected, such as mine"):
         load(str(clone))
 
 

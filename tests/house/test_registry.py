@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from packaging.requirements import Requirement
 
 import zsxai
 from tests.conftest import Distribute
-from zsxai.doctor import GROUPS, Requirement, examine, requirements
+from zsxai import doctor
+from zsxai.doctor import GROUPS, examine
 from zsxai.errors import InputError, MissingExtraError
 from zsxai.registry import EXPLAINERS, METRICS, MODELS, Registry
 
@@ -129,8 +131,6 @@ def test_unregistering_what_was_never_registered() -> None:
 
 
 def test_the_doctor_reports_a_broken_plugin_as_a_note(distribute: Distribute) -> None:
-    from zsxai import doctor
-
     distribute(
         "broken-plugin", {"zsxai.metrics": {"theirs": "broken:Metric"}}, broken="raise RuntimeError('on purpose')\n"
     )
@@ -147,8 +147,6 @@ def test_the_doctor_reports_a_broken_plugin_as_a_note(distribute: Distribute) ->
 
 
 def test_the_doctor_reports_a_claimed_name(distribute: Distribute) -> None:
-    from zsxai import doctor
-
     distribute("bold-plugin", {"zsxai.explainers": {"gradcam": "bold:Explainer"}})
     claims = [f.detail for f in doctor._plugins() if "claimed by" in f.detail]
     assert len(claims) == 1
@@ -163,19 +161,36 @@ def test_the_doctor_finds_all_well() -> None:
     assert {f"Plugins: {g.removeprefix('zsxai.')}" for g in GROUPS[:4]} <= {f.section for f in report.findings}
 
 
-def test_requirements_are_read() -> None:
+def test_the_doctor_says_what_an_extra_pins(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [
         "torch>=2.4",
         "transformers>=4.57; extra == 'hf'",
-        'zsxai[hf]; extra == "dev"',
-        "x==0.1.0 ; extra == 'train'",
+        'absent-one==1.2; extra == "old"',
+        'numpy<2; extra == "old"',
     ]
-    assert requirements(lines) == [
-        Requirement("torch", ">=2.4", ""),
-        Requirement("transformers", ">=4.57", "hf"),
-        Requirement("zsxai", "", "dev"),
-        Requirement("x", "==0.1.0", "train"),
-    ]
+    monkeypatch.setattr(doctor, "requires", lambda _name: lines)
+    monkeypatch.setattr(doctor, "metadata", lambda _name: Message(["hf", "old", "both"]))
+    found = {f.name: f for f in doctor._extras()}
+    assert set(found) == {"hf", "old"}
+    assert "pins" not in found["hf"].detail
+    assert found["old"].state == "note"
+    assert found["old"].detail.endswith("pip install 'zsxai[old]'; it pins absent-one==1.2, numpy<2")
+    assert [f.name for f in doctor._dependencies()] == ["zsxai", "torch"]
+
+
+class Message:
+    def __init__(self, extras: list[str]) -> None:
+        self.extras = extras
+
+    def get_all(self, name: str, default: list[str]) -> list[str]:
+        return self.extras if name == "Provides-Extra" else default
+
+
+def test_the_doctor_knows_what_msclap_holds_back() -> None:
+    found = {f.name: f for f in doctor._extras()}
+    for pin in ("transformers<5", "numpy<2", "librosa<0.11"):
+        assert pin in found["msclap"].detail
+    assert set(found) >= {"hf", "laion", "msclap", "dev"}
 
 
 @pytest.mark.parametrize(
@@ -183,10 +198,11 @@ def test_requirements_are_read() -> None:
     [("", ""), (">=1.26", ""), (">=9999.1", "pip install 'numpy>=9999.1'"), ("==0.1.0", "pip install 'numpy==0.1.0'")],
 )
 def test_bounds_are_compared(bound: str, problem: str) -> None:
-    assert problem in Requirement("numpy", bound, "").problem()
-    assert bool(problem) == bool(Requirement("numpy", bound, "").problem())
+    found = doctor.problem(Requirement(f"numpy{bound}"))
+    assert problem in found
+    assert bool(problem) == bool(found)
 
 
 def test_what_is_not_installed() -> None:
-    wanted = Requirement("a-package-nobody-has", ">=1", "")
-    assert wanted.problem() == "not installed: pip install 'a-package-nobody-has>=1'"
+    wanted = Requirement("a-package-nobody-has>=1")
+    assert doctor.problem(wanted) == "not installed: pip install 'a-package-nobody-has>=1'"
