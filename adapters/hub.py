@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any, cast
 
 import torch
 from huggingface_hub import ModelCard as HubCard
-from huggingface_hub import snapshot_download
+from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
 from zsxai.errors import InputError
+from zsxai.weights import hash_files
 
 TOKENIZER_FILES = ["config.json", "tokenizer*.json", "vocab.*", "merges.txt", "*tokens*.json"]
 # The hub's own errors are OSErrors; AssertionError is torch's word on a device that it was not built for.
@@ -38,6 +40,27 @@ def resolve(argument: str, patterns: list[str]) -> tuple[Path, str]:
             f"connection, or download it elsewhere ('hf download {repository}') and give the folder"
         ) from error
     return found, f"https://huggingface.co/{repository}/tree/{found.name}"
+
+
+def hub_file(repository: str, name: str) -> tuple[Path, str]:
+    """One file of a hub repository, downloaded unless it is in the cache, and where it comes from.
+
+    Raises:
+        InputError: If it cannot be had, or is not what the hub says it is.
+    """
+    try:
+        file = Path(hf_hub_download(repository, name))
+    except LOAD_ERRORS as error:
+        raise InputError(
+            f"cannot get {name!r} of {repository!r} from the Hugging Face hub ({first_line(error)}): check the "
+            f"connection, or download it elsewhere ('hf download {repository} {name}') and give the file"
+        ) from error
+    # The cache keeps a large file under its SHA-256 and links to it.
+    stored = file.resolve().name
+    if re.fullmatch("[0-9a-f]{64}", stored) and hash_files([file]) != stored:
+        raise InputError(f"{str(file)!r} is damaged: its SHA-256 is not the hub's; delete it and load again")
+    revision = file.parts[-1 - len(Path(name).parts)]
+    return file, f"https://huggingface.co/{repository}/blob/{revision}/{name}"
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:

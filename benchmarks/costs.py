@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
+from numpy.typing import NDArray
 
 import zsxai
 from zsxai.benchmarks.floors import FLOORS, Bare, explain_floor
@@ -176,7 +178,7 @@ class Bench:
         return Row(case, "import torch, numpy; one forward", 2.0, "ms", pairs)
 
 
-def _peak(name: str, waveform: np.ndarray, batch: int, steps: int) -> int:
+def _peak(name: str, waveform: NDArray[Any], batch: int, steps: int) -> int:
     """Peak memory of integrated gradients; runs in a process of its own."""
     torch.set_num_threads(1)
     model = spectral(name)
@@ -186,8 +188,8 @@ def _peak(name: str, waveform: np.ndarray, batch: int, steps: int) -> int:
     return peak_bytes(lambda: explainer.relevance(clip, [target]))
 
 
-def spectral(name: str) -> SpectralModel:
-    """Load a model that gives gradients, and freeze it.
+def spectral(name: object) -> SpectralModel:
+    """Load a model that gives gradients, by its name or as it is, and freeze it.
 
     Raises:
         InputError: If it gives none.
@@ -200,9 +202,9 @@ def spectral(name: str) -> SpectralModel:
     return model
 
 
-def noise(sample_rate: int, seconds: float) -> np.ndarray:
+def noise(sample_rate: int, seconds: float) -> NDArray[Any]:
     """Bursts of noise, ``(T,)`` float32; how they sound does not matter to the cost."""
     count = round(sample_rate * seconds)
     bursts = np.sin(np.arange(count) * (2 * np.pi / sample_rate)) ** 4
-    made: np.ndarray = 0.2 * bursts * np.random.default_rng(0).standard_normal(count)
+    made: NDArray[Any] = 0.2 * bursts * np.random.default_rng(0).standard_normal(count)
     return made.astype(np.float32)

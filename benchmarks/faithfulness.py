@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
@@ -89,7 +90,7 @@ def drawn_by(name: str, candidates: Sequence[str]) -> str:
     return candidates[zlib.crc32(name.encode()) % len(candidates)]
 
 
-def best_part(relevance: np.ndarray, in_band: np.ndarray, part: float) -> np.ndarray:
+def best_part(relevance: NDArray[Any], in_band: NDArray[Any], part: float) -> NDArray[Any]:
     """Mask of the highest ``part`` of the in-band cells; ties are broken at random, the same way for all maps."""
     mask = np.zeros(relevance.shape, dtype=np.float32)
     flat = relevance[in_band]
@@ -115,17 +116,17 @@ class Scorer:
             raise InputError(f"{settings.model} gives no logit scale, so it gives no probabilities")
         self.logit_scale = self.model.logit_scale
 
-    def recording(self, waveform: np.ndarray) -> Recording:
+    def recording(self, waveform: NDArray[Any]) -> Recording:
         """A recording under the settings."""
         s = self.settings
         # Names from the command line: Recording refuses unknown ones.
         return Recording(self.model, waveform, domain=s.domain, scale=s.scale, seed=s.seed)  # type: ignore[arg-type]
 
-    def probabilities(self, embeddings: torch.Tensor) -> np.ndarray:
+    def probabilities(self, embeddings: torch.Tensor) -> NDArray[Any]:
         """``(K, D)`` to ``(K, C)`` over the class prompts."""
         return functional.probabilities((embeddings @ self.text.T).numpy(), self.logit_scale)
 
-    def relevance(self, recording: Recording, name: str, prompts: Sequence[str]) -> np.ndarray:
+    def relevance(self, recording: Recording, name: str, prompts: Sequence[str]) -> NDArray[Any]:
         """Relevance of prompts on a recording's grid, ``(P, F, N)``."""
         explainer = zsxai.load_explainer(name)
         targets = [Similarity(prompt=p).bind(self.model, self.settings.template) for p in prompts]
@@ -159,8 +160,8 @@ class Scorer:
         return rows
 
     def masks(
-        self, recording: Recording, name: str, own: np.ndarray, foil: np.ndarray
-    ) -> dict[str, dict[str, np.ndarray]]:
+        self, recording: Recording, name: str, own: NDArray[Any], foil: NDArray[Any]
+    ) -> dict[str, dict[str, NDArray[Any]]]:
         """Masks by calibration and variant: own, foil and rolled; ``best quarter`` is the matched comparison."""
         in_band = recording.grid.in_band
         names = self.settings.calibrations or (zsxai.load_explainer(name).calibration,)
@@ -180,7 +181,7 @@ class Scorer:
         return made
 
     def score(
-        self, recording: Recording, masks: dict[str, np.ndarray], whole: np.ndarray, truth: int
+        self, recording: Recording, masks: dict[str, NDArray[Any]], whole: NDArray[Any], truth: int
     ) -> dict[str, dict[str, float]]:
         """Scores of each mask: probability of the right class masked in and out."""
         stacked = torch.from_numpy(np.stack(list(masks.values())))
@@ -235,7 +236,7 @@ class Scorer:
         return rows
 
 
-def loudest(waveform: np.ndarray, samples: int) -> np.ndarray:
+def loudest(waveform: NDArray[Any], samples: int) -> NDArray[Any]:
     """The part of ``samples`` with the most energy; shorter clips are repeated."""
     if len(waveform) <= samples:
         return np.resize(waveform, samples)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _RESAMPLES = 2000
 
@@ -31,9 +32,9 @@ class Pairs:
     floor: tuple[float, ...]
 
     @property
-    def ratios(self) -> np.ndarray:
+    def ratios(self) -> NDArray[Any]:
         """The first over the second, pair by pair."""
-        found: np.ndarray = np.array(self.ours) / np.array(self.floor)
+        found: NDArray[Any] = np.array(self.ours) / np.array(self.floor)
         return found
 
     @property

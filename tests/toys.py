@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from zsxai.errors import InputError
 from zsxai.fill import FillRule
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
 from zsxai.spectral import FrontEnd, FrontEndSpec, map_grid, mel_grid
@@ -40,6 +41,9 @@ class Toy(SpectralModel):
         return log_mel[:, None], {}
 
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
+        prompts = [prompts] if isinstance(prompts, str) else prompts
+        if not prompts:
+            raise InputError("no prompts: give at least one")
         vectors = torch.stack([prompt_vector(p, self.size) for p in prompts])
         words = [p.split() for p in prompts]
         longest = max(map(len, words))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zsxai.audio import Sound, fingerprint, read_audio
 from zsxai.calibration import to_mask
@@ -289,7 +290,7 @@ def _explain(
     return made
 
 
-def _warnings(mask: np.ndarray, relevance: np.ndarray, recording: Recording) -> tuple[str, ...]:
+def _warnings(mask: NDArray[Any], relevance: NDArray[Any], recording: Recording) -> tuple[str, ...]:
     found = []
     broken = int(relevance.size - np.isfinite(relevance).sum())
     if broken:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from zsxai.errors import InputError
 
@@ -29,7 +30,7 @@ class Sound:
         name: File name, or ``array``.
     """
 
-    waveform: np.ndarray
+    waveform: NDArray[Any]
     sample_rate: int
     channels: int
     name: str
@@ -39,7 +40,7 @@ class Sound:
         """Length."""
         return len(self.waveform) / self.sample_rate
 
-    def at(self, sample_rate: int) -> np.ndarray:
+    def at(self, sample_rate: int) -> NDArray[Any]:
         """The waveform at another rate, ``(T',)`` float32 (soxr, high quality)."""
         if sample_rate == self.sample_rate:
             return self.waveform
@@ -69,7 +70,7 @@ def read_audio(audio: object, sample_rate: int | None = None) -> Sound:
     return _from_array(audio, sample_rate, "array")
 
 
-def fingerprint(waveform: np.ndarray) -> str:
+def fingerprint(waveform: NDArray[Any]) -> str:
     """sha256 of the samples."""
     return hashlib.sha256(np.ascontiguousarray(waveform, dtype="<f4").tobytes()).hexdigest()
 
@@ -122,7 +123,7 @@ def _from_array(array: Any, sample_rate: int, name: str) -> Sound:
     return _checked(values, int(sample_rate), name)
 
 
-def _checked(channels_first: np.ndarray, rate: int, name: str) -> Sound:
+def _checked(channels_first: NDArray[Any], rate: int, name: str) -> Sound:
     if channels_first.size == 0:
         raise InputError(f"{name} holds no samples")
     if not np.isfinite(channels_first).all():

@@ -7,49 +7,51 @@ stored with every mask and printed in every table.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.errors import InputError
 
-Calibration = Callable[[np.ndarray], np.ndarray]
+Calibration = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def _relu(relevance: np.ndarray) -> np.ndarray:
-    positive: np.ndarray = np.maximum(relevance, 0.0)
+def _relu(relevance: NDArray[Any]) -> NDArray[Any]:
+    positive: NDArray[Any] = np.maximum(relevance, 0.0)
     return positive
 
 
-def _over(positive: np.ndarray, top: float) -> np.ndarray:
+def _over(positive: NDArray[Any], top: float) -> NDArray[Any]:
     return np.clip(positive / top, 0.0, 1.0) if top > 0 else np.zeros_like(positive)
 
 
-def identity(relevance: np.ndarray) -> np.ndarray:
+def identity(relevance: NDArray[Any]) -> NDArray[Any]:
     """The relevance is a mask already; cut to [0, 1]."""
-    mask: np.ndarray = np.clip(relevance, 0.0, 1.0)
+    mask: NDArray[Any] = np.clip(relevance, 0.0, 1.0)
     return mask
 
 
-def relu_max(relevance: np.ndarray) -> np.ndarray:
+def relu_max(relevance: NDArray[Any]) -> NDArray[Any]:
     """Positive part over its maximum."""
     positive = _relu(relevance)
     return _over(positive, float(positive.max(initial=0.0)))
 
 
-def relu_p99(relevance: np.ndarray) -> np.ndarray:
+def relu_p99(relevance: NDArray[Any]) -> NDArray[Any]:
     """Positive part over its 99th percentile."""
     positive = _relu(relevance)
     top = float(np.percentile(positive, 99)) if positive.size else 0.0
     return _over(positive, top) if top > 0 else relu_max(relevance)
 
 
-def min_max(relevance: np.ndarray) -> np.ndarray:
+def min_max(relevance: NDArray[Any]) -> NDArray[Any]:
     """Least to 0, most to 1; loses the sign, kept because published tables use it."""
     low = float(relevance.min())
     return _over(relevance - low, float(relevance.max()) - low)
 
 
-def rank(relevance: np.ndarray) -> np.ndarray:
+def rank(relevance: NDArray[Any]) -> NDArray[Any]:
     """Share of the positive cells' ranks: the highest cell is 1, cells at or under zero are 0."""
     positive = _relu(relevance)
     order = positive.ravel().argsort(kind="stable").argsort(kind="stable").reshape(relevance.shape)
@@ -57,7 +59,7 @@ def rank(relevance: np.ndarray) -> np.ndarray:
 
 
 def _sqrt(calibration: Calibration) -> Calibration:
-    def softened(relevance: np.ndarray) -> np.ndarray:
+    def softened(relevance: NDArray[Any]) -> NDArray[Any]:
         return np.sqrt(calibration(relevance))
 
     softened.__doc__ = f"Square root of: {calibration.__doc__}"
@@ -75,7 +77,7 @@ CALIBRATIONS: dict[str, Calibration] = {
 }
 
 
-def to_mask(relevance: np.ndarray, in_band: np.ndarray, calibration: str) -> np.ndarray:
+def to_mask(relevance: NDArray[Any], in_band: NDArray[Any], calibration: str) -> NDArray[Any]:
     """Calibrate one map.
 
     Args:

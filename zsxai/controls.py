@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
 from zsxai.explainer import Explainer
@@ -13,7 +14,7 @@ from zsxai.spectral import Grid
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
 
-def roll(values: np.ndarray, grid: Grid) -> np.ndarray:
+def roll(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
     """Move a map half the clip and flip it on the mel axis inside the band: same cells, wrong place.
 
     Args:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.data.scene import Scene, demo_scene
 from zsxai.show.folder import FILES, wav_bytes, whole_folder, write_files
@@ -98,7 +99,7 @@ def run_demo(
     return out / "index.html"
 
 
-def energy_shares(explanation: Explanation, sources: Mapping[str, np.ndarray]) -> dict[str, float]:
+def energy_shares(explanation: Explanation, sources: Mapping[str, NDArray[Any]]) -> dict[str, float]:
     """How much of what an explanation keeps comes from each source.
 
     The share of source s is ``sum(G P_s) / sum_j sum(G P_j)``: G is the power gain of the explanation (its mask, on its

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from zsxai.audio import fingerprint
@@ -21,7 +22,7 @@ from zsxai.target import Contrast, Probability, Similarity
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zsxai.verify import Verification
+    from zsxai.report import Report
 
 FORMAT = 1
 """Version of the saved folder; a loader refuses what it does not know."""
@@ -71,7 +72,7 @@ class Provenance(BaseModel):
     warnings: tuple[str, ...] = ()
 
 
-Array = Annotated[np.ndarray, Field(exclude=True, repr=False)]
+Array = Annotated[NDArray[Any], Field(exclude=True, repr=False)]
 
 
 class Explanation(BaseModel):
@@ -117,7 +118,7 @@ class Explanation(BaseModel):
 
     @field_validator("mask", "relevance", "original")
     @classmethod
-    def _read_only(cls, value: np.ndarray) -> np.ndarray:
+    def _read_only(cls, value: NDArray[Any]) -> NDArray[Any]:
         frozen = np.array(value, dtype=np.float32)
         frozen.flags.writeable = False
         return frozen
@@ -145,17 +146,17 @@ class Explanation(BaseModel):
         return make_grid(self.front_end, self.masking.domain, len(self.original))
 
     @property
-    def frequencies(self) -> np.ndarray:
+    def frequencies(self) -> NDArray[Any]:
         """Cell centres, ``(F,)`` hertz."""
         return self.grid.frequencies
 
     @property
-    def times(self) -> np.ndarray:
+    def times(self) -> NDArray[Any]:
         """Cell centres, ``(N,)`` seconds."""
         return self.grid.times
 
     @cached_property
-    def mask_stft(self) -> np.ndarray:
+    def mask_stft(self) -> NDArray[Any]:
         """The mask on STFT bins, ``(n_fft // 2 + 1, N)``; a mel mask is spread by the bank's own weights."""
         if self.masking.domain == "stft":
             return self.mask
@@ -168,16 +169,16 @@ class Explanation(BaseModel):
         return spread(FrontEnd(self.front_end).bank, torch.from_numpy(self.mask.copy()).double()).float().numpy()
 
     @cached_property
-    def audio(self) -> np.ndarray:
+    def audio(self) -> NDArray[Any]:
         """What the mask keeps, as sound: ``(T,)`` float32 at :attr:`sample_rate`, with the clip's phase."""
         return self._render(residue=False)
 
     @cached_property
-    def residue(self) -> np.ndarray:
+    def residue(self) -> NDArray[Any]:
         """What the mask leaves, as sound: ``(T,)`` float32 at :attr:`sample_rate`."""
         return self._render(residue=True)
 
-    def _render(self, *, residue: bool) -> np.ndarray:
+    def _render(self, *, residue: bool) -> NDArray[Any]:
         import torch
 
         from zsxai.spectral import FrontEnd, Stft, render
@@ -185,7 +186,7 @@ class Explanation(BaseModel):
         spec = self.front_end
         transform = FrontEnd(spec) if isinstance(spec, FrontEndSpec) else Stft(spec)
         waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
-        audio: np.ndarray = render(transform, self.masking, waveform, mask, residue=residue).numpy()
+        audio: NDArray[Any] = render(transform, self.masking, waveform, mask, residue=residue).numpy()
         audio.flags.writeable = False
         return audio
 
@@ -298,7 +299,7 @@ class Explanation(BaseModel):
             raise InputError(f"{root} holds a damaged explanation: {reason}") from error
 
     @classmethod
-    def _from_record(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Explanation:
+    def _from_record(cls, data: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Explanation:
         if not isinstance(data, dict):
             raise ValueError(f"{RECORD} holds a {type(data).__name__}, not a record")
         if data.get("format") != FORMAT:
@@ -311,7 +312,7 @@ class Explanation(BaseModel):
             raise InputError(f"{ARRAYS} does not fit the recording: {loaded.mask.shape} on {loaded.grid.shape}")
         return loaded
 
-    def verify(self, model: object | None = None) -> Verification:
+    def verify(self, model: object | None = None) -> Report:
         """Check the record against its own arrays and score it again with the model.
 
         Args:

@@ -106,6 +106,10 @@ class ZeroShotModel(ABC):
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
         """Embed prompts, ``(P, D)`` unit rows in the space of :meth:`embed_audio`."""
 
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged."""
+        return tuple(v for v in vars(self).values() if isinstance(v, nn.Module))
+
 
 @dataclass(frozen=True)
 class Features:
@@ -196,8 +200,11 @@ class SpectralModel(ZeroShotModel):
             waveforms: ``(B, T)`` float32, at most one window long.
 
         Raises:
-            InputError: If a clip is longer than the window (``zsxai.explain`` and ``classify`` cut windows).
+            InputError: If the shape is another, or a clip is longer than the window (``zsxai.explain`` and
+                ``classify`` cut windows).
         """
+        if waveforms.ndim != 2 or not waveforms.shape[-1]:
+            raise InputError(f"waveforms have shape (B, T) with T of 1 or more, not {tuple(waveforms.shape)}")
         window = self.audio_spec.window_samples
         if window is not None and waveforms.shape[-1] > window:
             raise InputError(
@@ -225,15 +232,11 @@ class SpectralModel(ZeroShotModel):
         """See :meth:`ZeroShotModel.embed_text`."""
         return self.encode_text(prompts).embedding
 
-    def modules(self) -> tuple[nn.Module, ...]:
-        """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged."""
-        return tuple(v for v in vars(self).values() if isinstance(v, nn.Module))
-
 
 @contextmanager
 def evaluating(model: ZeroShotModel) -> Iterator[None]:
     """Put a model's modules in eval mode inside a ``with`` and restore each one's own mode after."""
-    modules = model.modules() if isinstance(model, SpectralModel) else ()
+    modules = model.modules()
     was_training = [m for root in modules for m in root.modules() if m.training]
     try:
         for root in modules:
@@ -263,13 +266,16 @@ class BlackBox(ZeroShotModel):
     """Any object with ``sample_rate``, ``embed_audio`` and ``embed_text`` as a :class:`ZeroShotModel`.
 
     Args:
-        inner: The object. Optional attributes ``window`` (seconds), ``logit_scale`` and ``name`` are taken over.
+        inner: The object. Optional attributes ``window`` (seconds), ``logit_scale``, ``name`` and ``card`` (a
+            :class:`ModelCard`) are taken over.
     """
 
     def __init__(self, inner: BlackBoxLike) -> None:
         self.inner = inner
         name = str(getattr(inner, "name", type(inner).__name__))
-        self.card = ModelCard(name=name, summary="A black box: no gradients, no feature maps.")
+        card = getattr(inner, "card", None)
+        plain = ModelCard(name=name, summary="A black box: no gradients, no feature maps.")
+        self.card = card if isinstance(card, ModelCard) else plain
         self.audio_spec = AudioSpec(
             sample_rate=int(inner.sample_rate), window=getattr(inner, "window", None), fill="none"
         )
@@ -283,6 +289,11 @@ class BlackBox(ZeroShotModel):
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
         """Embed by the inner object and make the rows unit."""
         return nn.functional.normalize(_tensor(self.inner.embed_text(list(prompts))), dim=-1)
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The inner object, where it is a module itself, or the modules among its attributes."""
+        held = [self.inner] if isinstance(self.inner, nn.Module) else getattr(self.inner, "__dict__", {}).values()
+        return tuple(v for v in held if isinstance(v, nn.Module))
 
 
 def _tensor(value: Any) -> Tensor:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from zsxai.spectral import Grid
@@ -31,7 +34,7 @@ class Region(BaseModel):
         return f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz ({self.share:.0%} of the mask)"
 
 
-def find_regions(mask: np.ndarray, grid: Grid, count: int = 3, threshold: float = 0.5) -> list[Region]:
+def find_regions(mask: NDArray[Any], grid: Grid, count: int = 3, threshold: float = 0.5) -> list[Region]:
     """The heaviest connected parts of a mask above a threshold.
 
     Args:
@@ -62,7 +65,7 @@ def find_regions(mask: np.ndarray, grid: Grid, count: int = 3, threshold: float 
     return regions
 
 
-def components(above: np.ndarray) -> np.ndarray:
+def components(above: NDArray[Any]) -> NDArray[Any]:
     """Label connected cells alike (neighbours share a side).
 
     Written here because importing ``scipy.ndimage`` for it alone costs a tenth of a whole ``zsxai explain``.
@@ -88,6 +91,6 @@ def components(above: np.ndarray) -> np.ndarray:
         np.minimum.at(found, label[other], least)
         found = found[found]
         if np.array_equal(found, label):
-            labels: np.ndarray = np.append(label, 0)[run]
+            labels: NDArray[Any] = np.append(label, 0)[run]
             return labels
         label = found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -90,7 +92,7 @@ def pool(windows: Sequence[WindowScores], pooling: str) -> dict[str, float]:
     return {name: float(np.mean([getattr(w, name) for w in windows])) for name in POOLED}
 
 
-def kept_energy(recording: Recording, masks: Tensor) -> np.ndarray:
+def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:
     """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``; 0 where the band is silent."""
     stft = recording.stft
     with torch.no_grad():
@@ -98,5 +100,5 @@ def kept_energy(recording: Recording, masks: Tensor) -> np.ndarray:
         heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
         gains = (audio_gain(stft, recording.masking, power, mask.to(power)) for mask in masks)
         kept = [functional.kept_energy(power.cpu(), gain[None].cpu(), heard.cpu())[0] for gain in gains]
-    energies: np.ndarray = np.nan_to_num(np.array(kept))
+    energies: NDArray[Any] = np.nan_to_num(np.array(kept))
     return energies

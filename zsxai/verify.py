@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from zsxai.audio import fingerprint
 from zsxai.explanation import Explanation
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import evaluating
 from zsxai.plugins import load_model
+from zsxai.report import Check, Report
 from zsxai.scoring import POOLED, kept_energy, pool, score_masks
 from zsxai.windows import Recording
 
@@ -18,36 +18,7 @@ TOLERANCE = 1e-4
 """Scores of another machine or library version may differ by rounding, not by more."""
 
 
-class Check(BaseModel):
-    """One thing that was checked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    ok: bool
-    detail: str
-
-
-class Verification(BaseModel):
-    """What :meth:`Explanation.verify` found; true where every check passed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every check passed."""
-        return all(check.ok for check in self.checks)
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __str__(self) -> str:
-        return "\n".join(f"{'ok    ' if c.ok else 'FAILED'} {c.name}: {c.detail}" for c in self.checks)
-
-
-def verify(explanation: Explanation, model: object | None = None) -> Verification:
+def verify(explanation: Explanation, model: object | None = None) -> Report:
     """Check an explanation.
 
     Args:
@@ -66,7 +37,7 @@ def verify(explanation: Explanation, model: object | None = None) -> Verificatio
         _check("grid", fits, f"the mask has {e.mask.shape} cells, the model's front end gives {recording.grid.shape}"),
     ]
     if not fits:
-        return Verification(checks=tuple(checks))
+        return Report(checks=tuple(checks))
     inside = bool((e.mask >= 0).all() and (e.mask <= 1).all() and not e.mask[~e.grid.in_band].any())
     finite = bool(np.isfinite(e.relevance).all())
     checks.append(_check("mask", inside and finite, "in [0, 1], 0 outside the band, finite"))
@@ -85,11 +56,11 @@ def verify(explanation: Explanation, model: object | None = None) -> Verificatio
     before, after = (np.array([list(w.model_dump().values()) for w in ws]) for ws in (e.windows, windows))
     same = before.shape == after.shape and bool((np.abs(before - after) <= TOLERANCE).all())
     checks.append(_check("windows", same, f"recorded {len(e.windows)}, now {len(windows)}"))
-    return Verification(checks=tuple(checks))
+    return Report(checks=tuple(checks))
 
 
 def _check(name: str, ok: bool, detail: str) -> Check:
-    return Check(name=name, ok=ok, detail=detail)
+    return Check(name=name, state="ok" if ok else "failed", detail=detail)
 
 
 def _short(digest: object) -> str:

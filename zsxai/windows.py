@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.errors import InputError
@@ -58,7 +59,7 @@ def split(samples: int, window: int | None, overlap: float, hop: int) -> list[tu
     Args:
         samples: Samples in the recording.
         window: Samples in a window, or None for one window as long as the recording.
-        overlap: Part that neighbours share at least, in [0, 1).
+        overlap: Part that neighbours share at least (up to one hop less), in [0, 1).
         hop: Starts are multiples of this, so that the frames of windows fall on the recording's own.
 
     Returns:
@@ -66,7 +67,8 @@ def split(samples: int, window: int | None, overlap: float, hop: int) -> list[tu
     """
     if window is None or samples <= window:
         return [(0, samples)]
-    step = max(hop, int(window * (1.0 - overlap)) // hop * hop)
+    # Rounded up: rounded down, the rests would add up to a window more that lies on the last but for a few hops.
+    step = max(hop, min(-(-int(window * (1.0 - overlap)) // hop), window // hop) * hop)
     last = -(-(samples - window) // hop) * hop
     starts = [*range(0, last, step), last]
     return [(start, min(start + window, samples)) for start in starts]
@@ -205,7 +207,7 @@ class Clip:
         masked = power * self.masking.gain(power, mask.to(power.dtype))
         return model.encode(model.features_from_power(masked)).embedding
 
-    def place(self, relevance: Relevance) -> np.ndarray:
+    def place(self, relevance: Relevance) -> NDArray[Any]:
         """Carry relevance from an explainer's cells to the clip's grid.
 
         Args:
@@ -237,7 +239,7 @@ class Recording:
     def __init__(
         self,
         model: ZeroShotModel,
-        waveform: np.ndarray,
+        waveform: NDArray[Any],
         *,
         domain: Domain = "stft",
         scale: Scale = "log",
@@ -287,7 +289,7 @@ class Recording:
         first = self.spans[index][0] // self.stft.stft_spec.hop
         return slice(first, first + self.clips[index].grid.shape[1])
 
-    def stitch(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+    def stitch(self, maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Join the maps of all windows, ``(P, F, n)`` each, to ``(P, F, N)``; where windows overlap, their mean."""
         total = np.zeros((*maps[0].shape[:-1], self.grid.shape[1]), dtype=np.float64)
         count = np.zeros(self.grid.shape[1])

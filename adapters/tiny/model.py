@@ -14,6 +14,7 @@ from zsxai.adapters.tiny.spec import FRONT_END, SAMPLE_RATE, SECONDS, WINDOW
 from zsxai.adapters.tiny.store import AUDIO, TEXT, VOCABULARY, fill_module, manifest_of, read_verified
 from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
+from zsxai.errors import InputError
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
 from zsxai.spectral import FrontEnd, Grid, map_grid
 
@@ -94,8 +95,11 @@ class TinyClap(SpectralModel):
         """Run the text tower.
 
         Raises:
-            InputError: If a prompt has more tokens than the tower takes.
+            InputError: If there is no prompt, or one has more tokens than the tower takes.
         """
+        prompts = [prompts] if isinstance(prompts, str) else prompts
+        if not prompts:
+            raise InputError("no prompts: give at least one")
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         embedding, tokens = self.text(ids, mask)
         return TextEncoding(centred(embedding, self.centre), tokens, mask)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 REPLICATES = 2000
 """Bootstrap replicates."""
@@ -30,14 +32,19 @@ class Figure:
     n: int
 
 
-def replicate_weights(sources: Sequence[str], seed: int, replicates: int = REPLICATES) -> np.ndarray:
+def replicate_weights(sources: Sequence[str], seed: int, replicates: int = REPLICATES) -> NDArray[Any]:
     """How often each clip comes in every bootstrap replicate, ``(replicates, n)``; recordings are drawn, not clips."""
     names, which = np.unique(np.asarray(sources), return_inverse=True)
     drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates)
     return drawn[:, which].astype(np.float64)
 
 
-def with_interval(statistic: Callable[[np.ndarray], np.ndarray], weights: np.ndarray, chance: float, n: int) -> Figure:
+def with_interval(
+    statistic: Callable[[NDArray[Any]], NDArray[Any]],
+    weights: NDArray[Any],
+    chance: float,
+    n: int,
+) -> Figure:
     """A statistic of weights, at all ones and over the replicates.
 
     Args:
@@ -51,17 +58,17 @@ def with_interval(statistic: Callable[[np.ndarray], np.ndarray], weights: np.nda
     return Figure(float(value), float(low), float(high), chance, n)
 
 
-def micro(right: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def micro(right: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Share of right clips, of ``(n,)`` bool."""
     return lambda weights: weights @ right / weights.sum(axis=1)
 
 
-def macro(right: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def macro(right: NDArray[Any], labels: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Mean over classes of the share of right clips; a class that a replicate lacks does not count in it."""
     classes = np.unique(labels)
     member = (labels[:, None] == classes[None]).astype(np.float64)
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
+    def statistic(weights: NDArray[Any]) -> NDArray[Any]:
         total = weights @ member
         hits = weights @ (member * right[:, None])
         with np.errstate(invalid="ignore"):
@@ -70,12 +77,12 @@ def macro(right: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], np.nd
     return statistic
 
 
-def average_precision(scores: np.ndarray, relevant: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def average_precision(scores: NDArray[Any], relevant: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Average precision of one ranking, with weighted clips; ``scores`` and ``relevant`` are ``(n,)``."""
     order = np.argsort(-scores, kind="stable")
     hit = relevant[order].astype(np.float64)
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
+    def statistic(weights: NDArray[Any]) -> NDArray[Any]:
         w = weights[:, order]
         found = np.cumsum(w * hit, axis=1)
         seen = np.cumsum(w, axis=1)
@@ -86,7 +93,7 @@ def average_precision(scores: np.ndarray, relevant: np.ndarray) -> Callable[[np.
     return statistic
 
 
-def mean_average_precision(scores: np.ndarray, relevant: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def mean_average_precision(scores: NDArray[Any], relevant: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Mean over prompts of the average precision; ``scores`` and ``relevant`` are ``(n, prompts)``."""
     parts = [average_precision(scores[:, j], relevant[:, j]) for j in range(scores.shape[1])]
     return lambda weights: np.nanmean(np.stack([p(weights) for p in parts]), axis=0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zsxai.benchmarks.libraries.tokens import save_tokenizer
@@ -101,12 +101,18 @@ class Reference:
         self.model = ClapModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
 
     @torch.no_grad()
-    def embed_audio(self, waveform: np.ndarray) -> Tensor:
+    def embed_audio(self, waveform: NDArray[Any]) -> Tensor:
         """``(D,)``; the clip must fit the window, since longer ones are cropped at random."""
         inputs = self.extractor(waveform, sampling_rate=self.extractor.sampling_rate, return_tensors="pt")
         # A fusion extractor marks one short clip of every batch, at random, as a long one.
         is_longer = torch.zeros_like(torch.as_tensor(inputs["is_longer"]))
         return _pooled(self.model.get_audio_features(input_features=inputs["input_features"], is_longer=is_longer))[0]
+
+    def embed_file(self, file: Path) -> Tensor:
+        """``(D,)``; the feature extractor takes arrays: librosa reads, mixes and resamples, as users have it."""
+        import librosa
+
+        return self.embed_audio(librosa.load(file, sr=self.extractor.sampling_rate)[0])
 
     @torch.no_grad()
     def embed_text(self, prompts: Sequence[str]) -> Tensor:

@@ -546,13 +546,3 @@ assert "torchvision" not in sys.modules and "torchaudio" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_parity_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parity.main([f"hf:{folder}"])
-    printed = capsys.readouterr().out
-    assert "audio: silence" in printed
-    assert "gradient (relative)" in printed
-    with pytest.raises(SystemExit) as stopped:
-        parity.main(["tiny"])
-    assert stopped.value.code == 2

@@ -36,6 +36,11 @@ def test_windows_cover_the_recording(samples: int, overlap: float) -> None:
     assert split(samples, None, overlap, 160) == [(0, samples)]
 
 
+def test_no_window_lies_on_its_neighbour() -> None:
+    """Half of 5 s at 44,100 Hz is no multiple of the hop: rests must not add up to a fourth window."""
+    assert [start for start, _ in split(441_000, 220_500, 0.5, 320)] == [0, 110_400, 220_800]
+
+
 def test_batches() -> None:
     assert [(s.start, s.stop) for s in batches(7, 3)] == [(0, 3), (3, 6), (6, 7)]
     assert list(batches(0, 3)) == []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zsxai.errors import InputError, ZsxaiError
+
+if TYPE_CHECKING:
+    from zsxai.report import Report
 
 ModelOption = Annotated[
     str, typer.Option("--model", metavar="M", help="A model: 'tiny', 'hf:<id or folder>', ...; see zsxai list models.")
@@ -206,7 +209,80 @@ def verify(
         raise typer.Exit(1)
 
 
-ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, doctor)
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A model ('tiny', 'hf:<folder>', ...) or an explainer, as zsxai list has."),
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="M", help="The model before which an explainer is checked: tiny.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="K", help="model or explainer, where NAME is both.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="An option of NAME; may be repeated."),
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a model or an explainer keeps to the contract; ends with 1 where a check fails."""
+    options = parse_options(option or [])
+    kind = _kind_of(name, kind)
+    if kind == "model" and model is not None:
+        raise InputError(f"{name!r} is a model: --model goes with an explainer")
+    from zsxai.plugins import load_explainer, load_model
+    from zsxai.testing import check_explainer, check_model
+
+    progress = False if as_json else None
+    if kind == "model":
+        report = check_model(load_model(name, device=device, **options), progress=progress)
+    else:
+        explainer = load_explainer(name, **options)
+        report = check_explainer(explainer, load_model(model or "tiny", device=device), progress=progress)
+    if as_json:
+        _print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
+    else:
+        _print_report(f"{kind} {name}", report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _kind_of(name: str, kind: str | None) -> str:
+    from zsxai import registry
+
+    if kind not in (None, "model", "explainer"):
+        raise InputError(f"--kind is model or explainer, not {kind!r}")
+    kinds = {"model": registry.MODELS.names(), "explainer": registry.EXPLAINERS.names()}
+    plain = name.partition(":")[0]
+    found = [k for k, names in kinds.items() if plain in names and kind in (None, k)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{name!r} is a model and an explainer: say --kind model or --kind explainer")
+    from zsxai.cli.app import unknown
+
+    names = [n for k, known in kinds.items() if kind in (None, k) for n in known]
+    raise InputError(unknown(kind or "model or explainer", plain, names))
+
+
+def _print_report(title: str, report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
+    table = Table("check", "state", "what was found", title=title, title_justify="left", box=None, pad_edge=False)
+    for made in report.checks:
+        table.add_row(Text(made.name), Text(made.state, style=colours[made.state]), Text(made.detail, overflow="fold"))
+    console = Console(highlight=False)
+    console.print(table)
+    counts = {state: sum(c.state == state for c in report.checks) for state in colours}
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+
+
+ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, check, doctor)
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:

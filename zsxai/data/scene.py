@@ -7,8 +7,10 @@ against what really sounded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.errors import InputError
 
@@ -29,9 +31,9 @@ class Scene:
         description: One sentence.
     """
 
-    waveform: np.ndarray
+    waveform: NDArray[Any]
     sample_rate: int
-    sources: dict[str, np.ndarray]
+    sources: dict[str, NDArray[Any]]
     prompts: dict[str, str]
     description: str
 
@@ -59,7 +61,7 @@ def demo_scene(seed: int = 0, sample_rate: int = 32000) -> Scene:
     sources = {name: (np.round(wave / _STEP) * _STEP).astype(np.float32) for name, wave in made.items()}
     for wave in sources.values():
         wave.flags.writeable = False
-    waveform: np.ndarray = np.stack(list(sources.values())).sum(axis=0, dtype=np.float32)
+    waveform: NDArray[Any] = np.stack(list(sources.values())).sum(axis=0, dtype=np.float32)
     return Scene(
         waveform=waveform,
         sample_rate=sample_rate,
@@ -69,12 +71,12 @@ def demo_scene(seed: int = 0, sample_rate: int = 32000) -> Scene:
     )
 
 
-def _unit(wave: np.ndarray) -> np.ndarray:
+def _unit(wave: NDArray[Any]) -> NDArray[Any]:
     peak = float(np.abs(wave).max())
     return wave * (1.0 / peak)
 
 
-def _shaped(noise: np.ndarray, sample_rate: int, points: dict[float, float]) -> np.ndarray:
+def _shaped(noise: NDArray[Any], sample_rate: int, points: dict[float, float]) -> NDArray[Any]:
     """Filter noise by a gain curve: decibels at hertz, straight between on a logarithmic axis."""
     spectrum = np.fft.rfft(noise)
     hertz = np.maximum(np.fft.rfftfreq(len(noise), 1 / sample_rate), 1.0)
@@ -82,18 +84,19 @@ def _shaped(noise: np.ndarray, sample_rate: int, points: dict[float, float]) -> 
     return np.fft.irfft(spectrum * 10 ** (decibels / 20), n=len(noise))
 
 
-def _echo(wave: np.ndarray, sample_rate: int, rng: np.random.Generator, seconds: float, part: float) -> np.ndarray:
+def _echo(wave: NDArray[Any], sample_rate: int, rng: np.random.Generator, seconds: float, part: float) -> NDArray[Any]:
     """Add a diffuse tail that loses 60 dB in ``seconds``."""
     length = int(seconds * sample_rate)
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
     tail = _shaped(tail, sample_rate, {100.0: -6.0, 500.0: 0.0, 2000.0: -3.0, 8000.0: -15.0})
     tail *= part / np.sqrt((tail**2).sum())
     size = len(wave) + length
-    wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(tail, size), size)[: len(wave)]
-    return wave + wet
+    wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(tail, size), size)
+    echoed: NDArray[Any] = wave + wet[: len(wave)]
+    return echoed
 
 
-def _rain(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
+def _rain(times: NDArray[Any], rate: int, rng: np.random.Generator) -> NDArray[Any]:
     """A broad hiss and, over it, drops: short bursts of all sizes."""
     curve = {50.0: -24.0, 300.0: -12.0, 1200.0: -3.0, 4000.0: 0.0, 9000.0: -4.0, 15000.0: -14.0}
     hiss = _shaped(rng.standard_normal(len(times)), rate, curve)
@@ -109,7 +112,7 @@ def _rain(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
     return hiss + drops
 
 
-def _siren(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
+def _siren(times: NDArray[Any], rate: int, rng: np.random.Generator) -> NDArray[Any]:
     """A wail between 500 and 1200 Hz that comes near, passes at 2.4 s and goes, with its Doppler shift."""
     passing, speed, nearest, sound = 2.4, 16.0, 30.0, 343.0
     ahead = speed * (times - passing)
@@ -144,7 +147,7 @@ _PARTIALS = (
 )
 
 
-def _bells(times: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
+def _bells(times: NDArray[Any], rate: int, rng: np.random.Generator) -> NDArray[Any]:
     """Four bells in turn, falling: partials of a cast bell, each a close pair that beats, and the clapper's blow."""
     wave = np.zeros(len(times))
     for start, note in ((5.3, 660.0), (6.5, 587.4), (7.7, 528.0), (8.9, 442.2)):

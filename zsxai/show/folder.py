@@ -10,10 +10,11 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.errors import InputError
 
@@ -80,7 +81,7 @@ def write_png(explanation: Explanation, path: Path) -> None:
         figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})
 
 
-def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:
+def wav_bytes(waveform: NDArray[Any], sample_rate: int) -> bytes:
     """A mono float32 WAV, sample for sample, the same bytes every time (libsndfile adds the time of day)."""
     data = np.ascontiguousarray(waveform, dtype="<f4").tobytes()
     form = struct.pack("<HHIIHHH", 3, 1, sample_rate, 4 * sample_rate, 4, 32, 0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.regions import Region
 from zsxai.show.html import Html, data_uri, join, tag
@@ -40,7 +42,7 @@ class Excerpt:
         return self.start / self.sample_rate, self.stop / self.sample_rate
 
 
-def excerpt(waveforms: Sequence[np.ndarray], sample_rate: int, middle: float, seconds: float = SECONDS) -> Excerpt:
+def excerpt(waveforms: Sequence[NDArray[Any]], sample_rate: int, middle: float, seconds: float = SECONDS) -> Excerpt:
     """At most ``seconds`` around ``middle``, and one factor that brings the highest peak of all under full scale."""
     samples = len(waveforms[0])
     length = min(samples, round(seconds * sample_rate))
@@ -49,7 +51,7 @@ def excerpt(waveforms: Sequence[np.ndarray], sample_rate: int, middle: float, se
     return Excerpt(start, start + length, sample_rate, 1.0 if peak <= 1.0 else 1.0 / peak)
 
 
-def flac(waveform: np.ndarray, part: Excerpt) -> bytes:
+def flac(waveform: NDArray[Any], part: Excerpt) -> bytes:
     """16-bit FLAC of an excerpt, which every current browser plays."""
     import soundfile
 
@@ -60,7 +62,7 @@ def flac(waveform: np.ndarray, part: Excerpt) -> bytes:
     return file.getvalue()
 
 
-def player(waveform: np.ndarray, part: Excerpt, label: str) -> Html:
+def player(waveform: NDArray[Any], part: Excerpt, label: str) -> Html:
     """An audio element that shares its position with the page's other players."""
     return tag(
         "audio",
@@ -75,7 +77,7 @@ def player(waveform: np.ndarray, part: Excerpt, label: str) -> Html:
 def player_card(
     title: str,
     note: Html | str,
-    waveform: np.ndarray,
+    waveform: NDArray[Any],
     part: Excerpt,
     *,
     peak: float,
@@ -106,7 +108,7 @@ def player_card(
     )
 
 
-def strip(waveform: np.ndarray, sample_rate: int, *, peak: float, kept: bool, label: str) -> Html:
+def strip(waveform: NDArray[Any], sample_rate: int, *, peak: float, kept: bool, label: str) -> Html:
     """A small spectrogram with a cursor, without axes."""
     picture = _small(waveform, sample_rate)
     image = plain_png(picture.level(peak), colours() if kept else greys())
@@ -119,12 +121,12 @@ def strip(waveform: np.ndarray, sample_rate: int, *, peak: float, kept: bool, la
     )
 
 
-def strip_peak(waveform: np.ndarray, sample_rate: int) -> float:
+def strip_peak(waveform: NDArray[Any], sample_rate: int) -> float:
     """Power of the loudest pixel of a :func:`strip`, to draw others at the same level."""
     return _small(waveform, sample_rate).peak
 
 
-def _small(waveform: np.ndarray, sample_rate: int) -> Raster:
+def _small(waveform: NDArray[Any], sample_rate: int) -> Raster:
     # A long recording needs no more frames than a few per column; none is wider apart than its window.
     hop = int(np.clip(len(waveform) // (4 * _COLUMNS), 341, 1024))
     return spectrogram(waveform, sample_rate, hop=hop, rows=_ROWS, columns=_COLUMNS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.show.raster import RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
@@ -51,7 +52,12 @@ def plot_explanation(explanation: Explanation, ax: Axes | None = None, *, key: b
 
 
 def plot_spectrogram(
-    waveform: np.ndarray, sample_rate: int, ax: Axes | None = None, *, title: str = "", peak: float | None = None
+    waveform: NDArray[Any],
+    sample_rate: int,
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+    peak: float | None = None,
 ) -> Axes:
     """Draw the spectrogram of a waveform, in grey, on the same axes as :func:`plot_explanation`.
 
@@ -94,7 +100,7 @@ def framed_axes(figure: Figure) -> Axes:
     return figure.add_axes((0.095, 0.145, 0.75, 0.76))
 
 
-def _draw(axes: Axes, picture: Raster, pixels: np.ndarray) -> None:
+def _draw(axes: Axes, picture: Raster, pixels: NDArray[Any]) -> None:
     from matplotlib.image import AxesImage
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 

@@ -10,9 +10,10 @@ import struct
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.spectral import Grid
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
@@ -41,8 +42,8 @@ class Raster:
         band: Lowest and highest frequency the model hears, hertz.
     """
 
-    power: np.ndarray
-    mask: np.ndarray
+    power: NDArray[Any]
+    mask: NDArray[Any]
     seconds: float
     top: float
     band: tuple[float, float]
@@ -52,23 +53,23 @@ class Raster:
         """Highest power of a pixel."""
         return float(self.power.max())
 
-    def level(self, peak: float | None = None) -> np.ndarray:
+    def level(self, peak: float | None = None) -> NDArray[Any]:
         """Level in [0, 1]: 1 at ``peak`` (the picture's own where None), 0 at 80 dB under it."""
         reference = max(self.peak if peak is None else peak, 1e-30)
         decibels = 10.0 * np.log10(np.maximum(self.power / reference, 1e-30))
-        level: np.ndarray = np.clip(1.0 + decibels / RANGE_DB, 0.0, 1.0)
+        level: NDArray[Any] = np.clip(1.0 + decibels / RANGE_DB, 0.0, 1.0)
         return level
 
     @property
-    def rows_hz(self) -> np.ndarray:
+    def rows_hz(self) -> NDArray[Any]:
         """Centres of the rows, hertz."""
         mels = (np.arange(len(self.power)) + 0.5) * (float(hz_to_mel(self.top)) / len(self.power))
         return mel_to_hz(mels)
 
     @property
-    def columns_s(self) -> np.ndarray:
+    def columns_s(self) -> NDArray[Any]:
         """Centres of the columns, seconds."""
-        centres: np.ndarray = (np.arange(self.power.shape[1]) + 0.5) * (self.seconds / self.power.shape[1])
+        centres: NDArray[Any] = (np.arange(self.power.shape[1]) + 0.5) * (self.seconds / self.power.shape[1])
         return centres
 
     @property
@@ -90,7 +91,7 @@ def raster(explanation: Explanation, columns: int = COLUMNS) -> Raster:
 
 
 def spectrogram(
-    waveform: np.ndarray,
+    waveform: NDArray[Any],
     sample_rate: int,
     *,
     n_fft: int = 1024,
@@ -124,15 +125,15 @@ def spectrogram(
     return Raster(pixels_power, np.zeros_like(pixels_power), seconds, top, band or (0.0, top))
 
 
-def _mask_pixels(mask: np.ndarray, grid: Grid, onto: Raster) -> np.ndarray:
+def _mask_pixels(mask: NDArray[Any], grid: Grid, onto: Raster) -> NDArray[Any]:
     pixels = mel_to_hz(np.linspace(0.0, float(hz_to_mel(onto.top)), len(onto.power) + 1))
     rows = _overlap(grid.frequency_edges, pixels).astype(np.float32) @ mask
     wanted = np.linspace(0.0, onto.seconds, onto.power.shape[1] + 1)
-    found: np.ndarray = np.clip(_average(rows, grid.time_edges, wanted), 0.0, 1.0)
+    found: NDArray[Any] = np.clip(_average(rows, grid.time_edges, wanted), 0.0, 1.0)
     return found
 
 
-def _power(waveform: np.ndarray, n_fft: int, hop: int, onto_rows: np.ndarray) -> np.ndarray:
+def _power(waveform: NDArray[Any], n_fft: int, hop: int, onto_rows: NDArray[Any]) -> NDArray[Any]:
     """Centred Hann STFT power, averaged onto rows; block by block, so that an hour fits in memory."""
     half = n_fft // 2
     padded = np.pad(waveform, half, mode="reflect" if len(waveform) > half else "constant")
@@ -145,53 +146,53 @@ def _power(waveform: np.ndarray, n_fft: int, hop: int, onto_rows: np.ndarray) ->
     return found
 
 
-def _overlap(edges: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _overlap(edges: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
     """Matrix that averages cells between ``edges`` over pixels between ``wanted``; what no cell covers counts 0."""
     low = np.maximum(wanted[:-1, None], edges[None, :-1])
     high = np.minimum(wanted[1:, None], edges[None, 1:])
-    matrix: np.ndarray = np.maximum(high - low, 0.0) / np.diff(wanted)[:, None]
+    matrix: NDArray[Any] = np.maximum(high - low, 0.0) / np.diff(wanted)[:, None]
     return matrix
 
 
-def _average(values: np.ndarray, edges: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _average(values: NDArray[Any], edges: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
     """Mean over time of piecewise constant ``(R, N)`` values between ``wanted`` edges, ``(R, C)`` float32."""
     before = np.zeros((len(values), len(edges)))
     np.cumsum(values * np.diff(edges), axis=1, dtype=np.float64, out=before[:, 1:])
     cell = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, values.shape[1] - 1)
     at = before[:, cell] + values[:, cell] * (np.minimum(wanted, edges[-1]) - edges[cell])
-    mean: np.ndarray = (np.diff(at, axis=1) / np.diff(wanted)).astype(np.float32)
+    mean: NDArray[Any] = (np.diff(at, axis=1) / np.diff(wanted)).astype(np.float32)
     return mean
 
 
 @lru_cache(maxsize=1)
-def colours() -> np.ndarray:
+def colours() -> NDArray[Any]:
     """Viridis, ``(256, 3)`` uint8."""
     from matplotlib import colormaps
 
-    found: np.ndarray = np.round(colormaps["viridis"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    found: NDArray[Any] = np.round(colormaps["viridis"](np.arange(256))[:, :3] * 255).astype(np.uint8)
     return found
 
 
-def greys() -> np.ndarray:
+def greys() -> NDArray[Any]:
     """From near black to near white, ``(256, 3)`` uint8."""
-    ramp = np.linspace(_DARK, _LIGHT, 256)
-    return np.stack([ramp, ramp, ramp], axis=1).round().astype(np.uint8)
+    ramp: NDArray[Any] = np.linspace(_DARK, _LIGHT, 256).round().astype(np.uint8)
+    return np.stack([ramp, ramp, ramp], axis=1)
 
 
-def paint(level: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def paint(level: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
     """Level and mask as colour, ``(R, C, 3)`` uint8; the first row is the lowest frequency."""
     index = np.round(level * 255).astype(np.uint8)
     grey, colour = greys()[index].astype(np.float32), colours()[index].astype(np.float32)
-    mixed: np.ndarray = np.round(grey + (colour - grey) * mask[..., None]).astype(np.uint8)
+    mixed: NDArray[Any] = np.round(grey + (colour - grey) * mask[..., None]).astype(np.uint8)
     return mixed
 
 
-def plain_png(level: np.ndarray, palette: np.ndarray) -> bytes:
+def plain_png(level: NDArray[Any], palette: NDArray[Any]) -> bytes:
     """Level as a PNG of 256 colours, low frequencies at the bottom."""
     return _png(np.round(level[::-1] * 255).astype(np.uint8), palette)
 
 
-def mask_png(level: np.ndarray, mask: np.ndarray, *, outline: bool) -> bytes:
+def mask_png(level: NDArray[Any], mask: NDArray[Any], *, outline: bool) -> bytes:
     """The mask as a see-through layer: viridis at the level's lightness, as opaque as the mask.
 
     Args:
@@ -214,7 +215,7 @@ def mask_png(level: np.ndarray, mask: np.ndarray, *, outline: bool) -> bytes:
     return _png(pixels)
 
 
-def _png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
+def _png(pixels: NDArray[Any], palette: NDArray[Any] | None = None) -> bytes:
     """A PNG from ``(R, C)`` palette indices or ``(R, C, 4)`` RGBA."""
     height, width = pixels.shape[:2]
     lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
@@ -227,7 +228,7 @@ def _png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
-def rgb_png(pixels: np.ndarray) -> bytes:
+def rgb_png(pixels: NDArray[Any]) -> bytes:
     """:func:`paint`'s pixels as one PNG, low frequencies at the bottom."""
     opaque = np.full((*pixels.shape[:2], 1), 255, dtype=np.uint8)
     return _png(np.concatenate([pixels[::-1], opaque], axis=2))

@@ -11,10 +11,11 @@ import, more than half of what importing torch costs (``docs/architecture.md``);
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -70,16 +71,17 @@ class FrontEndSpec(StftSpec):
     decibels: bool = True
 
 
-def hz_to_mel(hertz: np.ndarray | float, scale: str = "slaney") -> np.ndarray:
+def hz_to_mel(hertz: NDArray[Any] | float, scale: str = "slaney") -> NDArray[Any]:
     """Hertz to mel, on the Slaney or the HTK scale."""
     f = np.asarray(hertz, dtype=np.float64)
+    htk: NDArray[Any] = 2595.0 * np.log10(1.0 + f / 700.0)
     if scale == "htk":
-        return 2595.0 * np.log10(1.0 + f / 700.0)
+        return htk
     logarithmic = 15.0 + 27.0 * np.log(np.maximum(f, 1e-9) / 1000.0) / math.log(6.4)
     return np.where(f < 1000.0, 3.0 * f / 200.0, logarithmic)
 
 
-def mel_to_hz(mel: np.ndarray | float, scale: str = "slaney") -> np.ndarray:
+def mel_to_hz(mel: NDArray[Any] | float, scale: str = "slaney") -> NDArray[Any]:
     """Mel to hertz, on the Slaney or the HTK scale."""
     m = np.asarray(mel, dtype=np.float64)
     if scale == "htk":
@@ -87,21 +89,21 @@ def mel_to_hz(mel: np.ndarray | float, scale: str = "slaney") -> np.ndarray:
     return np.where(m < 15.0, 200.0 * m / 3.0, 1000.0 * np.exp((m - 15.0) * math.log(6.4) / 27.0))
 
 
-def mel_points(spec: FrontEndSpec) -> np.ndarray:
+def mel_points(spec: FrontEndSpec) -> NDArray[Any]:
     """Corner frequencies of the triangles, ``(n_mels + 2,)`` hertz, as heard at ``spec.sample_rate``."""
     low, high = hz_to_mel(spec.f_min, spec.mel_scale), hz_to_mel(spec.f_max, spec.mel_scale)
     points = mel_to_hz(np.linspace(low, high, spec.n_mels + 2), spec.mel_scale)
     return points * (spec.sample_rate / (spec.filter_rate or spec.sample_rate))
 
 
-def mel_bank(spec: FrontEndSpec) -> np.ndarray:
+def mel_bank(spec: FrontEndSpec) -> NDArray[Any]:
     """Triangular mel bank, ``(n_mels, n_fft // 2 + 1)`` float64; the rows act on power."""
     rate = spec.filter_rate or spec.sample_rate
     points = mel_points(spec) * (rate / spec.sample_rate)
     bins = np.linspace(0.0, rate / 2, spec.n_bins)
     rising = (bins[None] - points[:-2, None]) / np.diff(points)[:-1, None]
     falling = (points[2:, None] - bins[None]) / np.diff(points)[1:, None]
-    bank = np.maximum(0.0, np.minimum(rising, falling))
+    bank: NDArray[Any] = np.maximum(0.0, np.minimum(rising, falling))
     if spec.mel_norm == "slaney":
         bank *= (2.0 / (points[2:] - points[:-2]))[:, None]
     return bank

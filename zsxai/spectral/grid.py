@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.spectral.front_end import FrontEndSpec, StftSpec, hz_to_mel, mel_bank, mel_points, mel_to_hz
 
@@ -26,10 +27,10 @@ class Grid:
         band: Lowest and highest frequency the model hears, hertz.
     """
 
-    frequencies: np.ndarray
-    times: np.ndarray
-    frequency_edges: np.ndarray
-    time_edges: np.ndarray
+    frequencies: NDArray[Any]
+    times: NDArray[Any]
+    frequency_edges: NDArray[Any]
+    time_edges: NDArray[Any]
     domain: Literal["stft", "mel", "map"]
     band: tuple[float, float]
 
@@ -39,7 +40,7 @@ class Grid:
         return len(self.frequencies), len(self.times)
 
     @property
-    def in_band(self) -> np.ndarray:
+    def in_band(self) -> NDArray[Any]:
         """``(F,)`` bool: the rows the model hears."""
         return (self.frequencies >= self.band[0]) & (self.frequencies <= self.band[1])
 
@@ -49,7 +50,7 @@ class Grid:
         column = int(np.searchsorted(self.time_edges, seconds, side="right")) - 1
         return min(max(row, 0), self.shape[0] - 1), min(max(column, 0), self.shape[1] - 1)
 
-    def resample(self, values: np.ndarray, onto: Grid) -> np.ndarray:
+    def resample(self, values: NDArray[Any], onto: Grid) -> NDArray[Any]:
         """Read a map on another grid, linear between centres (frequency on the mel axis), flat beyond them.
 
         Args:
@@ -68,7 +69,7 @@ class Grid:
         return read.astype(np.float32)
 
 
-def _weights(source: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _weights(source: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
     """Matrix of linear interpolation from points ``source`` to points ``wanted``."""
     matrix = np.zeros((len(wanted), len(source)))
     if len(source) == 1:
@@ -90,7 +91,7 @@ def heard_band(spec: FrontEndSpec) -> tuple[float, float]:
     return float(heard[0] * width), float(heard[-1] * width)
 
 
-def _frames(spec: StftSpec, samples: int) -> tuple[np.ndarray, np.ndarray]:
+def _frames(spec: StftSpec, samples: int) -> tuple[NDArray[Any], NDArray[Any]]:
     times = np.arange(spec.n_frames(samples)) * (spec.hop / spec.sample_rate)
     middles = (times[1:] + times[:-1]) / 2
     # A hop that does not divide the clip leaves a last frame at its very end: never an empty cell.

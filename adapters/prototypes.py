@@ -1,0 +1,140 @@
+"""``prototypes:<folder of class folders>``: sounds of one's own, told apart by a few recordings of each.
+
+No network and no text tower. A recording is described by the shape of its spectrum and by how far the level of each
+band steps from frame to frame; a prompt stands for the mean of the recordings in the folder that it names. Neither
+figure hears the volume, and a short silence changes neither much, so that a mask takes away what it masks and adds
+little. All of it is numpy and has no gradient.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsxai.audio import read_audio
+from zsxai.errors import InputError
+from zsxai.model import ModelCard
+from zsxai.progress import track
+from zsxai.spectral import FrontEndSpec
+from zsxai.spectral.front_end import mel_bank
+from zsxai.weights import hash_files
+
+SPEC = FrontEndSpec(sample_rate=32000, n_fft=1024, hop=512, n_mels=40)
+"""Bands from 50 Hz to 14 kHz."""
+RANGE = 60.0
+"""Decibels under a recording's loudest cell below which everything counts as silence."""
+SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf"))
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Prototypes:
+    """A classifier by the nearest class mean; a black box to :func:`zsxai.load_model`.
+
+    Args:
+        folder: Holds one folder of recordings per class; its name, with ``_`` and ``-`` as blanks, is the class's.
+
+    Raises:
+        InputError: If the folder holds recordings of fewer than two classes, or one that cannot be read.
+    """
+
+    sample_rate = SPEC.sample_rate
+    logit_scale = 10.0
+    """Chosen, since nothing is trained here that could say it: probabilities are neither flat nor all 0 and 1."""
+
+    def __init__(self, folder: Path) -> None:
+        files = sorted(p for p in folder.glob("*/*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        classes = np.array([_words(file.parent.name) for file in files])
+        names: list[str] = sorted(set(classes.tolist()))
+        if len(names) < 2:
+            example = str(folder / "dog_bark" / "1.wav")
+            raise InputError(
+                f"{str(folder)!r} holds recordings of {len(names) or 'no'} class and two are the least: "
+                f"give each class its own folder, as in {example!r}"
+            )
+        self._bank = mel_bank(SPEC).T
+        heard = track(files, len(files), "reading recordings", None)
+        found = np.stack([self._describe(read_audio(file).at(self.sample_rate)) for file in heard])
+        # One decibel is added: what hardly differs between the recordings shall not be blown up.
+        self._centre, self._spread = found.mean(axis=0), np.sqrt(found.var(axis=0) + 1.0)
+        embedded = self._standardise(found)
+        self.prototypes = {name: embedded[classes == name].mean(axis=0) for name in names}
+        contents = sorted(f"{name} {hash_files([file])}" for name, file in zip(classes, files, strict=True))
+        self.card = ModelCard(
+            name=f"prototypes:{folder}",
+            summary="The nearest class mean of a few recordings, by the shape and the steps of their spectra.",
+            licence="that of the recordings",
+            source=str(folder),
+            weights_sha256=hashlib.sha256("\n".join(contents).encode()).hexdigest(),
+            training_data=f"{len(files)} recordings of {', '.join(names)}",
+            limits="Knows its own classes by their names and nothing else; deaf to order in time.",
+        )
+
+    def embed_audio(self, waveforms: Tensor) -> Tensor:
+        """``(B, T)`` samples to ``(B, 80)`` unit rows."""
+        found = np.stack([self._describe(w) for w in waveforms.detach().cpu().numpy()])
+        return torch.from_numpy(self._standardise(found)).float()
+
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """The class means that prompts name, ``(P, 80)``.
+
+        Raises:
+            InputError: If a prompt names none of the classes, or several.
+        """
+        return torch.from_numpy(np.stack([self.prototypes[self._named(prompt)] for prompt in prompts])).float()
+
+    def _describe(self, waveform: Array) -> Array:
+        padded = np.pad(waveform, SPEC.n_fft // 2)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, SPEC.n_fft)[:: SPEC.hop]
+        mel = np.abs(np.fft.rfft(frames * np.hanning(SPEC.n_fft + 1)[:-1])) ** 2 @ self._bank
+        floor = max(float(mel.max()) * 10.0 ** (-RANGE / 10.0), 1e-12)
+        shape = 10.0 * np.log10(np.maximum(mel.mean(axis=0), floor))
+        levels = 10.0 * np.log10(np.maximum(mel, floor))
+        steps = np.abs(np.diff(levels, axis=0, prepend=levels[:1]))
+        return np.concatenate([shape - shape.mean(), steps.mean(axis=0)])
+
+    def _standardise(self, found: Array) -> Array:
+        scaled = (found - self._centre) / self._spread
+        unit: Array = scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
+        return unit
+
+    def _named(self, prompt: str) -> str:
+        text = f" {_words(prompt)} "
+        found = [name for name in self.prototypes if f" {name} " in text]
+        # "hot dog" names no "dog".
+        longest = [name for name in found if not any(f" {name} " in f" {other} " for other in found if other != name)]
+        if len(longest) != 1:
+            named = f"several classes ({', '.join(longest)})" if longest else "no class"
+            raise InputError(f"the prompt {prompt!r} names {named}: name one of {', '.join(self.prototypes)}")
+        return longest[0]
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold().replace("_", " ")))
+
+
+def load(argument: str | None = None, *, device: str | None = None) -> Prototypes:  # noqa: ARG001
+    """Make the classifier out of its recordings.
+
+    Args:
+        argument: A folder that holds one folder of recordings per class.
+        device: Ignored: numpy computes on the CPU.
+
+    Raises:
+        InputError: If there is no such folder, or it holds no classes.
+    """
+    if argument is None:
+        raise InputError(
+            "prototypes needs a folder that holds one folder of recordings per class: prototypes:my-sounds"
+        )
+    folder = Path(argument).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"prototypes: there is no folder {argument!r}")
+    return Prototypes(folder)
