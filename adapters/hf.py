@@ -51,6 +51,8 @@ class HuggingFaceClap(SpectralModel):
         feature_extractor: Gives the front end's numbers, the window and the fill rule.
         tokenizer: The text tower's tokenizer.
         card: Where the weights come from; made from a hash of the tensors where None.
+        precision: Of the STFT. A pure tone leaves most bands at rounding's mercy: ``float64``, as the extractor has
+            it, or ``float32`` for weights whose own library computes so.
 
     Raises:
         InputError: If the three do not belong together.
@@ -62,6 +64,8 @@ class HuggingFaceClap(SpectralModel):
         feature_extractor: ClapFeatureExtractor,
         tokenizer: PreTrainedTokenizerBase,
         card: ModelCard | None = None,
+        *,
+        precision: Literal["float32", "float64"] = "float64",
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -75,13 +79,11 @@ class HuggingFaceClap(SpectralModel):
             window=float(feature_extractor.max_length_s),
             fill=_FILL[feature_extractor.padding],
         )
-        # Apple's MPS has no float64; elsewhere it brings a pure tone 3,000 times nearer to the extractor's decibels.
-        precision: Literal["float32", "float64"] = "float32" if self.device.type == "mps" else "float64"
         spec = FrontEndSpec(
             sample_rate=feature_extractor.sampling_rate,
             n_fft=feature_extractor.fft_window_size,
             hop=feature_extractor.hop_length,
-            precision=precision,
+            precision="float32" if self.device.type == "mps" else precision,  # Apple's has no float64
             n_mels=feature_extractor.feature_size,
             f_min=float(feature_extractor.frequency_min),
             f_max=float(feature_extractor.frequency_max),

@@ -151,7 +151,9 @@ def load(
             f"classes='laion' needs the package {error.name!r}: pip install 'zsxai[laion]'"
         ) from error
     if isinstance(network, ClapModel):
-        return HuggingFaceClap(network, feature_extractor(sizes), vocabulary, card)
+        # A fused model's mel is torchaudio's, in float32.
+        precision: Literal["float32", "float64"] = "float32" if sizes.fusion else "float64"
+        return HuggingFaceClap(network, feature_extractor(sizes), vocabulary, card, precision=precision)
     return LaionClap(network, vocabulary, card)
 
 

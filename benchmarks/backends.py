@@ -36,18 +36,18 @@ def backends(
     import torch
     from rich.console import Console
 
-    from zsxai.benchmarks.parity import random_checkpoints
+    from zsxai.benchmarks.parity import BACKENDS
     from zsxai.versions import versions
 
     torch.set_num_threads(1)
     progress = Console(stderr=True)
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, checkpoint in random_checkpoints(Path(scratch), full=full).items():
-            if only and not any(part in name for part in only):
-                continue
-            with progress.status(name):
-                rows += measured(name, checkpoint, seconds, explainer or ["gradcam", "saliency"], repeats)
+    for name, save in BACKENDS.items():
+        if only and not any(part in name for part in only):
+            continue
+        with progress.status(name), tempfile.TemporaryDirectory() as scratch:
+            checkpoint = save(Path(scratch), "full" if full else "tiny")
+            rows += measured(name, checkpoint, seconds, explainer or ["gradcam", "saliency"], repeats)
     wide = Console()
     wide.width = max(wide.width, 150)
     wide.print(table(rows, {"clip": f"{seconds:g} s", "threads": "1", **versions()}))

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import soundfile
@@ -34,12 +34,15 @@ from zsxai.errors import InputError
 from zsxai.model import SpectralModel
 from zsxai.spectral import FrontEnd
 from zsxai.versions import versions
+from zsxai.weights import load_weights
 from zsxai.windows import split
 
 LIMITS = {"audio": 1e-5, "file": 1e-5, "text": 1e-5, "gradient": 1e-4, "GradCAM": 1e-5}
 """By the first word of a row; ``hf`` may differ by 1e-4 in audio: its own front end is numpy's."""
 # Short, so that hardly a ReLU of millions turns within it; in float64 the difference keeps nine digits.
 _STEP = 1e-6
+
+Size = Literal["tiny", "full"]
 
 
 class Library(Protocol):
@@ -227,31 +230,33 @@ def _apart(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max())
 
 
-def random_checkpoints(folder: Path, *, full: bool = False) -> dict[str, Checkpoint]:
-    """Random checkpoints of every backend, by what the table calls them.
+def _hf(folder: Path, size: Size, truncation: str = "rand_trunc") -> Checkpoint:
+    saved = hf.random_checkpoint(folder, size, truncation=truncation)
+    return Checkpoint(f"hf:{saved}", partial(hf.Reference, saved))
 
-    Args:
-        folder: Where they are saved.
-        full: In the published sizes, about 3 GB in all; small ones otherwise.
-    """
-    size: Any = "full" if full else "tiny"
-    found = {}
-    for truncation, name in (("rand_trunc", "hf"), ("fusion", "hf, fused")):
-        saved = hf.random_checkpoint(folder / name, size, truncation=truncation)
-        found[name] = Checkpoint(f"hf:{saved}", partial(hf.Reference, saved))
-    saved = laion.random_checkpoint(folder / "laion" / "laion.pt", size)
-    found["laion"] = Checkpoint(f"laion:{saved}", partial(laion.Reference, saved), twin={"classes": "laion"})
-    own = {"classes": "laion"}
-    found["laion, own classes"] = Checkpoint(f"laion:{saved}", partial(laion.Reference, saved), own, {"classes": "hf"})
-    saved = laion.random_checkpoint(folder / "fused" / "laion.pt", size, fusion=True)
-    found["laion, fused"] = Checkpoint(f"laion:{saved}", partial(laion.Reference, saved))
-    years: tuple[msclap.Version, ...] = ("2022", "2023")
-    for version in years:
-        saved = msclap.random_checkpoint(folder / version / "msclap.pth", version, size)
-        tokenizer = {"tokenizer": str(msclap.tokenizer_folder(saved))}
-        library = partial(msclap.Reference, saved, version, size)
-        found[f"msclap-{version}"] = Checkpoint(f"msclap-{version}:{saved}", library, tokenizer)
-    return found
+
+def _laion(folder: Path, size: Size, classes: str = "hf", twin: str | None = None, fusion: bool = False) -> Checkpoint:
+    saved = laion.random_checkpoint(folder / "laion.pt", size, fusion=fusion)
+    other = None if twin is None else {"classes": twin}
+    return Checkpoint(f"laion:{saved}", partial(laion.Reference, saved), {"classes": classes}, other)
+
+
+def _msclap(folder: Path, size: Size, version: msclap.Version) -> Checkpoint:
+    saved = msclap.random_checkpoint(folder / "msclap.pth", version, size)
+    tokenizer = {"tokenizer": str(msclap.tokenizer_folder(saved))}
+    return Checkpoint(f"msclap-{version}:{saved}", partial(msclap.Reference, saved, version, size), tokenizer)
+
+
+BACKENDS: dict[str, Callable[[Path, Size], Checkpoint]] = {
+    "hf": _hf,
+    "hf, fused": partial(_hf, truncation="fusion"),
+    "laion": partial(_laion, twin="laion"),
+    "laion, own classes": partial(_laion, classes="laion", twin="hf"),
+    "laion, fused": partial(_laion, fusion=True),
+    "msclap-2022": partial(_msclap, version="2022"),
+    "msclap-2023": partial(_msclap, version="2023"),
+}
+"""Save a random checkpoint in a folder: small, or of the published size (about 0.7 GB)."""
 
 
 def named_checkpoint(name: str, tokenizer: str | None) -> Checkpoint:
@@ -269,7 +274,9 @@ def named_checkpoint(name: str, tokenizer: str | None) -> Checkpoint:
     if kind == "hf":
         return Checkpoint(name, partial(hf.Reference, path), options)
     if kind == "laion":
-        return Checkpoint(name, partial(laion.Reference, path, tokenizer), options, twin={"classes": "laion"})
+        fused = any("fusion_model" in key for key in load_weights(path)["state_dict"])
+        twin = None if fused else {"classes": "laion"}
+        return Checkpoint(name, partial(laion.Reference, path, tokenizer), options, twin)
     version: Any = kind.removeprefix("msclap-")
     return Checkpoint(name, partial(msclap.Reference, path, version, "full", tokenizer), options)
 
@@ -303,15 +310,11 @@ def parity(
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            if names:
-                checkpoints = {name: named_checkpoint(name, tokenizer) for name in names}
-            else:
-                checkpoints = random_checkpoints(Path(scratch), full=full)
-            found = {}
-            for name, checkpoint in checkpoints.items():
+            found = {name: list(rows(named_checkpoint(name, tokenizer))) for name in names or ()}
+            for name, save in BACKENDS.items() if not names else ():
                 if not only or any(part in name for part in only):
                     with progress.status(name):
-                        found[name] = list(rows(checkpoint))
+                        found[name] = list(rows(save(Path(scratch) / name, "full" if full else "tiny")))
         except InputError as error:
             raise typer.BadParameter(str(error)) from error
     if as_json:

@@ -189,9 +189,7 @@ def test_published_sizes(tmp_path: Path, size: laion.Size, fusion: bool) -> None
     for classes in CLASSES[: 1 if fusion else 2]:
         model = load(str(file), classes=classes)  # type: ignore[arg-type]
         for name, clip in SIGNALS.items():
-            # torchaudio's float32 STFT lies up to 0.7 dB off in the quiet bands of a tone.
-            limit = 1e-4 if fusion and name.startswith("tone") else 1e-5
-            assert close(embed(model, clip)[0], reference.embed_audio(clip), limit), (classes, name)
+            assert close(embed(model, clip)[0], reference.embed_audio(clip)), (classes, name)
         assert close(model.embed_text(PROMPTS), reference.embed_text(PROMPTS))
         assert parity.gradient_error(model, SIGNALS["noise"], directions=1) < 1e-4
 
@@ -324,9 +322,8 @@ def test_fusion_runs_every_window_as_a_short_clip(fused: Path) -> None:
     model, reference = load(str(fused)), laion.Reference(fused)
     assert model.front_end.spec.mel_scale == "htk"
     for name, clip in SIGNALS.items():
-        # torchaudio's float32 STFT lies up to 0.7 dB off in the quiet bands of a tone: there both get the same mel.
-        if not name.startswith("tone"):
-            assert close(embed(model, clip)[0], reference.embed_audio(clip)), name
+        # A tone too: the mel is computed in float32, as torchaudio does, whose rounding fills a tone's quiet bands.
+        assert close(embed(model, clip)[0], reference.embed_audio(clip)), name
         features = model.features(torch.from_numpy(clip)[None])
         sample = {"mel_fusion": features.input[0].detach(), "longer": torch.tensor([False])}
         with torch.no_grad():
