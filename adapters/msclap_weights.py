@@ -146,6 +146,8 @@ def _gpt2(shapes: _Shapes, base: str) -> Any:
         n_layer=shapes.count(f"{base}h."),
         n_head=max(width // _HEAD, 1),
         n_inner=shapes[f"{base}h.0.mlp.c_fc.weight"][1],
+        bos_token_id=tokens - 1,
+        eos_token_id=tokens - 1,
     )
     return GPT2Model(config)
 

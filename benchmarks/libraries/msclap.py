@@ -113,6 +113,8 @@ def _text_tower(version: Version, size: Size) -> Any:
         "n_layer": 2,
         "n_head": 1,
         "n_inner": 128,
+        "bos_token_id": 599,
+        "eos_token_id": 599,
     }
     return GPT2Model(GPT2Config(**gpt2 if size == "tiny" else {}))
 

@@ -575,9 +575,15 @@ _cropped = check_model(CropByPython())
 
 @pytest.mark.parametrize("name", ["tiny", "hf"])
 def test_real_models_pass_by_name(name: str, tmp_path: Path) -> None:
-    """And a progress bar is for whoever asks for it."""
     report = check_model("tiny" if name == "tiny" else f"hf:{tiny_hf_folder(tmp_path / 'hf')}", progress=False)
     assert {c.state for c in report.checks} == {"ok"}, str(report)
+
+
+def test_a_bar_on_stderr_for_whoever_asks(capsys: pytest.CaptureFixture[str]) -> None:
+    check_model(ConvToy(), progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "checking ConvToy" in err
 
 
 def test_what_is_no_model() -> None:

@@ -13,7 +13,7 @@ from zsxai.hooks import hooked
 from zsxai.model import SpectralModel, evaluating
 from zsxai.plugins import load_model
 from zsxai.report import Report
-from zsxai.testing import embeddings, front_end, geometry, gradients
+from zsxai.testing import embeddings, front_end, geometry, gradients, prompts
 from zsxai.testing.run import Entry, Failed, run
 from zsxai.testing.state import SEED, differences, mix, restored, seed_generators, snapshot
 from zsxai.testing.subject import PROMPTS, Subject
@@ -77,8 +77,8 @@ CHECKS: tuple[Entry[Subject], ...] = (
     Entry("no stale cache", embeddings.no_stale_cache, ("two passes",)),
     Entry("batch is single", embeddings.batch_is_single, _TOLD_APART),
     Entry("any length", embeddings.any_length, _TOLD_APART),
-    Entry("text side", embeddings.text_side, _TOLD_APART),
-    Entry("bad input", embeddings.bad_input, _TOLD_APART),
+    Entry("text side", prompts.text_side, _TOLD_APART),
+    Entry("bad input", prompts.bad_input, _TOLD_APART),
     Entry("stages agree", front_end.stages_agree, _TOLD_APART),
     Entry("sample rate", front_end.sample_rate, _TOLD_APART),
     Entry("time axis", front_end.time_axis, (*_TOLD_APART, "sample rate")),

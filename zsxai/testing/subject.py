@@ -19,6 +19,9 @@ PROMPTS = ("a dog barking", "rain", "somebody plays the violin in a large hall w
 CLOSE = 1e-5
 """Embeddings that must agree may differ by this much, relative to the length of a row (1 for unit rows)."""
 
+SAME = 1e-6
+"""Embeddings nearer than this are one."""
+
 _ANY_LENGTH, _SHORT = 5.0, 0.8
 """Seconds: stands for the window of a model that takes any length; a short clip."""
 
