@@ -63,6 +63,34 @@ def hub_file(repository: str, name: str) -> tuple[Path, str]:
     return file, f"https://huggingface.co/{repository}/blob/{revision}/{name}"
 
 
+def tokenizer_for(file: Path, named: str | None, published: str, model: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint that is one file: the named one, the one beside the file, or the published one.
+
+    Args:
+        file: ``<stem>.tokenizer/`` beside it is looked at first, then the folder it is in.
+        named: Folder or hub id, or None.
+        published: Hub id.
+        model: Its name, for errors.
+
+    Raises:
+        InputError: If there is none.
+    """
+    beside = next(filter(_has_tokenizer, (file.with_suffix(".tokenizer"), file.parent)), None)
+    if named or beside:
+        return load_tokenizer(named or beside or published)
+    try:
+        return load_tokenizer(published)
+    except InputError as error:
+        raise InputError(
+            f"{model} needs a tokenizer, and {published!r} cannot be had from the Hugging Face hub: download it "
+            f"elsewhere ('hf download {published}') and give its folder as tokenizer=<folder>"
+        ) from error
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt"))
+
+
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer from a folder, or from the hub.
 
@@ -73,7 +101,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
         InputError: If there is none.
     """
     folder = name if isinstance(name, Path) else resolve(name, TOKENIZER_FILES)[0]
-    if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.json", "vocab.txt")):
+    if not _has_tokenizer(folder):
         raise InputError(
             f"{str(folder)!r} has no tokenizer: give tokenizer=<hub id or folder> that the model was trained with"
         )

@@ -16,7 +16,7 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from zsxai.adapters.hf import HuggingFaceClap
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.hub import LOAD_ERRORS, first_line, hub_file, load_tokenizer, tokenize
+from zsxai.adapters.hub import LOAD_ERRORS, first_line, hub_file, tokenize, tokenizer_for
 from zsxai.adapters.laion_keys import FRONT_END, check_front_end, check_unfused, sizes_of, state_of
 from zsxai.adapters.laion_networks import MOST_TOKENS, WINDOW, feature_extractor, hf_network, laion_network
 from zsxai.errors import InputError, MissingExtraError
@@ -128,7 +128,8 @@ def load(
         raise InputError(f"classes is 'hf' or 'laion', not {classes!r}")
     name = f"laion:{argument}"
     file, source, licence = _find(argument)
-    vocabulary = _tokenizer(file, tokenizer, name)
+    vocabulary = tokenizer_for(file, tokenizer, _TOKENIZER, name)
+    vocabulary.model_max_length = min(vocabulary.model_max_length, MOST_TOKENS)
     card = ModelCard(
         name=name,
         summary="A CLAP of LAION.",
@@ -171,18 +172,3 @@ def _find(argument: str | None) -> tuple[Path, str, str]:
         raise InputError(f"there is no file {argument!r}; {known}")
     file, source = hub_file(_REPOSITORY, f"{name}.pt")
     return file, source, "CC0-1.0"  # so says the repository's own card
-
-
-def _tokenizer(file: Path, named: str | None, model: str) -> PreTrainedTokenizerBase:
-    beside = any((file.parent / vocabulary).is_file() for vocabulary in ("tokenizer.json", "vocab.json"))
-    try:
-        found = load_tokenizer(named or (file.parent if beside else _TOKENIZER))
-    except InputError as error:
-        if named or beside:
-            raise
-        raise InputError(
-            f"{model} needs RoBERTa's tokenizer, and {_TOKENIZER} cannot be had from the Hugging Face hub: "
-            f"download it elsewhere ('hf download {_TOKENIZER}') and give its folder as tokenizer=<folder>"
-        ) from error
-    found.model_max_length = min(found.model_max_length, MOST_TOKENS)
-    return found

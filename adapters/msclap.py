@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.hub import LOAD_ERRORS, first_line, load_tokenizer, tokenize
+from zsxai.adapters.hub import LOAD_ERRORS, first_line, tokenize, tokenizer_for
 from zsxai.adapters.msclap_weights import Version, find_file, published_numbers, read_network
 from zsxai.errors import InputError
 from zsxai.hooks import Place, exact_batch_norm, hooked, tapped
@@ -178,7 +178,7 @@ def load_2023(argument: str | None, *, device: str | None = None, tokenizer: str
     Args:
         argument: A file of weights; None downloads the published one.
         device: A torch device; the CPU where None.
-        tokenizer: Folder or hub id of the tokenizer; that of the published text tower where None.
+        tokenizer: Folder or hub id of the tokenizer; the one beside the file, or else the published, where None.
 
     Raises:
         InputError: If the file cannot be had, is of the other version, or lacks weights or has others.
@@ -195,10 +195,7 @@ def _load(version: Version, argument: str | None, device: str | None, tokenizer:
         network.requires_grad_(False).to(torch.device(device or "cpu"))
     except LOAD_ERRORS as error:
         raise InputError(f"cannot load {name}: {first_line(error)}") from error
-    try:
-        vocabulary = load_tokenizer(tokenizer or published)
-    except InputError as error:
-        raise InputError(f"{name} needs the tokenizer of {published!r}: give tokenizer=<folder> ({error})") from error
+    vocabulary = tokenizer_for(file, tokenizer, published, name)
     card = ModelCard(
         name=name,
         summary=f"Microsoft's CLAP of {version}.",

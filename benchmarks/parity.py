@@ -243,8 +243,7 @@ def _laion(folder: Path, size: Size, classes: str = "hf", twin: str | None = Non
 
 def _msclap(folder: Path, size: Size, version: msclap.Version) -> Checkpoint:
     saved = msclap.random_checkpoint(folder / "msclap.pth", version, size)
-    tokenizer = {"tokenizer": str(msclap.tokenizer_folder(saved))}
-    return Checkpoint(f"msclap-{version}:{saved}", partial(msclap.Reference, saved, version, size), tokenizer)
+    return Checkpoint(f"msclap-{version}:{saved}", partial(msclap.Reference, saved, version, size))
 
 
 BACKENDS: dict[str, Callable[[Path, Size], Checkpoint]] = {

@@ -508,7 +508,7 @@ def test_known_names_in_the_cache(cache: Path, file: Path, tmp_path: Path, both:
     named = tmp_path / "630k-audioset-best.pt"
     named.write_bytes(file.read_bytes())
     in_cache(cache, "lukewys/laion_clap", named)
-    with pytest.raises(InputError, match=r"roberta-base cannot be had .*give its folder as tokenizer=<folder>"):
+    with pytest.raises(InputError, match=r"'roberta-base' cannot be had .*give its folder as tokenizer=<folder>"):
         load("630k-audioset-best")
     in_cache(cache, "roberta-base", file.parent / "tokenizer.json", file.parent / "tokenizer_config.json")
     for argument in ("630k-audioset-best", "630k-audioset-best.pt"):

@@ -243,6 +243,29 @@ def test_a_fault_of_ours_ends_with_1(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "Traceback" in err
 
 
+def test_options_of_the_model(capsys: pytest.CaptureFixture[str], tmp_path: Path, wav: Path) -> None:
+    from zsxai.registry import MODELS
+
+    def load(argument: str | None, *, device: str | None = None, window: float) -> ConvToy:
+        made = ConvToy(window=window)
+        made.card = made.card.model_copy(update={"name": "choosy"})
+        return made
+
+    zsxai.register_model("choosy", load)
+    try:
+        options = ("--model-option", "window=0.5")
+        words = ("explain", str(wav), "b", "--model", "choosy", "--out", str(tmp_path / "seen"))
+        run(capsys, *words, *options)
+        assert len(zsxai.Explanation.load(tmp_path / "seen").windows) > 3, "two seconds in windows of half a second"
+        run(capsys, "classify", str(wav), "b", "c", "--model", "choosy", *options)
+        run(capsys, "verify", str(tmp_path / "seen"), *options)
+        run(capsys, "check", "constant", "--model", "choosy", *options)
+        for option in ("window", "level=1"):
+            run(capsys, "classify", str(wav), "b", "--model", "choosy", "--model-option", option, code=2)
+    finally:
+        MODELS.unregister("choosy")
+
+
 def test_ctrl_c_inside_a_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, wav: Path
 ) -> None:

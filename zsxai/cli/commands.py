@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 ModelOption = Annotated[
     str, typer.Option("--model", metavar="M", help="A model: 'tiny', 'hf:<id or folder>', ...; see zsxai list models.")
 ]
+ModelOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-option", metavar="KEY=VALUE", help="An option of the model, such as tokenizer=DIR; may be repeated."
+    ),
+]
 TemplateOption = Annotated[
     str | None, typer.Option("--template", metavar="T", help="Around every prompt, such as 'the sound of {}'.")
 ]
@@ -42,6 +48,7 @@ def explain(
     audio: AudioArgument,
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to listen for, such as 'a dog barking'.")],
     model: ModelOption = "tiny",
+    model_option: ModelOptions = None,
     explainer: Annotated[
         str | None,
         typer.Option("--explainer", metavar="X", help="Default: the first that fits. See zsxai list explainers."),
@@ -80,7 +87,7 @@ def explain(
     explanation = run(
         audio,
         prompt,
-        model=model,
+        model=_loaded(model, model_option, device),
         explainer=explainer,
         options=options,
         against=against or (),
@@ -114,6 +121,7 @@ def classify(
     audio: AudioArgument,
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Labels; the scores add up to 1.")],
     model: ModelOption = "tiny",
+    model_option: ModelOptions = None,
     template: TemplateOption = None,
     top_k: Annotated[int | None, typer.Option("--top-k", metavar="K", help="Print the best K only.")] = None,
     device: DeviceOption = None,
@@ -122,7 +130,8 @@ def classify(
     """Score AUDIO against every PROMPT, best first."""
     from zsxai import api
 
-    found = api.classify(audio, prompts, model=model, template=template, top_k=top_k, device=device)
+    loaded = _loaded(model, model_option, device)
+    found = api.classify(audio, prompts, model=loaded, template=template, top_k=top_k, device=device)
     if as_json:
         results = [row._asdict() for row in found]
         _print_json({"audio": audio, "model": model, "template": template, "prompts": prompts, "results": results})
@@ -195,12 +204,14 @@ def demo(
 
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that zsxai explain --out wrote.")],
+    model_option: ModelOptions = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a saved explanation against its own arrays and score it again with its model."""
     from zsxai.explanation import Explanation
 
-    report = Explanation.load(folder).verify()
+    explanation = Explanation.load(folder)
+    report = explanation.verify(_loaded(explanation.provenance.model, model_option))
     if as_json:
         _print_json({"ok": report.ok, **report.model_dump(mode="json")})
     else:
@@ -224,6 +235,7 @@ def check(
         list[str] | None,
         typer.Option("--option", metavar="KEY=VALUE", help="An option of NAME; may be repeated."),
     ] = None,
+    model_option: ModelOptions = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -240,7 +252,8 @@ def check(
         report = check_model(load_model(name, device=device, **options), progress=progress)
     else:
         explainer = load_explainer(name, **options)
-        report = check_explainer(explainer, load_model(model or "tiny", device=device), progress=progress)
+        before = load_model(model or "tiny", device=device, **parse_options(model_option or []))
+        report = check_explainer(explainer, before, progress=progress)
     if as_json:
         _print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
     else:
@@ -282,6 +295,15 @@ def _print_report(title: str, report: Report) -> None:
     console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
 
 
+def _loaded(name: str, pairs: list[str] | None, device: str | None = None) -> object:
+    """The model where it has options, or just its name."""
+    if not pairs:
+        return name
+    from zsxai.plugins import load_model
+
+    return load_model(name, device=device, **parse_options(pairs))
+
+
 ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, check, doctor)
 
 
@@ -295,9 +317,9 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise InputError(f"--option takes KEY=VALUE, such as steps=32, not {pair!r}")
+            raise InputError(f"an option is KEY=VALUE, such as n_steps=32, not {pair!r}")
         if key in options:
-            raise InputError(f"--option {key} is given twice")
+            raise InputError(f"the option {key} is given twice")
         try:
             options[key.strip()] = json.loads(value)
         except ValueError:
