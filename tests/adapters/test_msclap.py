@@ -592,7 +592,7 @@ def test_the_hub(file: Path, version: str, model: MicrosoftClap, tmp_path: Path,
         assert loaded.card.source == f"https://huggingface.co/microsoft/msclap/blob/{revision}/{name}"
         assert loaded.card.licence == "MS-PL"
         assert torch.allclose(loaded.embed_text(["a dog"]), model.embed_text(["a dog"]), atol=1e-6)
-    with pytest.raises(InputError, match=r"needs a tokenizer, and '.*' cannot be had .* give its folder as tokenizer=<folder>") as caught:
+    with pytest.raises(InputError, match=r"needs a tokenizer, .* give its folder as tokenizer=<folder>") as caught:
         zsxai.load_model(f"msclap-{version}")
     assert "\n" not in str(caught.value)
     damaged = blob.with_name("f" * 64)

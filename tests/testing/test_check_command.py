@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
 
 import zsxai
 from tests.backends import tiny_hf_folder
@@ -15,6 +16,7 @@ from tests.testing.test_check_model import LeavesAHook
 from tests.toys import ConvToy
 from zsxai.cli import main
 from zsxai.registry import EXPLAINERS, MODELS
+from zsxai.testing.signals import tone
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +97,20 @@ def test_options_reach_the_loader_of_a_model(tmp_path: Path, capsys: pytest.Capt
 )
 def test_the_callers_mistakes(words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert says in run(capsys, *words, code=2)
+
+
+def test_prompts_for_a_model_that_takes_only_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for hertz, name in ((300, "low"), (2000, "middle"), (6000, "high")):
+        (tmp_path / name).mkdir()
+        for take in range(2):
+            heard = tone(16000 + 800 * take, 16000, hertz).numpy()
+            soundfile.write(tmp_path / name / f"{take}.wav", heard, 16000)
+    model = f"prototypes:{tmp_path}"
+    assert "no class" in run(capsys, model, code=1)
+    prompts = [word for name in ("low", "middle", "high") for word in ("--prompt", name)]
+    run(capsys, model, *prompts)
+    run(capsys, "occlusion", "--model", model, "--option", "seconds=0.4", "--option", "bands=2", *prompts)
+    assert "three unlike prompts" in run(capsys, "toy", "--prompt", "a", code=2)
 
 
 def test_a_name_that_is_both_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:

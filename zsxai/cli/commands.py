@@ -236,6 +236,10 @@ def check(
         typer.Option("--option", metavar="KEY=VALUE", help="An option of NAME; may be repeated."),
     ] = None,
     model_option: ModelOptions = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", metavar="P", help="Three, the last the longest, where a model takes only some."),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -247,13 +251,13 @@ def check(
     from zsxai.plugins import load_explainer, load_model
     from zsxai.testing import check_explainer, check_model
 
-    progress = False if as_json else None
+    shared: dict[str, Any] = {"progress": False if as_json else None, **({"prompts": prompt} if prompt else {})}
     if kind == "model":
-        report = check_model(load_model(name, device=device, **options), progress=progress)
+        report = check_model(load_model(name, device=device, **options), **shared)
     else:
         explainer = load_explainer(name, **options)
         before = load_model(model or "tiny", device=device, **parse_options(model_option or []))
-        report = check_explainer(explainer, before, progress=progress)
+        report = check_explainer(explainer, before, **shared)
     if as_json:
         _print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
     else:

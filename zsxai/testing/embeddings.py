@@ -14,7 +14,7 @@ from zsxai.model import BlackBox, SpectralModel
 from zsxai.testing.run import Failed, raised
 from zsxai.testing.signals import equal_sums
 from zsxai.testing.state import generators, modules_of, moved, seed_generators
-from zsxai.testing.subject import CLOSE, PROMPTS, SAME, Subject, distance
+from zsxai.testing.subject import CLOSE, SAME, Subject, distance
 
 _UNIT = 1e-4
 _LONG, _PASSES = 25, 3
@@ -43,7 +43,7 @@ def card(subject: Subject) -> str:
 def unit_embeddings(subject: Subject) -> str:
     """Audio and text are finite rows of length 1 in one space."""
     model = subject.model
-    clips, prompts = torch.cat([subject.clip(subject.short, seed) for seed in range(3)]), list(PROMPTS)
+    clips, prompts = torch.cat([subject.clip(subject.short, seed) for seed in range(3)]), list(subject.prompts)
     if isinstance(model, BlackBox):
         # The wrapper makes rows unit, which would hide rows that cannot be.
         with torch.no_grad():
@@ -82,8 +82,8 @@ def two_passes(subject: Subject) -> str:
     for samples in lengths:
         clip = subject.clip(samples)
         _repeat(subject, lambda clip=clip: subject.audio(clip), f"a clip of {samples / subject.rate:.3g} s")  # type: ignore[misc]
-    _repeat(subject, lambda: subject.text(list(PROMPTS)), "the same prompts")
-    return f"{_PASSES} passes equal bit for bit at {_listed(lengths)} samples, and on {len(PROMPTS)} prompts"
+    _repeat(subject, lambda: subject.text(list(subject.prompts)), "the same prompts")
+    return f"{_PASSES} passes equal bit for bit at {_listed(lengths)} samples, and on {len(subject.prompts)} prompts"
 
 
 def _works(subject: Subject, samples: int) -> bool:
@@ -132,11 +132,11 @@ def no_stale_cache(subject: Subject) -> str:
         "a clip of equal length and equal sum": (subject.audio(dull), subject.audio(bright), second),
     }
     again = subject.audio(bright)
-    prompts = [PROMPTS[0]]
+    prompts = [subject.prompts[0]]
     text = subject.text(prompts)
-    prompts[0] = PROMPTS[1]
+    prompts[0] = subject.prompts[1]
     changed = subject.text(prompts)
-    steps["a list of prompts that was changed in place"] = (changed, text, subject.text([PROMPTS[1]]))
+    steps["a list of prompts that was changed in place"] = (changed, text, subject.text([subject.prompts[1]]))
     for what, (found, other, fresh) in steps.items():
         if distance(found, other) <= SAME:
             raise Failed(
@@ -144,7 +144,7 @@ def no_stale_cache(subject: Subject) -> str:
             )
         if distance(found, fresh) > CLOSE:
             raise Failed(f"{what} differs by {distance(found, fresh):.1e} from a fresh copy of it: drop the cache")
-    if distance(again, first) > CLOSE or distance(subject.text([PROMPTS[0]]), text) > CLOSE:
+    if distance(again, first) > CLOSE or distance(subject.text([subject.prompts[0]]), text) > CLOSE:
         raise Failed(f"A, B, A: the second A differs from the first by {distance(again, first):.1e}")
     return "content changed in place, equal length and sum, A-B-A: always the embedding of what was given"
 
@@ -155,11 +155,11 @@ def batch_is_single(subject: Subject) -> str:
     clips = torch.stack([bright, dull, 0.1 * bright.flip(0)])
     order = [2, 0, 1]
     together, mixed = subject.audio(clips), subject.audio(clips[order])
-    texts, prompts = subject.text(list(PROMPTS)), [PROMPTS[i] for i in order]
+    texts, prompts = subject.text(list(subject.prompts)), [subject.prompts[i] for i in order]
     found = {
         "clips in a batch and alone": distance(together, torch.cat([subject.audio(c[None]) for c in clips])),
         "clips in another order": distance(together[order], mixed),
-        "prompts in a batch and alone": distance(texts, torch.cat([subject.text([p]) for p in PROMPTS])),
+        "prompts in a batch and alone": distance(texts, torch.cat([subject.text([p]) for p in subject.prompts])),
         "prompts in another order": distance(texts[order], subject.text(prompts)),
     }
     what, apart = max(found.items(), key=lambda item: item[1])

@@ -41,10 +41,12 @@ class Subject:
     Attributes:
         explainer: What is checked.
         model: What it explains.
+        prompts: Two that the model tells apart.
     """
 
     explainer: Explainer
     model: ZeroShotModel
+    prompts: tuple[str, ...] = PROMPTS
 
     @cached_property
     def carried(self) -> None:
@@ -56,13 +58,13 @@ class Subject:
         if self.explainer.card.needs_gradients and not isinstance(self.model, SpectralModel):
             raise Skipped(f"it needs gradients and {self.model.card.name} is a black box: give a model that has them")
 
-    def explain(self, prompt: Any = PROMPTS[0], **options: Any) -> Any:
-        """Explain the test clip."""
+    def explain(self, prompt: Any = None, **options: Any) -> Any:
+        """Explain the test clip for a prompt; for the first where None."""
         _ = self.carried
         options = {"model": self.model, "progress": False, **options}
         return api.explain(
             sound(options["model"]),
-            prompt,
+            self.prompts[0] if prompt is None else prompt,
             explainer=self.explainer,
             sample_rate=options["model"].sample_rate,
             **options,
@@ -187,9 +189,9 @@ def seeds(subject: Subject) -> str:
 
 def company(subject: Subject) -> str:
     """Prompts explained together get what each gets alone."""
-    pair: Sequence[Explanation] = subject.explain(list(PROMPTS))
-    alone = (subject.plain, subject.explain(PROMPTS[1]))
-    for prompt, together, single in zip(PROMPTS, pair, alone, strict=True):
+    pair: Sequence[Explanation] = subject.explain(list(subject.prompts))
+    alone = (subject.plain, subject.explain(subject.prompts[1]))
+    for prompt, together, single in zip(subject.prompts, pair, alone, strict=True):
         found = apart(single, together)
         if found:
             raise Failed(f"{prompt!r} together with the other prompt differs in {found}: relevance() mixes its targets")
@@ -208,11 +210,13 @@ def batch_size(subject: Subject) -> str:
 
 
 class Failing(Similarity):
-    """A target that fails in the forward, or only once somebody wants a gradient; what was asked is counted."""
+    """A target that fails in the forward, or only once somebody wants a gradient."""
+
+    late: bool = False
 
     def value(self, cosines: Tensor, logit_scale: float | None) -> Tensor:
         """Raise, or give a value whose backward raises."""
-        if self.prompt == PROMPTS[0]:
+        if not self.late:
             raise PlantedError
         found: Tensor = _FailsBackward.apply(cosines[:, 0])  # type: ignore[no-untyped-call]
         return found
@@ -235,16 +239,17 @@ class _FailsBackward(torch.autograd.Function):
 def left_as_found(subject: Subject) -> str:
     """The model is left as it was, also where the forward or the backward raises."""
     _ = subject.plain
-    runs: dict[str, Any] = {"explaining": PROMPTS[0], "a forward that raises": Failing(prompt=PROMPTS[0])}
+    prompt = subject.prompts[0]
+    runs: dict[str, Any] = {"explaining": prompt, "a forward that raises": Failing(prompt=prompt)}
     if subject.explainer.card.needs_gradients:
-        runs["a backward that raises"] = Failing(prompt=PROMPTS[1])
-    for name, prompt in runs.items():
+        runs["a backward that raises"] = Failing(prompt=prompt, late=True)
+    for name, target in runs.items():
         with restored(subject.model):
             mix(subject.model)
             before = snapshot(subject.model)
             fell, found = False, ""
             try:
-                found = apart(subject.plain, subject.explain(prompt))
+                found = apart(subject.plain, subject.explain(target))
             except PlantedError:
                 fell = True
             changed = differences(before, snapshot(subject.model))
@@ -316,7 +321,12 @@ CHECKS: tuple[Entry[Subject], ...] = (
 
 
 def check_explainer(
-    explainer: object, model: object = "tiny", *, options: Mapping[str, Any] | None = None, progress: bool | None = None
+    explainer: object,
+    model: object = "tiny",
+    *,
+    options: Mapping[str, Any] | None = None,
+    prompts: Sequence[str] = PROMPTS,
+    progress: bool | None = None,
 ) -> Report:
     """Check that an explainer keeps to what every explainer promises, before one model and before a black box.
 
@@ -324,15 +334,18 @@ def check_explainer(
         explainer: A name or an :class:`~zsxai.Explainer`.
         model: A name or a model object. The model is left as it was.
         options: Options of the explainer.
+        prompts: Two or more that the model tells apart; the first two are taken.
         progress: Show a bar; None shows one on a terminal.
 
     Returns:
         A report; ``raise_if_failed()`` makes it a test.
 
     Raises:
-        InputError: If either cannot be loaded.
+        InputError: If either cannot be loaded, or there are fewer than two prompts.
     """
-    subject = Subject(load_explainer(explainer, **(options or {})), load_model(model))
+    if len(set(prompts)) < 2:
+        raise InputError(f"an explainer is checked on two unlike prompts, not {list(prompts)}")
+    subject = Subject(load_explainer(explainer, **(options or {})), load_model(model), tuple(prompts[:2]))
 
     @contextmanager
     def around(_entry: Entry[Subject]) -> Iterator[None]:

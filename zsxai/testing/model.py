@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from zsxai.errors import InputError
 from zsxai.hooks import hooked
 from zsxai.model import SpectralModel, evaluating
 from zsxai.plugins import load_model
@@ -26,11 +27,11 @@ def left_as_found(subject: Subject) -> str:
     clip = subject.clip(subject.short)
     calls: dict[str, Callable[[], object]] = {
         "embed_audio": lambda: model.embed_audio(clip),
-        "embed_text": lambda: model.embed_text(list(PROMPTS)),
+        "embed_text": lambda: model.embed_text(list(subject.prompts)),
     }
     if isinstance(model, SpectralModel):
         calls["encode"] = lambda: model.encode(model.features(clip.clone().requires_grad_())).embedding
-        calls["encode_text"] = lambda: model.encode_text(list(PROMPTS)).embedding
+        calls["encode_text"] = lambda: model.encode_text(list(subject.prompts)).embedding
         calls["encode, raising"] = lambda: _raising(model, clip)
         calls["embed_audio of too much, raising"] = lambda: model.embed_audio(subject.clip(subject.window + 1))
     before = snapshot(model)
@@ -90,7 +91,7 @@ CHECKS: tuple[Entry[Subject], ...] = (
 """Every check of a model, in order."""
 
 
-def check_model(model: object, *, progress: bool | None = None) -> Report:
+def check_model(model: object, *, prompts: Sequence[str] = PROMPTS, progress: bool | None = None) -> Report:
     """Check that a model keeps to what every explainer relies on.
 
     A :class:`~zsxai.SpectralModel` gets every check, a black box those it can. The model is left as it was.
@@ -98,15 +99,18 @@ def check_model(model: object, *, progress: bool | None = None) -> Report:
     Args:
         model: A name (``"tiny"``, ``"hf:<folder>"``) or a model object; one from a loader with options is loaded with
             ``zsxai.load_model(name, **options)`` first.
+        prompts: Three that the model tells apart, the last the longest, for a model that takes only some.
         progress: Show a bar; None shows one on a terminal.
 
     Returns:
         A report; ``raise_if_failed()`` makes it a test.
 
     Raises:
-        InputError: If the model cannot be loaded.
+        InputError: If the model cannot be loaded, or the prompts are not three.
     """
-    subject = Subject(load_model(model))
+    if len(set(prompts)) != 3:
+        raise InputError(f"a model is checked on three unlike prompts, not {list(prompts)}")
+    subject = Subject(load_model(model), tuple(prompts))
 
     @contextmanager
     def around(entry: Entry[Subject]) -> Iterator[None]:

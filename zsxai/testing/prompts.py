@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 
 import torch
 from torch import Tensor
@@ -10,33 +11,33 @@ from torch import Tensor
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
 from zsxai.testing.run import Failed, Skipped, raised
-from zsxai.testing.subject import CLOSE, PROMPTS, SAME, Subject, distance
+from zsxai.testing.subject import CLOSE, SAME, Subject, distance
 
 _WORDS = 2000
 
 
 def text_side(subject: Subject) -> str:
     """Prompts are told apart and heard whole."""
-    prompts = [*PROMPTS, PROMPTS[0]]
+    prompts = [*subject.prompts, subject.prompts[0]]
     rows = subject.text(prompts)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         if distance(rows[i : i + 1], rows[j : j + 1]) <= SAME:
-            raise Failed(f"{PROMPTS[i]!r} and {PROMPTS[j]!r} have the same embedding")
+            raise Failed(f"{subject.prompts[i]!r} and {subject.prompts[j]!r} have the same embedding")
     if distance(rows[:1], rows[3:]) > CLOSE:
         raise Failed(f"one prompt, twice in a list, differs by {distance(rows[:1], rows[3:]):.1e}")
     if not isinstance(subject.model, SpectralModel):
         return "prompts are told apart; lengths are a black box's own affair"
     with torch.no_grad():
-        encoded = subject.model.encode_text(list(PROMPTS))
+        encoded = subject.model.encode_text(list(subject.prompts))
     if distance(encoded.embedding.cpu(), rows[:3]) > CLOSE:
         raise Failed("encode_text(prompts).embedding is not embed_text(prompts)")
-    said = _tokens(encoded.tokens, encoded.token_mask)
+    said = _tokens(subject, encoded.tokens, encoded.token_mask)
     return f"prompts are told apart; {_long_prompt(subject)}; {said}"
 
 
 def _long_prompt(subject: Subject) -> str:
     # Unlike words, of which a tokenizer makes at least one token each.
-    words = [f"{PROMPTS[2].split()[i % 12]} {i}" for i in range(_WORDS // 2)]
+    words = [f"{word} {i}" for i, word in zip(range(_WORDS // 2), cycle(subject.prompts[2].split()), strict=False)]
     whole = " ".join(words)
     try:
         long = subject.text([whole])
@@ -55,19 +56,20 @@ def _long_prompt(subject: Subject) -> str:
     return f"{_WORDS:,} words are heard whole"
 
 
-def _tokens(tokens: Tensor | None, mask: Tensor | None) -> str:
+def _tokens(subject: Subject, tokens: Tensor | None, mask: Tensor | None) -> str:
     if tokens is None and mask is None:
         return "no token states"
     if tokens is None or mask is None:
         raise Failed("encode_text gives only one of tokens and token_mask: both or neither")
-    if mask.dtype != torch.bool or mask.shape != tokens.shape[:2] or len(mask) != len(PROMPTS) or tokens.ndim != 3:
+    fits = mask.shape == tokens.shape[:2] and len(mask) == len(subject.prompts)
+    if mask.dtype != torch.bool or not fits or tokens.ndim != 3:
         raise Failed(
             f"tokens have shape {tuple(tokens.shape)} and token_mask {tuple(mask.shape)} of {mask.dtype}: "
             "they are (P, L, E), and (P, L) of bool"
         )
     counts = [int(n) for n in mask.sum(dim=1)]
     if min(counts) < 1 or counts[2] <= counts[1]:
-        raise Failed(f"token_mask counts {counts} tokens in prompts of 3, 1 and 12 words: True on real tokens")
+        raise Failed(f"token_mask counts {counts} tokens in {subject.prompts}: True on real tokens")
     return f"token states {tuple(tokens.shape)}"
 
 
@@ -110,9 +112,11 @@ def bad_input(subject: Subject) -> str:
 
 def _one_string(subject: Subject) -> str:
     try:
-        rows = subject.text(PROMPTS[0])
+        rows = subject.text(subject.prompts[0])
     except InputError:
         return "one string for a list is refused"
     if len(rows) != 1:
-        raise Failed(f"the string {PROMPTS[0]!r} for a list of prompts is read as {len(rows)} letters: take it as one")
+        raise Failed(
+            f"the string {subject.prompts[0]!r} for a list of prompts is read as {len(rows)} letters: take it as one"
+        )
     return "one string is one prompt"

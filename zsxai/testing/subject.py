@@ -14,7 +14,7 @@ from zsxai.testing.run import Skipped
 from zsxai.testing.signals import noise
 
 PROMPTS = ("a dog barking", "rain", "somebody plays the violin in a large hall while the audience coughs")
-"""Of unlike lengths, so that a batch of them is padded."""
+"""Of unlike lengths, so that a batch of them is padded; the last is the longest."""
 
 CLOSE = 1e-5
 """Embeddings that must agree may differ by this much, relative to the length of a row (1 for unit rows)."""
@@ -32,9 +32,11 @@ class Subject:
 
     Attributes:
         model: The model.
+        prompts: Three that it tells apart, the last the longest.
     """
 
     model: ZeroShotModel
+    prompts: tuple[str, ...] = PROMPTS
 
     @property
     def rate(self) -> int:
