@@ -21,19 +21,22 @@ from zsxai.adapters.htsat import htsat_places
 from zsxai.adapters.hub import (
     LOAD_ERRORS,
     TOKENIZER_FILES,
+    check_hub_hash,
+    check_tokenizer,
     first_line,
     licence,
     load_tokenizer,
     quiet,
     resolve,
     tokenize,
+    unit,
 )
 from zsxai.errors import InputError
 from zsxai.fill import FillRule
 from zsxai.hooks import exact_batch_norm, hooked, tapped
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
 from zsxai.spectral import FrontEnd, FrontEndSpec
-from zsxai.weights import hash_files, hash_tensors, load_weights
+from zsxai.weights import hash_files, hash_tensors, load_weights, tensors_of
 
 _FILL: dict[str, FillRule] = {"repeatpad": "repeat-pad", "repeat": "repeat", "pad": "zero"}
 _WEIGHTS = ["model.safetensors", "model-*-of-*.safetensors"]
@@ -102,7 +105,11 @@ class HuggingFaceClap(SpectralModel):
         return self.model.config
 
     def _check(self, extractor: ClapFeatureExtractor) -> None:
-        audio, text = self._config.audio_config, self._config.text_config
+        for key in ("sampling_rate", "max_length_s", "fft_window_size", "hop_length", "feature_size", "frequency_max"):
+            number = getattr(extractor, key)
+            if not isinstance(number, int | float) or number <= 0:
+                raise InputError(f"{self.card.name}: the feature extractor has {key}={number!r}: it must be above 0")
+        audio = self._config.audio_config
         frames = extractor.nb_max_samples // extractor.hop_length + 1
         most = audio.spec_size * (audio.spec_size // audio.num_mel_bins)
         known = "truncation 'rand_trunc' or 'fusion' and padding 'repeatpad', 'repeat' or 'pad'"
@@ -117,15 +124,11 @@ class HuggingFaceClap(SpectralModel):
             "the feature extractor has truncation='fusion' and the model no fusion: set truncation to 'rand_trunc'": (
                 self._fused and not audio.enable_fusion
             ),
-            f"the tokenizer has {len(self.tokenizer)} tokens and the model {text.vocab_size}: give the model's own": (
-                len(self.tokenizer) > text.vocab_size
-            ),
-            f"the tokenizer pads with token {self.tokenizer.pad_token_id} and the model with {text.pad_token_id}: "
-            "give the model's own": self.tokenizer.pad_token_id != text.pad_token_id,
         }
         for problem, found in problems.items():
             if found:
                 raise InputError(f"{self.card.name}: {problem}")
+        check_tokenizer(self.tokenizer, self._config.text_config, self.card.name)
 
     def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """``(B, 1, N, n_mels)``, or the same mel four times for a fusion model, and ``is_longer`` False."""
@@ -142,8 +145,7 @@ class HuggingFaceClap(SpectralModel):
                 return_dict=True,
             )
             projected = self.model.audio_projection(output.pooler_output)
-        embedding = nn.functional.normalize(projected, dim=-1)
-        return Encoding(embedding, tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
+        return Encoding(unit(projected), tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
 
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
         """See :meth:`SpectralModel.encode_text`.
@@ -161,9 +163,7 @@ class HuggingFaceClap(SpectralModel):
                 input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], return_dict=True
             )
             projected = self.model.text_projection(output.pooler_output)
-        return TextEncoding(
-            nn.functional.normalize(projected, dim=-1), output.last_hidden_state, tokens["attention_mask"].bool()
-        )
+        return TextEncoding(unit(projected), output.last_hidden_state, tokens["attention_mask"].bool())
 
 
 def load(argument: str | None, *, device: str | None = None, tokenizer: str | None = None) -> HuggingFaceClap:
@@ -180,19 +180,23 @@ def load(argument: str | None, *, device: str | None = None, tokenizer: str | No
     if not argument:
         raise InputError("hf needs a hub id or a folder: hf:laion/clap-htsat-unfused")
     folder, source = resolve(argument, _FILES)
+    config = _read_config(folder, argument)
     weights = _weight_files(folder)
     if not weights:
         folder, source = resolve(argument, [*_FILES, _PICKLED])
         weights = _weight_files(folder) or [folder / _PICKLED]
+    for file in weights:
+        check_hub_hash(file)
     vocabulary = load_tokenizer(folder if tokenizer is None else tokenizer)
+    state = None
     try:
-        # A pickle is read here, tensors only, and never by transformers.
-        state = load_weights(weights[0]) if weights[0].name == _PICKLED else None
+        if weights[0].name == _PICKLED:  # read here, tensors only, and never by transformers
+            state = tensors_of(load_weights(weights[0]), _PICKLED, "ClapModel")
         with quiet():
             extractor = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
             loaded: Any = ClapModel.from_pretrained(
-                None if state else folder,
-                config=ClapConfig.from_pretrained(folder, local_files_only=True),
+                folder if state is None else None,
+                config=config,
                 state_dict=state,
                 local_files_only=True,
                 use_safetensors=True,
@@ -215,6 +219,20 @@ def load(argument: str | None, *, device: str | None = None, tokenizer: str | No
         weights_sha256=hash_files(weights),
     )
     return HuggingFaceClap(model, extractor, vocabulary, card)
+
+
+def _read_config(folder: Path, argument: str) -> ClapConfig:
+    try:
+        values, _ = ClapConfig.get_config_dict(folder, local_files_only=True)
+        kind = values.get("model_type")
+        if kind != ClapConfig.model_type:
+            raise InputError(f"hf:{argument} is no CLAP: its config.json says model_type {kind!r}")
+        with quiet():
+            return ClapConfig.from_dict(values)
+    except InputError:
+        raise
+    except (*LOAD_ERRORS, AttributeError) as error:
+        raise InputError(f"hf:{argument} is no CLAP: {first_line(error)}") from error
 
 
 def _weight_files(folder: Path) -> list[Path]:

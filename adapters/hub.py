@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import torch
 from huggingface_hub import ModelCard as HubCard
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from zsxai.errors import InputError
 from zsxai.weights import hash_files
@@ -25,20 +26,18 @@ LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, Assertion
 
 
 def resolve(argument: str, patterns: list[str]) -> tuple[Path, str]:
-    """The folder of a checkpoint on this machine, downloaded where it is a hub id, and where it comes from."""
+    """The folder of a checkpoint on this machine, downloaded where it is a hub id, and where it comes from.
+
+    Raises:
+        InputError: If it cannot be had.
+    """
     folder = Path(argument).expanduser()
     if folder.is_dir():
         return folder, str(folder.resolve())
     if argument.startswith(("/", ".", "~")) or argument.count("/") > 1:
         raise InputError(f"there is no folder {argument!r}")
     repository, _, revision = argument.partition("@")
-    try:
-        found = Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
-    except LOAD_ERRORS as error:
-        raise InputError(
-            f"cannot get {argument!r} from the Hugging Face hub ({first_line(error)}): check the id and the "
-            f"connection, or download it elsewhere ('hf download {repository}') and give the folder"
-        ) from error
+    found = _snapshot(repository, revision or None, patterns, "the folder")
     return found, f"https://huggingface.co/{repository}/tree/{found.name}"
 
 
@@ -48,19 +47,35 @@ def hub_file(repository: str, name: str) -> tuple[Path, str]:
     Raises:
         InputError: If it cannot be had, or is not what the hub says it is.
     """
-    try:
-        file = Path(hf_hub_download(repository, name))
-    except LOAD_ERRORS as error:
-        raise InputError(
-            f"cannot get {name!r} of {repository!r} from the Hugging Face hub ({first_line(error)}): check the "
-            f"connection, or download it elsewhere ('hf download {repository} {name}') and give the file"
-        ) from error
+    folder = _snapshot(repository, None, [name], f"the file {name}")
+    file = folder / name
+    if not file.is_file():
+        raise InputError(f"{repository!r} has no {name!r} on the Hugging Face hub, or in its cache while offline")
+    check_hub_hash(file)
+    return file, f"https://huggingface.co/{repository}/blob/{folder.name}/{name}"
+
+
+def check_hub_hash(file: Path) -> None:
+    """See that a file in the hub's cache is what the hub says it is; other files pass.
+
+    Raises:
+        InputError: If it is not.
+    """
     # The cache keeps a large file under its SHA-256 and links to it.
     stored = file.resolve().name
     if re.fullmatch("[0-9a-f]{64}", stored) and hash_files([file]) != stored:
         raise InputError(f"{str(file)!r} is damaged: its SHA-256 is not the hub's; delete it and load again")
-    revision = file.parts[-1 - len(Path(name).parts)]
-    return file, f"https://huggingface.co/{repository}/blob/{revision}/{name}"
+
+
+def _snapshot(repository: str, revision: str | None, patterns: list[str], wanted: str) -> Path:
+    # Also for a single file: unlike the call for one, it does not try again for half a minute without a connection.
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
+    except LOAD_ERRORS as error:
+        raise InputError(
+            f"cannot get {repository!r} from the Hugging Face hub ({first_line(error)}): check the id and the "
+            f"connection, or download it elsewhere ('hf download {repository}') and give {wanted}"
+        ) from error
 
 
 def tokenizer_for(file: Path, named: str | None, published: str, model: str) -> PreTrainedTokenizerBase:
@@ -100,7 +115,7 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     Raises:
         InputError: If there is none.
     """
-    folder = name if isinstance(name, Path) else resolve(name, TOKENIZER_FILES)[0]
+    folder = name if isinstance(name, Path) else resolve(str(name), TOKENIZER_FILES)[0]
     if not _has_tokenizer(folder):
         raise InputError(
             f"{str(folder)!r} has no tokenizer: give tokenizer=<hub id or folder> that the model was trained with"
@@ -111,6 +126,29 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     except LOAD_ERRORS as error:
         raise InputError(f"cannot load the tokenizer {str(folder)!r}: {first_line(error)}") from error
     return cast("PreTrainedTokenizerBase", found)
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: Any, model: str) -> None:
+    """See that a tokenizer can be the one of a text tower: another one gives plausible scores that mean nothing.
+
+    Args:
+        tokenizer: Of anybody.
+        config: Of the text tower, with ``vocab_size`` and ``pad_token_id``.
+        model: Its name, for errors.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    if len(tokenizer) > config.vocab_size:
+        raise InputError(
+            f"{model}: the tokenizer has {len(tokenizer)} tokens and the model {config.vocab_size}: "
+            "give the model's own"
+        )
+    if tokenizer.pad_token_id != config.pad_token_id:
+        raise InputError(
+            f"{model}: the tokenizer pads with token {tokenizer.pad_token_id} and the model with "
+            f"{config.pad_token_id}: give the model's own"
+        )
 
 
 def tokenize(
@@ -146,11 +184,21 @@ def tokenize(
 
 
 def licence(folder: Path) -> str:
-    """What the README of a checkpoint says, or ``unknown``."""
-    readme = folder / "README.md"
-    if not readme.is_file():
+    """What the README of a checkpoint says, several joined by ``OR``, or ``unknown``."""
+    try:
+        found = HubCard.load(folder / "README.md", ignore_metadata_errors=True).data.to_dict().get("license")
+    except (
+        *LOAD_ERRORS,
+        AttributeError,
+        YAMLError,
+    ):  # other people's files: no card is worth a model that does not load
         return "unknown"
-    return str(HubCard.load(readme, ignore_metadata_errors=True).data.to_dict().get("license", "unknown"))
+    return " OR ".join(map(str, found)) if isinstance(found, list) else str(found or "unknown")
+
+
+def unit(projected: Tensor) -> Tensor:
+    """Rows of length 1, in float32 where a model computes in half precision: what reads them knows no such type."""
+    return nn.functional.normalize(projected.float() if projected.itemsize < 4 else projected, dim=-1)
 
 
 @contextmanager
@@ -170,5 +218,10 @@ def quiet() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message that says anything, or its type."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """The first line of an error's message that says anything, with the next where it ends in a colon, or its type."""
+    found = ""
+    for line in filter(None, map(str.strip, str(error).splitlines())):
+        found = f"{found} {line}".strip()
+        if not found.endswith(":"):
+            break
+    return found or type(error).__name__

@@ -16,7 +16,7 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from zsxai.adapters.hf import HuggingFaceClap
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.hub import LOAD_ERRORS, first_line, hub_file, tokenize, tokenizer_for
+from zsxai.adapters.hub import LOAD_ERRORS, check_tokenizer, first_line, hub_file, tokenize, tokenizer_for, unit
 from zsxai.adapters.laion_keys import FRONT_END, check_front_end, check_unfused, sizes_of, state_of
 from zsxai.adapters.laion_networks import MOST_TOKENS, WINDOW, feature_extractor, hf_network, laion_network
 from zsxai.errors import InputError, MissingExtraError
@@ -54,6 +54,7 @@ class LaionClap(SpectralModel):
     def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, card: ModelCard | None = None) -> None:
         self.model: Any = getattr(model, "model", model)
         self.tokenizer = tokenizer
+        check_tokenizer(tokenizer, self.model.text_branch.config, "laion" if card is None else card.name)
         self.device = next(self.model.parameters()).device
         self.card = card or ModelCard(name="laion", source="memory", weights_sha256=hash_tensors(self.model))
         state = state_of(self.model.state_dict(), self.card.name)
@@ -86,7 +87,7 @@ class LaionClap(SpectralModel):
         ):
             output = encoder({"waveform": waveform}, device=self.device)
             projected = self.model.audio_projection(output["embedding"])
-        embedding = nn.functional.normalize(projected, dim=-1)
+        embedding = unit(projected)
         return Encoding(embedding, tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
 
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
@@ -100,9 +101,7 @@ class LaionClap(SpectralModel):
         with evaluating(self):
             output = self.model.text_branch(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
             projected = self.model.text_projection(output.pooler_output)
-        return TextEncoding(
-            nn.functional.normalize(projected, dim=-1), output.last_hidden_state, tokens["attention_mask"].bool()
-        )
+        return TextEncoding(unit(projected), output.last_hidden_state, tokens["attention_mask"].bool())
 
 
 def load(

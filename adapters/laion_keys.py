@@ -6,12 +6,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from zsxai.adapters.torchlibrosa import check_filters
 from zsxai.errors import InputError
-from zsxai.spectral import FrontEnd, FrontEndSpec
+from zsxai.spectral import FrontEndSpec
+from zsxai.weights import tensors_of
 
 FRONT_END = FrontEndSpec(sample_rate=48_000, hop=480, precision="float64")
 """The front end of every checkpoint that LAION published; the hop is nowhere in a state dict."""
@@ -82,12 +83,9 @@ def state_of(weights: Any, name: str) -> dict[str, Tensor]:
     Raises:
         InputError: If there is none, or it is that of another network.
     """
-    found = weights.get("state_dict", weights) if isinstance(weights, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise InputError(f"{name} has no state dict: it is no LAION-CLAP checkpoint")
     state = {
-        str(key).removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
-        for key, tensor in found.items()
+        key.removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
+        for key, tensor in tensors_of(weights, name, "LAION-CLAP", inside="state_dict").items()
     }
     for prefix, what in _FOREIGN.items():
         if any(key.startswith(prefix) for key in state):
@@ -99,47 +97,54 @@ def sizes_of(state: Mapping[str, Tensor], name: str) -> Sizes:
     """Read the sizes of a network off its weights.
 
     Raises:
-        InputError: If a weight that tells a size is missing, or the network is of a kind that is not supported.
+        InputError: If a weight that tells a size is missing or of no such shape, or the network is of a kind that is
+            not supported.
     """
-    try:
-        patches, table = state[_PATCHES], state[_TABLE.format(0)]
-        words, positions, types = (state[_WORDS.format(kind)] for kind in ("word", "position", "token_type"))
-        depths = _depths(state, r"audio_branch\.layers\.(\d+)\.blocks\.(\d+)\.")
-        stem = patches.shape[0]
-        audio = {
-            "patch_embeds_hidden_size": stem,
-            "patch_size": patches.shape[2],
-            "patch_stride": list(patches.shape[2:]),
-            "hidden_size": stem * 2 ** (len(depths) - 1),
-            "depths": depths,
-            "num_hidden_layers": len(depths),
-            "num_attention_heads": [state[_TABLE.format(stage)].shape[1] for stage in range(len(depths))],
-            "window_size": (round(table.shape[0] ** 0.5) + 1) // 2,
-            "mlp_ratio": state["audio_branch.layers.0.blocks.0.mlp.fc1.weight"].shape[0] / stem,
-            "num_mel_bins": state["audio_branch.bn0.weight"].shape[0],
-            "enable_fusion": _FUSION in state,
-            "fusion_type": "aff_2d" if _FUSION in state else None,
-        }
-        text = {
-            "vocab_size": words.shape[0],
-            "hidden_size": words.shape[1],
-            "num_hidden_layers": sum(_depths(state, r"text_branch\.encoder\.(layer)\.(\d+)\.")),
-            # Every RoBERTa has heads of 64; no shape tells.
-            "num_attention_heads": max(1, words.shape[1] // 64),
-            "intermediate_size": state["text_branch.encoder.layer.0.intermediate.dense.weight"].shape[0],
-            "max_position_embeddings": positions.shape[0],
-            "type_vocab_size": types.shape[0],
-            "layer_norm_eps": 1e-5,
-        }
-        width = state["audio_projection.0.weight"].shape[0]
-    except (KeyError, IndexError) as error:
-        raise InputError(f"{name} lacks the weight {error}: it is no whole LAION-CLAP checkpoint") from error
-    if types.shape[0] != 1:
+
+    def shape(key: str, dimensions: int = 2) -> tuple[int, ...]:
+        if key not in state:
+            raise InputError(f"{name} lacks the weight {key!r}: it is no whole LAION-CLAP checkpoint")
+        found = state[key].shape
+        if len(found) != dimensions or 0 in found:
+            raise InputError(f"{name} is no LAION-CLAP checkpoint: its weight {key!r} has the shape {tuple(found)}")
+        return found
+
+    patches, table = shape(_PATCHES, 4), shape(_TABLE.format(0))
+    words, positions, types = (shape(_WORDS.format(kind)) for kind in ("word", "position", "token_type"))
+    depths = _depths(state, r"audio_branch\.layers\.(\d+)\.blocks\.(\d+)\.")
+    stem = patches[0]
+    audio = {
+        "patch_embeds_hidden_size": stem,
+        "patch_size": patches[2],
+        "patch_stride": list(patches[2:]),
+        "hidden_size": stem * 2 ** (len(depths) - 1),
+        "depths": depths,
+        "num_hidden_layers": len(depths),
+        "num_attention_heads": [shape(_TABLE.format(stage))[1] for stage in range(len(depths))],
+        "window_size": (round(table[0] ** 0.5) + 1) // 2,
+        "mlp_ratio": shape("audio_branch.layers.0.blocks.0.mlp.fc1.weight")[0] / stem,
+        "num_mel_bins": shape("audio_branch.bn0.weight", 1)[0],
+        "enable_fusion": _FUSION in state,
+        "fusion_type": "aff_2d" if _FUSION in state else None,
+    }
+    text = {
+        "vocab_size": words[0],
+        "hidden_size": words[1],
+        "num_hidden_layers": sum(_depths(state, r"text_branch\.encoder\.(layer)\.(\d+)\.")),
+        # Every RoBERTa has heads of 64; no shape tells.
+        "num_attention_heads": max(1, words[1] // 64),
+        "intermediate_size": shape("text_branch.encoder.layer.0.intermediate.dense.weight")[0],
+        "max_position_embeddings": positions[0],
+        "type_vocab_size": types[0],
+        "layer_norm_eps": 1e-5,
+    }
+    width = shape("audio_projection.0.weight")[0]
+    if types[0] != 1:
         raise InputError(f"{name} has a BERT text encoder: only those with RoBERTa are supported")
-    if patches.shape[1] != 1 or (_FUSION in state and not any(".fusion_model." in key for key in state)):
+    if patches[1] != 1 or (_FUSION in state and not any(".fusion_model." in key for key in state)):
         raise InputError(f"{name} has another fusion: only aff_2d is supported")
-    head = state.get("audio_branch.tscam_conv.bias")
-    return Sizes(audio=audio, text=text, width=width, classes=527 if head is None else len(head))
+    head = "audio_branch.tscam_conv.bias"
+    return Sizes(audio=audio, text=text, width=width, classes=shape(head, 1)[0] if head in state else 527)
 
 
 def check_unfused(sizes: Sizes, name: str) -> None:
@@ -190,24 +195,10 @@ def check_weights(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], nam
 
 
 def check_front_end(state: Mapping[str, Tensor], spec: FrontEndSpec, name: str) -> None:
-    """See that the STFT kernels and mel filters in a state dict, where it has any, are those of a front end.
+    """See that the filters in a state dict, where it has any, are those of a front end.
 
     Raises:
-        InputError: If they are not: the network was trained on another sample rate, transform or band.
+        InputError: If they are not.
     """
-    front_end = FrontEnd(spec)
-    # The phase modulo one turn, in integers, is exact.
-    turns = torch.outer(torch.arange(spec.n_bins), torch.arange(spec.n_fft)) % spec.n_fft
-    kernel = torch.cos(2 * torch.pi * turns.double() / spec.n_fft) * front_end.window
-    expected = {
-        "audio_branch.spectrogram_extractor.stft.conv_real.weight": kernel[:, None],
-        "audio_branch.logmel_extractor.melW": front_end.bank.T,
-    }
-    for key, filters in expected.items():
-        theirs = state.get(key, filters).cpu()
-        # They come as float32 from float64.
-        if theirs.shape != filters.shape or (theirs - filters).abs().max() > 1e-5 * filters.abs().max():
-            raise InputError(
-                f"{name} was trained with another front end than {spec.n_fft} samples at {spec.sample_rate} Hz and "
-                f"{spec.n_mels} mel bands of {spec.f_min:g}-{spec.f_max:g} Hz: its {key} differs"
-            )
+    kernel, bank = "spectrogram_extractor.stft.conv_real.weight", "logmel_extractor.melW"
+    check_filters(spec, state.get(f"audio_branch.{kernel}"), state.get(f"audio_branch.{bank}"), name)

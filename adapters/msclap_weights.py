@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from transformers import AutoModel, BertConfig, BertModel, GPT2Config, GPT2Model
 from zsxai.adapters.hub import LOAD_ERRORS, first_line, hub_file
 from zsxai.errors import InputError
 from zsxai.isolated import built, import_isolated
-from zsxai.weights import load_weights
+from zsxai.weights import load_weights, tensors_of
 
 Version = Literal["2022", "2023"]
 _REPOSITORY = "microsoft/msclap"
@@ -79,10 +78,7 @@ def _library(module: str) -> Any:
 
 
 def _state(version: Version, file: Path) -> dict[str, Tensor]:
-    saved = load_weights(file)
-    state = saved.get("model", saved) if isinstance(saved, Mapping) else {}
-    if not (isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())):
-        raise InputError(f"{str(file)!r} is no file of weights: neither it nor its 'model' is a mapping of tensors")
+    state = tensors_of(load_weights(file), repr(str(file)), f"MS-CLAP {version}", inside="model")
     found = [known for known, key in _TELLING.items() if key in state]
     if not found:
         raise InputError(f"{str(file)!r} holds no MS-CLAP: both {_TELLING['2022']} and {_TELLING['2023']} are missing")
@@ -92,10 +88,15 @@ def _state(version: Version, file: Path) -> dict[str, Tensor]:
 
 
 class _Shapes(dict[str, torch.Size]):
-    """Shapes of the weights of a file, by key."""
+    """Shapes of the weights of a file, by key; those that tell a size are matrices and convolutions."""
 
-    def __missing__(self, key: str) -> torch.Size:
-        raise InputError(f"it lacks {key}")
+    def __getitem__(self, key: str) -> torch.Size:
+        shape = self.get(key)
+        if shape is None:
+            raise InputError(f"it lacks {key}")
+        if len(shape) < 2 or 0 in shape:
+            raise InputError(f"its {key} has the shape {tuple(shape)}")
+        return shape
 
     def count(self, prefix: str) -> int:
         """How many numbered parts follow a prefix."""

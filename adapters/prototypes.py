@@ -9,7 +9,7 @@ little. All of it is numpy and has no gradient.
 from __future__ import annotations
 
 import hashlib
-import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ class Prototypes:
         folder: Holds one folder of recordings per class; its name, with ``_`` and ``-`` as blanks, is the class's.
 
     Raises:
-        InputError: If the folder holds recordings of fewer than two classes, or one that cannot be read.
+        InputError: If the folder holds recordings of fewer than two classes, two folders of one class, or a recording
+            that cannot be read.
     """
 
     sample_rate = SPEC.sample_rate
@@ -50,7 +51,10 @@ class Prototypes:
     """Chosen, since nothing is trained here that could say it: probabilities are neither flat nor all 0 and 1."""
 
     def __init__(self, folder: Path) -> None:
-        files = sorted(p for p in folder.glob("*/*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        # Names with a dot in front are the system's own, such as a Mac's copies of a file's attributes.
+        shown = (p for p in folder.glob("*/*") if not p.name.startswith(".") and not p.parent.name.startswith("."))
+        files = sorted(p for p in shown if p.suffix.lower() in SUFFIXES and p.is_file())
+        _check_distinct(sorted({file.parent.name for file in files}))
         classes = np.array([_words(file.parent.name) for file in files])
         names: list[str] = sorted(set(classes.tolist()))
         if len(names) < 2:
@@ -117,7 +121,21 @@ class Prototypes:
 
 
 def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold().replace("_", " ")))
+    """Words in one spelling, punctuation as blanks; marks belong to words: Devanagari's vowels, accents of a Mac."""
+    composed = unicodedata.normalize("NFC", text.casefold())
+    return " ".join("".join(" " if unicodedata.category(c)[0] in "PZC" else c for c in composed).split())
+
+
+def _check_distinct(folders: Sequence[str]) -> None:
+    """Refuse folders whose names say the same class, or nothing."""
+    named: dict[str, str] = {}
+    for folder in folders:
+        words = _words(folder)
+        if not words:
+            raise InputError(f"the folder {folder!r} names no class: give it a name of words")
+        if words in named:
+            raise InputError(f"the folders {named[words]!r} and {folder!r} are both the class {words!r}: join them")
+        named[words] = folder
 
 
 def load(argument: str | None = None, *, device: str | None = None) -> Prototypes:  # noqa: ARG001

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -34,13 +35,15 @@ from zsxai.errors import InputError
 from zsxai.model import SpectralModel
 from zsxai.spectral import FrontEnd
 from zsxai.versions import versions
-from zsxai.weights import load_weights
+from zsxai.weights import load_weights, tensors_of
 from zsxai.windows import split
 
 LIMITS = {"audio": 1e-5, "file": 1e-5, "text": 1e-5, "gradient": 1e-4, "GradCAM": 1e-5}
 """By the first word of a row; ``hf`` may differ by 1e-4 in audio: its own front end is numpy's."""
 # Short, so that hardly a ReLU of millions turns within it; in float64 the difference keeps nine digits.
 _STEP = 1e-6
+# Of the embeddings of both published versions of MS-CLAP.
+_WIDTH = 1024
 
 Size = Literal["tiny", "full"]
 
@@ -167,12 +170,12 @@ def rows(checkpoint: Checkpoint) -> Iterator[Row]:
     """Compare a checkpoint with its library, and with its twin.
 
     Raises:
-        InputError: If the checkpoint does not load.
+        InputError: If the checkpoint does not load, here or in its library.
     """
     model = zsxai.load_model(checkpoint.name, **checkpoint.options)
     if not isinstance(model, SpectralModel):
         raise InputError(f"{checkpoint.name} is a black box: it has no library to compare with")
-    library = checkpoint.library()
+    library = _library(checkpoint)
     rate, window = model.sample_rate, model.audio_spec.window_samples
     clips = signals(rate, model.audio_spec.window or 10)
     longer = {f"noise {seconds} s": _noise(rate, seconds).astype(np.float32) for seconds in (10, 25)}
@@ -194,6 +197,19 @@ def rows(checkpoint: Checkpoint) -> Iterator[Row]:
     if checkpoint.twin is not None:
         yield from _twin_rows(checkpoint, model, clips["chirp"])
     yield _row(checkpoint, "gradient (relative)", gradient_error(model, clips["noise"]))
+
+
+def _library(checkpoint: Checkpoint) -> Library:
+    """Its own library on it, which may be missing, and which knows fewer kinds of files and sizes than the adapter."""
+    try:
+        return checkpoint.library()
+    except InputError:
+        raise
+    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{checkpoint.name}: its own library does not load it: {type(error).__name__}: {line}"
+        ) from error
 
 
 def _twin_rows(checkpoint: Checkpoint, model: SpectralModel, clip: NDArray[Any]) -> Iterator[Row]:
@@ -273,11 +289,15 @@ def named_checkpoint(name: str, tokenizer: str | None) -> Checkpoint:
     if kind == "hf":
         return Checkpoint(name, partial(hf.Reference, path), options)
     if kind == "laion":
-        fused = any("fusion_model" in key for key in load_weights(path)["state_dict"])
+        state = tensors_of(load_weights(path), name, "LAION-CLAP", inside="state_dict")
+        fused = any("fusion_model" in key for key in state)
         twin = None if fused else {"classes": "laion"}
         return Checkpoint(name, partial(laion.Reference, path, tokenizer), options, twin)
     version: Any = kind.removeprefix("msclap-")
-    return Checkpoint(name, partial(msclap.Reference, path, version, "full", tokenizer), options)
+    state = tensors_of(load_weights(path), name, f"MS-CLAP {version}", inside="model")
+    projection = state.get("audio_encoder.projection.linear1.weight")
+    size: Size = "full" if projection is None or len(projection) == _WIDTH else "tiny"
+    return Checkpoint(name, partial(msclap.Reference, path, version, size, tokenizer), options)
 
 
 def table(found: Mapping[str, Sequence[Row]]) -> Table:
@@ -295,7 +315,14 @@ def table(found: Mapping[str, Sequence[Row]]) -> Table:
 
 def _made_by() -> dict[str, str]:
     libraries = ("transformers", "laion-clap", "msclap")
-    return versions() | {name: package_version(name) for name in libraries}
+    return versions() | {name: _version(name) for name in libraries}
+
+
+def _version(package: str) -> str:
+    try:
+        return package_version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def parity(
@@ -306,6 +333,9 @@ def parity(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Compare models with the libraries that they come from."""
+    for part in only or ():
+        if not any(part in name for name in BACKENDS):
+            raise typer.BadParameter(f"--only {part!r} is in none of the backends {'; '.join(BACKENDS)}")
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -314,6 +344,8 @@ def parity(
                 if not only or any(part in name for part in only):
                     with progress.status(name):
                         found[name] = list(rows(save(Path(scratch) / name, "full" if full else "tiny")))
+        except ModuleNotFoundError as error:
+            raise typer.BadParameter(f"{error}: pip install 'zsxai[hf,laion,msclap]', or give --only hf") from error
         except InputError as error:
             raise typer.BadParameter(str(error)) from error
     if as_json:

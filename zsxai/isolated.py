@@ -25,7 +25,7 @@ def import_isolated(package: str, module: str, *, stubs: Sequence[str] = ()) -> 
     """Import a submodule without running its package's ``__init__``.
 
     The submodule stays in ``sys.modules``, so importing it again gives the same classes; its parent does not, so a
-    later ``import`` of the package runs as it would have.
+    later ``import`` of the package runs its ``__init__`` (which finds the submodule there, and does not bind it anew).
 
     Args:
         package: Such as ``laion_clap``.

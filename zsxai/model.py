@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import isroutine
+from types import ModuleType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -71,6 +73,39 @@ class ModelCard(BaseModel):
     limits: str = ""
 
 
+_DEPTH, _MANY = 3, 200
+"""How far in modules are looked for, and how long a container may be to be looked into: no vocabularies."""
+
+
+def modules_held_by(holder: object) -> dict[str, nn.Module]:
+    """The torch modules behind an object, by the path to each: itself, or those it holds, without their children.
+
+    Looked for in its attributes and in the plain objects, dicts and lists among them, a few levels in.
+    """
+    found: dict[str, nn.Module] = {}
+    seen: set[int] = set()
+    queue: list[tuple[str, object, int]] = [("", holder, 0)]
+    # Grows while it is walked: level by level, so that the shortest path to an object counts.
+    for path, value, depth in queue:
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, nn.Module):
+            found[path] = value
+        elif depth < _DEPTH:
+            queue += [(f"{path}.{key}".strip("."), item, depth + 1) for key, item in _inside(value)]
+    return found
+
+
+def _inside(value: object) -> list[tuple[object, object]]:
+    if isinstance(value, (Tensor, type, ModuleType)) or isroutine(value):
+        return []
+    inside: Mapping[Any, object] = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    if isinstance(value, (list, tuple)):
+        return list(enumerate(value)) if len(value) <= _MANY else []
+    return list(inside.items()) if len(inside) <= _MANY else []
+
+
 class ZeroShotModel(ABC):
     """A loaded zero-shot audio classifier, as far as every explainer may rely on it.
 
@@ -107,8 +142,11 @@ class ZeroShotModel(ABC):
         """Embed prompts, ``(P, D)`` unit rows in the space of :meth:`embed_audio`."""
 
     def modules(self) -> tuple[nn.Module, ...]:
-        """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged."""
-        return tuple(v for v in vars(self).values() if isinstance(v, nn.Module))
+        """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged.
+
+        Those among its attributes, and those in plain objects, dicts and lists that it holds.
+        """
+        return tuple(modules_held_by(self).values())
 
 
 @dataclass(frozen=True)
@@ -291,9 +329,8 @@ class BlackBox(ZeroShotModel):
         return nn.functional.normalize(_tensor(self.inner.embed_text(list(prompts))), dim=-1)
 
     def modules(self) -> tuple[nn.Module, ...]:
-        """The inner object, where it is a module itself, or the modules among its attributes."""
-        held = [self.inner] if isinstance(self.inner, nn.Module) else getattr(self.inner, "__dict__", {}).values()
-        return tuple(v for v in held if isinstance(v, nn.Module))
+        """The inner object, where it is a module itself, or the modules that it holds."""
+        return tuple(modules_held_by(self.inner).values())
 
 
 def _tensor(value: Any) -> Tensor:

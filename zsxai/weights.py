@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
-import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,20 +39,45 @@ def load_weights(file: Path) -> Any:
     if not file.is_file():
         raise InputError(f"there is no file {str(file)!r}")
     try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        if not zipfile.is_zipfile(file):
+        return load_file(file) if file.suffix == ".safetensors" else _load_pickle(file)
+    except InputError:
+        raise
+    except (pickle.UnpicklingError, SafetensorError) as error:
+        raise InputError(f"cannot read {str(file)!r}: {_line(error)}") from error
+    # A damaged or crafted pickle may raise anything, and ask for any amount of memory.
+    except Exception as error:
+        raise InputError(f"{str(file)!r} is damaged: {type(error).__name__}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
+def _load_pickle(file: Path) -> Any:
+    # torch looks at the first bytes for the kind of archive, and so does this: what else it would take (a tar, bare
+    # pickles) is never reached.
+    with file.open("rb") as stream:
+        if stream.read(4) != b"PK\x03\x04":
             raise InputError(f"{str(file)!r} is no file that torch.save wrote (torch 1.6 or newer), nor safetensors")
-        with zipfile.ZipFile(file) as archive:
-            if any(name.endswith("constants.pkl") for name in archive.namelist()):
-                raise InputError(f"{str(file)!r} is a TorchScript program, not weights: save its state_dict instead")
-        # torch types what it takes here as a module; it calls two names of it.
-        tensors_only: Any = SimpleNamespace(__name__="zsxai.weights", Unpickler=_Unpickler, load=_refuse_load)
+    # Asked of torch's own reader, as torch does: another one may see other members in a crafted archive.
+    if "constants.pkl" in torch._C.PyTorchFileReader(str(file)).get_all_records():
+        raise InputError(f"{str(file)!r} is a TorchScript program, not weights: save its state_dict instead")
+    # torch types what it takes here as a module; it calls two names of it.
+    tensors_only: Any = SimpleNamespace(__name__="zsxai.weights", Unpickler=_Unpickler, load=_refuse_load)
+    with _our_unpickler():
         return torch.load(file, map_location="cpu", pickle_module=tensors_only, weights_only=False)
-    except (pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {str(file)!r}: {error}") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"{str(file)!r} is damaged: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _our_unpickler() -> Iterator[None]:
+    """Lift ``TORCH_FORCE_WEIGHTS_ONLY_LOAD``: it forbids all unpicklers but torch's, stricter ones too."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    forced = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if forced is not None:
+            os.environ[name] = forced
 
 
 def hash_files(files: Sequence[Path]) -> str:
@@ -88,15 +114,31 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+class _Sealed:
+    """A call that a pickle may make. A bare function it might change as well, for the whole process (BUILD)."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+    def __setstate__(self, _state: Any) -> None:
+        raise pickle.UnpicklingError("it changes a function, which weights do not need: it is refused")
+
+
+_ADMITTED: dict[tuple[str, str], Any] = {
+    # Classes written in C, which nobody can change.
     ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
     ("torch", "Size"): torch.Size,
     ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "scalar"): _number,
-    ("numpy._core.multiarray", "scalar"): _number,
-    ("_codecs", "encode"): _latin1,
+    ("torch._utils", "_rebuild_tensor_v2"): _Sealed(torch._utils._rebuild_tensor_v2),
+    ("torch._utils", "_rebuild_parameter"): _Sealed(torch._utils._rebuild_parameter),
+    ("numpy.core.multiarray", "scalar"): _Sealed(_number),
+    ("numpy._core.multiarray", "scalar"): _Sealed(_number),
+    ("_codecs", "encode"): _Sealed(_latin1),
 }
 
 
@@ -115,3 +157,25 @@ class _Unpickler(pickle.Unpickler):
 def _refuse_load(*_arguments: Any, **_options: Any) -> Any:
     """Torch calls it for files of before 1.6 alone."""
     raise pickle.UnpicklingError("it was written by a torch older than 1.6")
+
+
+def tensors_of(saved: Any, name: str, model: str, *, inside: str | None = None) -> dict[str, torch.Tensor]:
+    """The state dict in what a file of weights holds.
+
+    Args:
+        saved: From :func:`load_weights`.
+        name: Of the file, for errors.
+        model: What it should be a checkpoint of, for errors.
+        inside: Key under which training keeps the state dict; one without it is taken as it is.
+
+    Raises:
+        InputError: If there is no mapping from names to tensors.
+    """
+    found = saved.get(inside, saved) if isinstance(saved, dict) else None
+    if not isinstance(found, dict) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in found.items()
+    ):
+        raise InputError(
+            f"{name} is no file of weights and no {model} checkpoint: it shall hold tensors by name and nothing else"
+        )
+    return dict(found)

@@ -216,7 +216,7 @@ class Clip:
         Returns:
             ``(P, F, N)`` float32; on a filled window the relevance of repeated copies is summed.
         """
-        values = relevance.values.detach().cpu().numpy()
+        values = relevance.values.detach().cpu().double().numpy()  # numpy knows no bfloat16
         if relevance.on == "clip":
             return relevance.grid.resample(values, self.grid)
         filled = torch.from_numpy(relevance.grid.resample(values, self.window_grid))

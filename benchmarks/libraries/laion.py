@@ -6,7 +6,8 @@ import contextlib
 import importlib
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -19,8 +20,9 @@ from torch import Tensor
 
 from zsxai.benchmarks.libraries.tokens import save_tokenizer
 from zsxai.benchmarks.libraries.weights import perturb
+from zsxai.errors import InputError
 from zsxai.isolated import built, import_isolated, replaced, stubbed, unchanged
-from zsxai.weights import load_weights
+from zsxai.weights import load_weights, tensors_of
 
 Size = Literal["tiny", "full", "base"]
 _STUBS = ("torchvision.datasets", "torchvision.ops.misc", "torchvision.transforms")
@@ -92,23 +94,29 @@ class Reference:
     def __init__(self, file: Path | str, tokenizer: Path | str | None = None) -> None:
         from transformers import BartTokenizer, BertTokenizer, RobertaTokenizer
 
-        state = {key.removeprefix("module."): tensor for key, tensor in load_weights(Path(file))["state_dict"].items()}
-        size, fusion = _SIZES[len(state[_STEM])], any("fusion_model" in key for key in state)
+        saved = tensors_of(load_weights(Path(file)), str(file), "LAION-CLAP", inside="state_dict")
+        state = {key.removeprefix("module."): tensor for key, tensor in saved.items()}
+        size, fusion = _size(state), any("fusion_model" in key for key in state)
         vocabulary = RobertaTokenizer.from_pretrained(tokenizer or Path(file).parent)
         with (
             # What it prints and where it looks for what it then replaces.
             contextlib.redirect_stdout(io.StringIO()),
             stubbed(_STUBS),
             _torchaudio(),
-            built(RobertaTokenizer, lambda: vocabulary),
             built(BertTokenizer, lambda: None),
             built(BartTokenizer, lambda: None),
+            # Last: in transformers 5 it is BART's too.
+            built(RobertaTokenizer, lambda: vocabulary),
         ):
             library = importlib.import_module("laion_clap")
             build = _builder(sys.modules["clap_module"], size)
             with replaced(sys.modules["laion_clap.hook"], "create_model", build):
                 self.module = library.CLAP_Module(enable_fusion=fusion, device="cpu")
-            self.module.load_ckpt(str(file), verbose=False)
+            # It reads one kind of file alone, and wants a constant that newer ones lack.
+            state.setdefault("text_branch.embeddings.position_ids", torch.arange(0))
+            with tempfile.TemporaryDirectory() as scratch:
+                torch.save({"state_dict": state}, Path(scratch) / "laion.pt")
+                self.module.load_ckpt(str(Path(scratch) / "laion.pt"), verbose=False)
 
     @torch.no_grad()
     def embed_audio(self, waveform: NDArray[Any]) -> Tensor:
@@ -128,6 +136,13 @@ class Reference:
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
         """``(P, D)``."""
         return cast("Tensor", self.module.get_text_embedding(list(prompts), use_tensor=True))
+
+
+def _size(state: Mapping[str, Tensor]) -> Size:
+    channels = len(state[_STEM])
+    if channels not in _SIZES:
+        raise InputError(f"laion-clap builds stems of {', '.join(map(str, _SIZES))} channels, not of {channels}")
+    return _SIZES[channels]
 
 
 def _builder(library: ModuleType, size: Size) -> Callable[..., tuple[Any, dict[str, Any]]]:

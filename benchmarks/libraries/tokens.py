@@ -42,13 +42,14 @@ def save_bert_tokenizer(folder: Path) -> None:
 
 
 def save_gpt2_tokenizer(folder: Path) -> None:
-    """Train a byte-level BPE tokenizer as GPT-2's: ``!`` is token 0, ``<|endoftext|>`` the last, and none pads."""
+    """Train a byte-level BPE tokenizer as GPT-2's: ``!`` is token 0 and part of others, ``<|endoftext|>`` the last."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import AutoTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
     trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator(_SENTENCES, vocab_size=500, min_frequency=1, show_progress=False)
+    loud = ["stop !!", "watch out!!"] * 5
+    trained.train_from_iterator([*_SENTENCES, *loud], vocab_size=500, min_frequency=1, show_progress=False)
     trained.add_special_tokens(["<|endoftext|>"])
     trained.save_model(str(folder))
     (folder / "vocab.json").write_text(json.dumps(trained.get_vocab(with_added_tokens=True)))

@@ -19,9 +19,11 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
+import zsxai
 import zsxai.benchmarks.parity as parity
 from tests.backends import full_hf_model, tiny_hf_folder
 from zsxai.adapters.hf import HuggingFaceClap, load
+from zsxai.adapters.hub import first_line, licence
 from zsxai.benchmarks.libraries import hf
 from zsxai.benchmarks.libraries.tokens import PROMPTS
 from zsxai.errors import InputError
@@ -546,3 +548,106 @@ assert "torchvision" not in sys.modules and "torchaudio" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# What users' files hold
+
+
+@pytest.mark.parametrize(
+    ("readme", "found"),
+    [
+        (b"---\nlicense: mit\n---\nmod\xe8le", "unknown"),
+        (b"---\nlicense: [mit,\n---\n", "unknown"),
+        (b"---\n- mit\n---\n", "unknown"),
+        (b"---\nlicense:\n---\n", "unknown"),
+        (b"---\nlicense:\n- mit\n- apache-2.0\n---\n", "mit OR apache-2.0"),
+    ],
+)
+def test_no_readme_keeps_a_model_from_loading(tmp_path: Path, readme: bytes, found: str) -> None:
+    assert licence(tmp_path) == "unknown"
+    (tmp_path / "README.md").write_bytes(readme)
+    assert licence(tmp_path) == found
+
+
+@pytest.mark.parametrize("saved", [[1, 2], torch.ones(3), 7, {"state_dict": {}}, {"epoch": 3}, {1: torch.ones(1)}])
+def test_pickles_of_something_else_are_one_line(clone: Path, saved: object) -> None:
+    (clone / "model.safetensors").unlink()
+    torch.save(saved, clone / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"pytorch_model\.bin is no file of weights") as caught:
+        load(str(clone))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_of_nothing_lacks_all_weights(clone: Path) -> None:
+    (clone / "model.safetensors").unlink()
+    torch.save({}, clone / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"is no ClapModel: \d+ weights missing"):
+        load(str(clone))
+
+
+@pytest.mark.parametrize("key", ["max_length_s", "hop_length", "sampling_rate"])
+@pytest.mark.parametrize("value", [0, -1, "ten"])
+def test_extractors_without_a_size_are_one_line(clone: Path, key: str, value: object) -> None:
+    edit(clone / "preprocessor_config.json", **{key: value})
+    with pytest.raises(InputError, match=r"^(hf|cannot load hf):") as caught:
+        load(str(clone))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_shape_are_told(clone: Path) -> None:
+    config = json.loads((clone / "config.json").read_text())
+    config["text_config"]["intermediate_size"] += 8
+    edit(clone / "config.json", **config)
+    with pytest.raises(InputError, match=r"cannot load hf:.*[^:]$") as caught:
+        load(str(clone))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_line_of_an_error_goes_on_after_a_colon() -> None:
+    assert first_line(RuntimeError("\nErrors in X:\n\tsize mismatch\n\tanother")) == "Errors in X: size mismatch"
+    assert first_line(RuntimeError("Only:")) == "Only:"
+    assert first_line(OSError()) == "OSError"
+
+
+@pytest.mark.parametrize("config", [None, {"model_type": "bert"}, [], {}])
+def test_a_folder_of_something_else_is_told_before_its_tokenizer(tmp_path: Path, config: object) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="is no CLAP: ") as caught:
+        load(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_models_in_another_precision(reference: hf.Reference, model: HuggingFaceClap, kind: torch.dtype) -> None:
+    other = HuggingFaceClap(hf.random_model().to(kind), reference.extractor, reference.tokenizer)
+    wanted = torch.float64 if kind == torch.float64 else torch.float32
+    assert other.embed_text(["a dog"]).dtype == embed(other, noise().numpy()).dtype == wanted
+    clip = noise()[0].numpy()
+    for explainer in ("gradcam", "saliency"):
+        ours, theirs = (
+            zsxai.explain(clip, "a dog", sample_rate=RATE, model=m, explainer=explainer).relevance
+            for m in (other, model)
+        )
+        assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.95, explainer
+
+
+def test_a_damaged_file_in_the_hubs_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache keeps a large file under its hash, and a link to it under its name."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    cached, revision = tmp_path / "models--somebody--clap", "0" * 40
+    shutil.copytree(folder, cached / "snapshots" / revision)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(revision)
+    (cached / "blobs").mkdir()
+    weights = cached / "snapshots" / revision / "model.safetensors"
+    stored = cached / "blobs" / hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.rename(stored)
+    weights.symlink_to(stored)
+    load("somebody/clap")
+    content = bytearray(stored.read_bytes())
+    content[-1] ^= 1
+    stored.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.safetensors' is damaged: its SHA-256 is not the hub's"):
+        load("somebody/clap")

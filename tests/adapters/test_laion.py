@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from zsxai.adapters.laion import KNOWN, LaionClap, load
 from zsxai.adapters.laion_keys import sizes_of, state_of
 from zsxai.adapters.laion_networks import hf_network
 from zsxai.benchmarks.libraries import laion
-from zsxai.benchmarks.libraries.tokens import PROMPTS, save_tokenizer
+from zsxai.benchmarks.libraries.tokens import PROMPTS, save_bert_tokenizer, save_tokenizer
 from zsxai.errors import InputError
+from zsxai.weights import load_weights
 
 RATE, WINDOW = 48_000, 480_000
 CLASSES = ("hf", "laion")
@@ -302,8 +304,11 @@ def put(key: str, *shape: int) -> Callable[[dict[str, Any]], None]:
         (put("audio_branch.patch_embed.proj.weight", 16, 4, 4, 4), "another fusion"),
         (put("audio_branch.patch_embed.fusion_model.local_att2.0.weight", 9), "iaff_2d"),
         (put("text_model.anything", 9), "load its folder as hf:<folder>"),
-        (lambda state: state[MEL_W].mul_(1.001), f"another front end .*{MEL_W.removeprefix('module.')} differs"),
-        (lambda state: state.update({KERNEL: torch.zeros(769, 1, 1536)}), "another front end .*conv_real"),
+        (lambda state: state[MEL_W].mul_(1.001), "another front end .*its mel filters differ"),
+        (
+            lambda state: state.update({KERNEL: torch.zeros(769, 1, 1536)}),
+            "another front end .*its STFT filters differ",
+        ),
         (lambda state: state.update({"module.epoch": 3}), "no LAION-CLAP checkpoint"),
         (lambda state: state.clear(), "no whole LAION-CLAP checkpoint"),
     ],
@@ -315,9 +320,30 @@ def test_checkpoints_that_are_none(changed: Change, edit: Any, message: str, cla
     assert "\n" not in str(caught.value)
 
 
+def test_a_tokenizer_of_another_model(file: Path, tmp_path: Path) -> None:
+    save_bert_tokenizer(tmp_path)
+    for classes in CLASSES:
+        with pytest.raises(
+            InputError, match="the tokenizer pads with token 0 and the model with 1: give the model's own"
+        ):
+            load(str(file), classes=classes, tokenizer=str(tmp_path))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_halved_files(file: Path, tmp_path: Path, kind: torch.dtype) -> None:
+    saved = load_weights(file)
+    state = {key: t.to(kind) if t.is_floating_point() else t for key, t in saved["state_dict"].items()}
+    torch.save({**saved, "state_dict": state}, tmp_path / "half.pt")
+    save_tokenizer(tmp_path)
+    for classes in CLASSES:
+        half, whole = (load(str(f), classes=classes) for f in (tmp_path / "half.pt", file))  # type: ignore[arg-type]
+        assert (embed(half, SIGNALS["noise"]) * embed(whole, SIGNALS["noise"])).sum() > 0.98
+
+
 # Fusion
 
 
+@pytest.mark.skipif(find_spec("torchaudio") is None, reason="laion-clap's fused mel is torchaudio's")
 def test_fusion_runs_every_window_as_a_short_clip(fused: Path) -> None:
     model, reference = load(str(fused)), laion.Reference(fused)
     assert model.front_end.spec.mel_scale == "htk"
@@ -499,7 +525,7 @@ def in_cache(cache: Path, repository: str, *files: Path, blob: str | None = None
 def test_known_names_offline_are_one_line(cache: Path) -> None:
     for argument in (*KNOWN, "630k-audioset-best.pt"):
         name = argument.removesuffix(".pt")
-        with pytest.raises(InputError, match=rf"'{name}\.pt' of 'lukewys/laion_clap'.* give the file") as caught:
+        with pytest.raises(InputError, match=rf"'lukewys/laion_clap' .* give the file {name}\.pt") as caught:
             load(argument)
         assert "\n" not in str(caught.value)
 
@@ -537,3 +563,29 @@ def test_the_tokenizer_named_or_beside_or_none(cache: Path, file: Path, tmp_path
     assert "\n" not in str(caught.value)
     named = load(str(alone), tokenizer=str(file.parent))
     assert close(named.embed_text(PROMPTS), load(str(file)).embed_text(PROMPTS), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "audio_branch.patch_embed.proj.weight",
+        "audio_branch.layers.0.blocks.0.attn.relative_position_bias_table",
+        "audio_branch.bn0.weight",
+        "text_branch.embeddings.word_embeddings.weight",
+        "audio_branch.tscam_conv.bias",
+    ],
+)
+@pytest.mark.parametrize("shape", [(), (0,), (0, 1, 4, 4), (2, 2, 2)])
+def test_weights_that_tell_no_size_are_one_line(changed: Change, key: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=f"is no LAION-CLAP checkpoint: its weight '{key}' has the shape") as caught:
+        load(str(changed(put(key, *shape))))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("saved", [None, [1], torch.ones(2), {"state_dict": None}, {"state_dict": [torch.ones(2)]}])
+def test_files_without_a_state_dict_are_one_line(tmp_path: Path, saved: object) -> None:
+    torch.save(saved, tmp_path / "x.pt")
+    save_tokenizer(tmp_path)
+    with pytest.raises(InputError, match="no LAION-CLAP checkpoint") as caught:
+        load(str(tmp_path / "x.pt"))
+    assert "\n" not in str(caught.value)

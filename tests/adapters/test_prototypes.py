@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,6 +199,44 @@ def test_recordings_of_any_rate_and_channels_are_read(folder: Path, tmp_path: Pa
             soundfile.write(tmp_path / name / f"{file.stem}.FLAC", np.stack([low, low], axis=1), 16000)
     model = zsxai.load_model(f"prototypes:{tmp_path}")
     assert zsxai.classify(sound("pure tone", 5)[::2], LABELS, model=model, sample_rate=16000)[0].label == "pure tone"
+
+
+def recorded(root: Path, *names: str) -> Path:
+    """One recording in each of these folders."""
+    for number, name in enumerate(names):
+        (root / name).mkdir()
+        soundfile.write(root / name / "1.wav", sound("clicks", number), RATE)
+    return root
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_any_script_and_spelling(tmp_path: Path, form: str) -> None:
+    names = ["café", "काला", "कीला", "ร้อง", "รอง"]
+    model = zsxai.load_model(f"prototypes:{recorded(tmp_path, *(unicodedata.normalize(form, n) for n in names))}")
+    rows = model.embed_text(names)
+    assert len({tuple(row) for row in rows.tolist()}) == len(names)
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    assert torch.equal(model.embed_text([unicodedata.normalize(other, f"The sound of «{n}»!") for n in names]), rows)
+    with pytest.raises(InputError, match="names no class"):
+        model.embed_text(["cafe"])
+
+
+def test_hidden_files_and_folders_are_none(tmp_path: Path) -> None:
+    recorded(tmp_path, "dog", "rain", ".trash")
+    (tmp_path / "dog" / "._1.wav").write_bytes(b"a Mac's attributes")
+    assert zsxai.load_model(f"prototypes:{tmp_path}").card.training_data == "2 recordings of dog, rain"
+
+
+@pytest.mark.parametrize("names", [("Dog-Bark", "dog_bark"), ("café noir", unicodedata.normalize("NFD", "café_noir"))])
+def test_two_folders_of_one_class_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match=r"are both the class .*: join them") as caught:
+        zsxai.load_model(f"prototypes:{recorded(tmp_path, 'rain', *names)}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_word_in_its_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the folder '___' names no class"):
+        zsxai.load_model(f"prototypes:{recorded(tmp_path, 'rain', '___')}")
 
 
 @pytest.mark.parametrize(

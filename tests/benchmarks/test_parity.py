@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from zsxai.benchmarks import parity
-from zsxai.benchmarks.libraries import laion
+from zsxai.benchmarks.libraries import laion, msclap
 
 
 @pytest.fixture
@@ -60,3 +62,54 @@ def test_a_difference_is_found(command, tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_has_no_library_is_refused(command, name: str) -> None:  # type: ignore[no-untyped-def]
     done = command(name)
     assert done.exit_code == 2
+
+
+def rows_of(command, *words: str) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
+    done = command("--json", *words)
+    assert done.exit_code == 0, (done.output, done.exception)
+    (rows,) = json.loads(done.stdout)["rows"].values()
+    return rows  # type: ignore[no-any-return]
+
+
+def test_a_bare_laion_state_is_compared(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Neither inside ``state_dict``, nor under ``module.``, nor with the constant that the library deletes."""
+    file = laion.random_checkpoint(tmp_path / "x.pt", module_prefix=False, position_ids=False)
+    torch.save(torch.load(file, weights_only=False)["state_dict"], file)
+    assert len(rows_of(command, f"laion:{file}")) > 10
+
+
+@pytest.mark.parametrize("version", ["2022", "2023"])
+def test_a_small_msclap_file_is_compared(command, tmp_path: Path, version: msclap.Version) -> None:  # type: ignore[no-untyped-def]
+    file = msclap.random_checkpoint(tmp_path / "x.pth", version)
+    assert len(rows_of(command, f"msclap-{version}:{file}")) > 10
+
+
+def test_what_the_library_itself_does_not_load_is_one_line(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A bare state, which the adapter takes and ``CLAPWrapper`` does not."""
+    file = msclap.random_checkpoint(tmp_path / "x.pth", "2022")
+    torch.save(torch.load(file)["model"], file)
+    done = command(f"msclap-2022:{file}")
+    assert done.exit_code == 2
+    assert "its own library does not load it" in " ".join(done.output.replace("│", "").split())
+
+
+def test_a_filter_that_matches_nothing_names_the_backends(command) -> None:  # type: ignore[no-untyped-def]
+    done = command("--only", "nosuch")
+    assert done.exit_code == 2
+    assert "nosuch" in done.output
+    assert "msclap-2022" in done.output
+
+
+def test_a_library_that_is_not_installed_is_said_so(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def version(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    def save(*_arguments: object) -> parity.Checkpoint:
+        raise ModuleNotFoundError("No module named 'msclap'", name="msclap")
+
+    monkeypatch.setattr(parity, "package_version", version)
+    assert parity._made_by()["msclap"] == "not installed"
+    monkeypatch.setattr(parity, "BACKENDS", {"msclap-2022": save})
+    done = command()
+    assert done.exit_code == 2
+    assert "pip install" in done.output

@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import pickle
+import struct
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -151,10 +153,10 @@ def test_what_is_no_file_of_weights(tmp_path: Path, file: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
         load_weights(tmp_path)
     file.write_bytes(b"hello")
-    with pytest.raises(InputError, match=r"no file that torch\.save wrote"):
+    with pytest.raises(InputError, match=r"^'.*' is no file that torch\.save wrote"):
         load_weights(file)
     torch.save(STATE, file, _use_new_zipfile_serialization=False)
-    with pytest.raises(InputError, match=r"no file that torch.save wrote \(torch 1.6 or newer\)"):
+    with pytest.raises(InputError, match=r"^'.*' is no file that torch\.save wrote \(torch 1\.6 or newer\)"):
         load_weights(file)
     torch.save(STATE, file)
     file.write_bytes(file.read_bytes()[:-200])
@@ -169,12 +171,97 @@ def test_what_is_no_file_of_weights(tmp_path: Path, file: Path) -> None:
         load_weights(file)
 
 
-def test_a_program_is_no_file_of_weights(file: Path) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
-        for name in ("data.pkl", "constants.pkl", "code/__torch__.py", "version"):
-            archive.writestr(f"program/{name}", b"\x80\x02}.")
-    with pytest.raises(InputError, match="TorchScript program"):
+class Program(nn.Module):
+    """Writes a file when it is loaded."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__()
+        self.mark = mark
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return (self.mark, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.training = state[1]
+        written = torch.from_file(state[0], shared=True, size=8).add_(1)
+        self.mark = str(int(written.sum().item()))  # what nothing reads, the compiler leaves out
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_program_is_no_file_of_weights(file: Path, hidden: bool) -> None:
+    """Hidden: of two directories in the archive, Python reads one and torch the other."""
+    mark = file.with_name("touched")
+    torch.jit.script(Program(str(mark))).save(str(file))
+    if hidden:
+        raw = file.read_bytes()
+        at = raw.rindex(b"PK\x06\x06")
+        count, size, start = struct.unpack("<QQQ", raw[at + 32 : at + 56])
+        directory = raw[start : start + size]
+        end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, size, start, 0)
+        file.write_bytes(raw[:start] + directory + directory.replace(b"constants.pkl", b"xonstants.pkl") + end)
+        with zipfile.ZipFile(file) as archive:
+            assert not any(name.endswith("constants.pkl") for name in archive.namelist())
+    with pytest.raises(InputError, match=r"^'.*' is a TorchScript program"):
         load_weights(file)
+    assert not mark.exists()
+    torch.jit.load(str(file))
+    assert mark.exists(), "what torch would have run"
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("torch._utils", "_rebuild_tensor_v2"), ("numpy.core.multiarray", "scalar"), ("_codecs", "encode")],
+)
+def test_what_is_called_cannot_be_changed(file: Path, module: str, name: str) -> None:
+    """Pickle's BUILD sets attributes, of a function too: its defaults would hold for the whole process."""
+    whole = assembled(module, name)
+    head = whole[: whole.index(pickle.STACK_GLOBAL) + 1]
+    state = pickle.dumps((None, {"__defaults__": ({"neg": True},), "_call": None}), protocol=4)[11:-1]
+    with pytest.raises(InputError, match="changes a function"):
+        load_weights(rewritten(file, head + state + pickle.BUILD + pickle.STOP))
+    torch.save(STATE, file)
+    assert torch.equal(load_weights(file)["module.a.weight"], STATE["module.a.weight"])
+    assert torch._utils._rebuild_tensor_v2.__defaults__ == (None,)
+
+
+def test_other_archives_never_reach_torch(file: Path) -> None:
+    """A tar before a zip: Python reads the end, torch the beginning."""
+    with tarfile.open(file, "w") as tar:
+        pipe = tarfile.TarInfo("storages")
+        pipe.type = tarfile.FIFOTYPE
+        tar.addfile(pipe)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("data.pkl", b"")
+    assert zipfile.is_zipfile(file)
+    with pytest.raises(InputError, match=r"^'.*' is no file that torch\.save wrote"):
+        load_weights(file)
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"\x80\x04" + pickle.SHORT_BINUNICODE + b"\x01x" + pickle.BINPERSID + pickle.STOP,
+        b"\x80\x04" + pickle.BINBYTES8 + struct.pack("<Q", 2**50) + pickle.STOP,
+        b"\x80\x04" + pickle.BYTEARRAY8 + struct.pack("<Q", 2**62) + pickle.STOP,
+    ],
+)
+def test_crafted_pickles_are_one_line(file: Path, pickled: bytes) -> None:
+    with pytest.raises(InputError, match=r"is damaged|cannot read") as caught:
+        load_weights(rewritten(file, pickled))
+    assert "\n" not in str(caught.value)
+
+
+def test_where_torch_is_told_to_trust_its_own_unpickler_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    torch.save({**STATE, "loss": np.float64(1)}, file, pickle_protocol=4)
+    assert load_weights(file)["loss"] == 1
+    assert os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] == "1"
 
 
 def test_hashes(tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_options_of_the_model(capsys: pytest.CaptureFixture[str], tmp_path: Path
         run(capsys, "classify", str(wav), "b", "c", "--model", "choosy", *options)
         run(capsys, "verify", str(tmp_path / "seen"), *options)
         run(capsys, "check", "constant", "--model", "choosy", *options)
-        for option in ("window", "level=1"):
+        for option in ("window", "level=1", "device=cpu"):
             run(capsys, "classify", str(wav), "b", "--model", "choosy", "--model-option", option, code=2)
     finally:
         MODELS.unregister("choosy")

@@ -89,6 +89,7 @@ def test_options_reach_the_loader_of_a_model(tmp_path: Path, capsys: pytest.Capt
         (("tiny", "--kind", "thing"), "--kind is model or explainer, not 'thing'"),
         (("both",), "'both' is a model and an explainer: say --kind model or --kind explainer"),
         (("toy", "--model", "tiny"), "'toy' is a model: --model goes with an explainer"),
+        (("toy", "--model-option", "a=1"), "'toy' is a model: its options are --option, --model-option goes with"),
         (("constant", "--option", "valeu=1"), "unknown option 'valeu'"),
         (("tiny", "--option", "a=3"), "does not take these options: a"),
         (("constant", "--model", "tny"), "did you mean 'tiny'"),
@@ -107,7 +108,7 @@ def test_prompts_for_a_model_that_takes_only_some(tmp_path: Path, capsys: pytest
             soundfile.write(tmp_path / name / f"{take}.wav", heard, 16000)
     model = f"prototypes:{tmp_path}"
     assert "no class" in run(capsys, model, code=1)
-    prompts = [word for name in ("low", "middle", "high") for word in ("--prompt", name)]
+    prompts = [word for name in ("middle", "low", "high") for word in ("--prompt", name)]
     run(capsys, model, *prompts)
     run(capsys, "occlusion", "--model", model, "--option", "seconds=0.4", "--option", "bands=2", *prompts)
     assert "three unlike prompts" in run(capsys, "toy", "--prompt", "a", code=2)

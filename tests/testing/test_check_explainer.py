@@ -102,6 +102,23 @@ class TrainsTheModel(Slope):
         return replace(found, values=found.values * (1.0 + torch.arange(found.values.shape[1]) * wanted))
 
 
+class WeighsMaps(zsxai.Explainer):
+    """Needs feature maps and no gradients: forwards weigh them, as in Score-CAM."""
+
+    name: ClassVar[str] = "weighs-maps"
+    card: ClassVar[ExplainerCard] = GRADIENTS.model_copy(update={"backwards": "0"})
+
+    def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
+        with torch.no_grad():
+            found = clip.spectral.encode(clip.spectral.features(clip.waveform[None])).feature_maps[-1]
+        values = found.values[0]
+        on_clip = torch.from_numpy(found.grid.resample(values.numpy(), clip.window_grid))[..., : clip.grid.shape[1]]
+        masks = on_clip / on_clip.amax(dim=(1, 2), keepdim=True).clamp(min=1e-9)
+        with torch.no_grad():
+            weights = target(clip.embed_masked(masks * torch.from_numpy(clip.grid.in_band[:, None])))
+        return Relevance((weights[:, None, None] * values).sum(dim=0), found.grid, "window")
+
+
 class Draws(zsxai.Explainer):
     """An explainer that draws and is right."""
 
@@ -203,8 +220,8 @@ FAULTS = [
     Fault(LeavesAHookAfterAnError, {"left as found"}, "after a forward that raises: a forward hook was left on"),
     Fault(LeavesAHookAfterAFailedBackward, {"left as found"}, "after a backward that raises: a forward hook was left"),
     Fault(FillsGrad, {"left as found"}, r"\.grad of '[\w.]+' was changed: use torch.autograd.grad"),
-    Fault(NoGradientAtAll, {"left as found"}, "needs_gradients is True and no gradient of the target was asked for"),
-    Fault(Swallows, {"left as found"}, "needs_gradients is True and no gradient .*, or its error is swallowed"),
+    Fault(NoGradientAtAll, {"left as found"}, "card.backwards is '1' and no gradient of the target was asked for"),
+    Fault(Swallows, {"left as found"}, "card.backwards is '1' and no gradient .*, or its error is swallowed"),
     Fault(TrainsTheModel, {"left as found"}, "some modules train .* is explained otherwise: the relevance by"),
     Fault(IgnoresTheSeed, {"seeds"}, "deterministic is False and seed 1 gives exactly the map of seed 0"),
     Fault(SaysItDoesNotDraw, {"seeds"}, "deterministic is True and seed 1 differs from seed 0"),
@@ -234,7 +251,7 @@ def test_every_check_of_an_explainer_has_a_planted_fault() -> None:
     assert {name for fault in FAULTS for name in fault.fails} == {entry.name for entry in CHECKS}
 
 
-@pytest.mark.parametrize("explainer", [Slope, Draws], ids=lambda e: e.__name__)
+@pytest.mark.parametrize("explainer", [Slope, Draws, WeighsMaps], ids=lambda e: e.__name__)
 def test_what_is_right_passes_every_check(explainer: type[zsxai.Explainer]) -> None:
     report = check_explainer(explainer(), ConvToy())
     assert {c.state for c in report.checks} == {"ok"}, str(report)

@@ -238,7 +238,7 @@ def check(
     model_option: ModelOptions = None,
     prompt: Annotated[
         list[str] | None,
-        typer.Option("--prompt", metavar="P", help="Three, the last the longest, where a model takes only some."),
+        typer.Option("--prompt", metavar="P", help="Three, where a model takes only some."),
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -248,6 +248,8 @@ def check(
     kind = _kind_of(name, kind)
     if kind == "model" and model is not None:
         raise InputError(f"{name!r} is a model: --model goes with an explainer")
+    if kind == "model" and model_option:
+        raise InputError(f"{name!r} is a model: its options are --option, --model-option goes with an explainer")
     from zsxai.plugins import load_explainer, load_model
     from zsxai.testing import check_explainer, check_model
 
@@ -324,6 +326,8 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
             raise InputError(f"an option is KEY=VALUE, such as n_steps=32, not {pair!r}")
         if key in options:
             raise InputError(f"the option {key} is given twice")
+        if key == "device":
+            raise InputError("a device is chosen by --device")
         try:
             options[key.strip()] = json.loads(value)
         except ValueError:

@@ -17,6 +17,8 @@ from zsxai.testing.state import generators, modules_of, moved, seed_generators
 from zsxai.testing.subject import CLOSE, SAME, Subject, distance
 
 _UNIT = 1e-4
+_QUIET = 1e-3
+"""Times the level of the other clips, which makes 1e-4."""
 _LONG, _PASSES = 25, 3
 
 
@@ -44,19 +46,28 @@ def unit_embeddings(subject: Subject) -> str:
     """Audio and text are finite rows of length 1 in one space."""
     model = subject.model
     clips, prompts = torch.cat([subject.clip(subject.short, seed) for seed in range(3)]), list(subject.prompts)
+    # Normalising with an epsilon shows where a model hears little.
+    sounds = {
+        "audio": clips,
+        "quiet audio": _QUIET * clips[:1],
+        "window-long audio": subject.clip(subject.window),
+    }
     if isinstance(model, BlackBox):
         # The wrapper makes rows unit, which would hide rows that cannot be.
         with torch.no_grad():
-            rows = {"audio": model.inner.embed_audio(clips), "text": model.inner.embed_text(prompts)}
+            rows = {kind: model.inner.embed_audio(given) for kind, given in sounds.items()}
+            rows["text"] = model.inner.embed_text(prompts)
         found = {kind: torch.as_tensor(row, dtype=torch.float32).detach().cpu() for kind, row in rows.items()}
     else:
-        found = {"audio": subject.audio(clips), "text": subject.text(prompts)}
+        found = {kind: subject.audio(given) for kind, given in sounds.items()}
+        found["text"] = subject.text(prompts)
     for kind, row in found.items():
-        if row.ndim != 2 or len(row) != 3:
-            raise Failed(f"embed_{kind} of 3 gives shape {tuple(row.shape)}, not (3, D)")
+        count = len(sounds.get(kind, prompts))
+        if row.ndim != 2 or len(row) != count:
+            raise Failed(f"{kind} of {count} gives shape {tuple(row.shape)}, not ({count}, D)")
         if not row.isfinite().all():
-            raise Failed(f"embed_{kind} gives NaN or infinity")
-    sizes = [row.shape[1] for row in found.values()]
+            raise Failed(f"{kind} gives NaN or infinity")
+    sizes = [found[kind].shape[1] for kind in ("audio", "text")]
     if sizes[0] != sizes[1]:
         raise Failed(f"audio has {sizes[0]} dimensions and text {sizes[1]}: both are projected into one space")
     norms = torch.cat([row.norm(dim=1) for row in found.values()])
@@ -123,30 +134,46 @@ def _repeat(subject: Subject, embed: Callable[[], Tensor], what: str) -> None:
 def no_stale_cache(subject: Subject) -> str:
     """What is remembered is never given for something else."""
     bright, dull = (sound[None].to(subject.model.device) for sound in equal_sums(subject.short))
+    near = bright.clone()
+    # Every other late sample, in another order: the beginning, the end, every n-th sample, the mean and the loudness
+    # stay as they are.
+    late = slice(subject.short // 2 | 1, -16, 2)
+    near[:, late] = near[:, late].flip(1)
     held = bright.clone()
     first = subject.audio(held)
     held.copy_(dull)
     second = subject.audio(held)
-    steps = {
-        "a tensor whose content was changed in place": (second, first, subject.audio(dull.clone())),
-        "a clip of equal length and equal sum": (subject.audio(dull), subject.audio(bright), second),
-    }
+    # Each copy is gone before the next is made, which then often lies at its address.
+    copies = [subject.audio(sound.clone()) for sound in (bright, dull, bright, dull)]
+    pairs = [subject.audio(torch.cat([bright, other]))[1:] for other in (dull, near)]
+    steps = [
+        ("a tensor whose content was changed in place", second, first, subject.audio(dull.clone())),
+        ("a clip of equal length and equal sum", subject.audio(dull), subject.audio(bright), second),
+        ("a clip with other late samples", subject.audio(near), first, subject.audio(near.clone())),
+        ("a new clip at the address of one that is gone", copies[1], copies[0], copies[3]),
+        ("a batch with another second row", pairs[1], pairs[0], pairs[1]),
+    ]
     again = subject.audio(bright)
-    prompts = [subject.prompts[0]]
+    a, b, c = subject.prompts
+    prompts = [a]
     text = subject.text(prompts)
-    prompts[0] = subject.prompts[1]
-    changed = subject.text(prompts)
-    steps["a list of prompts that was changed in place"] = (changed, text, subject.text([subject.prompts[1]]))
-    for what, (found, other, fresh) in steps.items():
+    prompts[0] = b
+    steps += [
+        ("a list of prompts that was changed in place", subject.text(prompts), text, subject.text([b])),
+        ("a list with another second prompt", subject.text([a, b])[1:], subject.text([a, c])[1:], subject.text([b])),
+    ]
+    for what, found, other, fresh in steps:
         if distance(found, other) <= SAME:
             raise Failed(
                 f"{what} still gives the embedding of what came before it: key the cache by content, or drop it"
             )
         if distance(found, fresh) > CLOSE:
             raise Failed(f"{what} differs by {distance(found, fresh):.1e} from a fresh copy of it: drop the cache")
-    if distance(again, first) > CLOSE or distance(subject.text([subject.prompts[0]]), text) > CLOSE:
+    if distance(again, first) > CLOSE or distance(subject.text([a]), text) > CLOSE:
         raise Failed(f"A, B, A: the second A differs from the first by {distance(again, first):.1e}")
-    return "content changed in place, equal length and sum, A-B-A: always the embedding of what was given"
+    return (
+        "content changed in place, in part or late, addresses used again, A-B-A: always the embedding of what was given"
+    )
 
 
 def batch_is_single(subject: Subject) -> str:

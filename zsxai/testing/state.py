@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zsxai.model import BlackBox, ZeroShotModel
+from zsxai.model import BlackBox, ZeroShotModel, modules_held_by
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+GLOBAL_HOOKS = tuple(f"_global{kind}" for kind in HOOKS)
+"""Those on every module of every model, in torch's own module."""
 _GENERATORS = {"torch": "torch.Generator", "numpy": "numpy.random.Generator", "python": "random.Random"}
 SEED = 24_601
 """Of the global generators while a check runs, so that a report hangs on nobody's; no seed that a model would set."""
-_DEPTH, _MANY = 4, 200
-"""How far modules are looked for inside plain objects, and how long a container may be to be looked into."""
 
 Snapshot = dict[tuple[str, str], object]
 """``(kind, name) -> value``."""
@@ -26,35 +26,11 @@ Snapshot = dict[tuple[str, str], object]
 
 def modules_of(model: ZeroShotModel) -> dict[str, nn.Module]:
     """Every torch module behind a model, by the path to it; also those inside objects and containers it holds."""
-    found: dict[str, nn.Module] = {}
-    seen: set[int] = set()
-
-    def look(value: Any, path: str, depth: int) -> None:
-        if id(value) in seen or depth > _DEPTH:
-            return
-        if isinstance(value, nn.Module):
-            for name, module in value.named_modules():
-                if id(module) not in seen:
-                    seen.add(id(module))
-                    found[f"{path}.{name}".strip(".")] = module
-            return
-        seen.add(id(value))
-        if isinstance(value, Mapping) and len(value) <= _MANY:
-            for key, item in value.items():
-                look(item, f"{path}.{key}".strip("."), depth + 1)
-        elif isinstance(value, (list, tuple)) and len(value) <= _MANY:
-            for key, item in enumerate(value):
-                look(item, f"{path}.{key}".strip("."), depth + 1)
-        elif hasattr(value, "__dict__") and not isinstance(value, (type, Tensor)) and not callable(value):
-            for key, item in vars(value).items():
-                look(item, f"{path}.{key}".strip("."), depth + 1)
-
-    inner = model.inner if isinstance(model, BlackBox) else None
-    if isinstance(inner, nn.Module):
-        look(inner, "", 0)
-    else:
-        look(vars(model) if inner is None else getattr(inner, "__dict__", {}), "", 0)
-    return found
+    found: dict[int, tuple[str, nn.Module]] = {}
+    for path, root in modules_held_by(model.inner if isinstance(model, BlackBox) else model).items():
+        for name, module in root.named_modules():
+            found.setdefault(id(module), (f"{path}.{name}".strip("."), module))
+    return dict(found.values())
 
 
 def parameters_of(model: ZeroShotModel) -> dict[str, nn.Parameter]:
@@ -113,23 +89,25 @@ def generators_kept() -> Iterator[None]:
 def snapshot(model: ZeroShotModel) -> Snapshot:
     """Everything that a call must leave as it found it."""
     found: Snapshot = {}
+    for owner in (model, getattr(model, "inner", None)):
+        for name in getattr(owner, "__dict__", {}):
+            found["attribute", name] = True
     for path, module in modules_of(model).items():
         for kind in HOOKS:
             found["hook", f"{kind}/{path}"] = frozenset(getattr(module, kind))
         found["mode", path] = module.training
+        # An instance's own forward hides the one of its class.
+        found["forward", path] = vars(module).get("forward")
         for name, buffer in module.named_buffers("", False):
             found["weights", f"{path}.{name}".strip(".")] = _checksum(buffer)
     for name, parameter in parameters_of(model).items():
         found["requires_grad", name] = parameter.requires_grad
         found["grad", name] = None if parameter.grad is None else _checksum(parameter.grad)
         found["weights", name] = _checksum(parameter)
-    for owner in (model, getattr(model, "inner", None)):
-        for name in getattr(owner, "__dict__", {}):
-            found["attribute", name] = True
     for name in ("card", "audio_spec", "logit_scale"):
         found["record", name] = getattr(model, name)
-    for kind in ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks"):
-        found["hook", f"{kind}/all modules"] = frozenset(getattr(nn.modules.module, kind, {}))
+    for kind in GLOBAL_HOOKS:
+        found["hook", f"{kind}/all modules"] = frozenset(getattr(nn.modules.module, kind))
     for name, state in generators().items():
         found["generator", name] = state
     found["setting", "torch's grad mode"] = torch.is_grad_enabled()
@@ -140,9 +118,9 @@ def snapshot(model: ZeroShotModel) -> Snapshot:
     return found
 
 
-def differences(before: Snapshot, after: Snapshot, skipped: tuple[str, ...] = ()) -> list[str]:
-    """What changed, in words, one per thing; not what is of a skipped kind."""
-    keys = [key for key in dict.fromkeys([*before, *after]) if key[0] not in skipped]
+def differences(before: Snapshot, after: Snapshot, *, building: bool = False) -> list[str]:
+    """What changed, in words, one per thing; where the model is still building itself, not what is new."""
+    keys = before if building else dict.fromkeys([*before, *after])
     return [_words(*key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
@@ -157,6 +135,7 @@ def _words(kind: str, name: str, before: object, after: object) -> str:
     return {
         "mode": f"{name!r} was put in {'train' if after else 'eval'} mode: use zsxai.model.evaluating",
         "requires_grad": f"requires_grad of {name!r} was set to {after}",
+        "forward": f"forward of {name!r} was replaced: lay hooks with zsxai.hooks.hooked, which takes them off again",
         "grad": f".grad of {name!r} was changed: use torch.autograd.grad, which touches no parameter",
         "weights": f"the values of {name!r} were changed",
         "attribute": f"the attribute {name!r} {'appeared' if after else 'vanished'} during a call",
@@ -180,7 +159,10 @@ def restored(model: ZeroShotModel) -> Iterator[None]:
     modules = modules_of(model)
     parameters = list(parameters_of(model).values())
     modes = [(m, m.training) for m in modules.values()]
-    hooks = [(getattr(m, kind), set(getattr(m, kind))) for m in modules.values() for kind in HOOKS]
+    registers = [getattr(m, kind) for m in modules.values() for kind in HOOKS]
+    registers += [getattr(nn.modules.module, kind) for kind in GLOBAL_HOOKS]
+    hooks = [(registered, set(registered)) for registered in registers]
+    forwards = [(vars(m), vars(m).get("forward")) for m in modules.values()]
     buffers = [(b, b.detach().clone()) for m in modules.values() for _, b in m.named_buffers("", False)]
     wants = [(p, p.requires_grad, p.grad) for p in parameters]
     enabled = torch.is_grad_enabled()
@@ -194,6 +176,10 @@ def restored(model: ZeroShotModel) -> Iterator[None]:
         for registered, kept in hooks:
             for key in [k for k in registered if k not in kept]:
                 del registered[key]
+        for attributes, forward in forwards:
+            attributes.pop("forward", None)
+            if forward is not None:
+                attributes["forward"] = forward
         with torch.no_grad():
             for buffer, values in buffers:
                 buffer.copy_(values)
