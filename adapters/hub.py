@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from zsxai.errors import InputError
 from zsxai.weights import hash_files

@@ -87,8 +87,7 @@ class LaionClap(SpectralModel):
         ):
             output = encoder({"waveform": waveform}, device=self.device)
             projected = self.model.audio_projection(output["embedding"])
-        embedding = unit(projected)
-        return Encoding(embedding, tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
+        return Encoding(unit(projected), tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
 
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
         """See :meth:`SpectralModel.encode_text`.

@@ -100,7 +100,7 @@ class MicrosoftClap(SpectralModel):
             )
         if kind == "gpt2":
             tokenizer = copy.deepcopy(tokenizer)
-            # Not pad_token alone: as a special token each "!" is one token, as in training, and never part of "!!".
+            # Not pad_token alone: as a special token each "!" is one token, as in the wrapper, and never part of "!!".
             tokenizer.add_special_tokens({"pad_token": padding})
         return tokenizer
 
@@ -134,8 +134,7 @@ class MicrosoftClap(SpectralModel):
             tapped(self._places, self.taps) as maps,
         ):
             projected = self.model.audio_encoder(stand_in)[0]
-        embedding = unit(projected)
-        return Encoding(embedding, tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
+        return Encoding(unit(projected), tuple(FeatureMap(p.name, maps[p.name], p.grid) for p in self._places))
 
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
         """See :meth:`SpectralModel.encode_text`: BERT's first token, or the end token that GPT-2's prompts get.

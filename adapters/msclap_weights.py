@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import torch
-import yaml  # type: ignore[import-untyped]
+import yaml
 from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertModel, GPT2Config, GPT2Model
 
@@ -51,7 +51,7 @@ def read_network(version: Version, file: Path) -> nn.Module:
     """
     state = _state(version, file)
     try:
-        network = _build(version, _Shapes({key: tensor.shape for key, tensor in state.items()}))
+        network: nn.Module = _build(version, _Shapes({key: tensor.shape for key, tensor in state.items()}))
     except (*LOAD_ERRORS, IndexError) as error:
         raise InputError(f"cannot load {str(file)!r} as MS-CLAP {version}: {first_line(error)}") from error
     own = {key: tensor.shape for key, tensor in network.state_dict().items() if not key.endswith(_COMPUTED)}
@@ -103,7 +103,7 @@ class _Shapes(dict[str, torch.Size]):
         return len({key.removeprefix(prefix).partition(".")[0] for key in self if key.startswith(prefix)})
 
 
-def _build(version: Version, shapes: _Shapes) -> nn.Module:
+def _build(version: Version, shapes: _Shapes) -> Any:
     """The network in the shapes of a file: the published ones, or those of a smaller instance."""
     numbers = published_numbers(version)
     with built(AutoModel, by=lambda: _TEXT_TOWERS[version](shapes, "caption_encoder.base.")):
@@ -122,7 +122,7 @@ def _build(version: Version, shapes: _Shapes) -> nn.Module:
             d_proj=shapes["audio_encoder.projection.linear1.weight"][0],
         )
         _AUDIO_TOWERS[version](network.audio_encoder.base, shapes)
-    return network  # type: ignore[no-any-return]
+    return network
 
 
 def _bert(shapes: _Shapes, base: str) -> Any:

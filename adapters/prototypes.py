@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.audio import read_audio
@@ -31,8 +32,6 @@ SPEC = FrontEndSpec(sample_rate=32000, n_fft=1024, hop=512, n_mels=40)
 RANGE = 60.0
 """Decibels under a recording's loudest cell below which everything counts as silence."""
 SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf"))
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Prototypes:
@@ -94,7 +93,7 @@ class Prototypes:
         """
         return torch.from_numpy(np.stack([self.prototypes[self._named(prompt)] for prompt in prompts])).float()
 
-    def _describe(self, waveform: Array) -> Array:
+    def _describe(self, waveform: NDArray[Any]) -> NDArray[Any]:
         padded = np.pad(waveform, SPEC.n_fft // 2)
         frames = np.lib.stride_tricks.sliding_window_view(padded, SPEC.n_fft)[:: SPEC.hop]
         mel = np.abs(np.fft.rfft(frames * np.hanning(SPEC.n_fft + 1)[:-1])) ** 2 @ self._bank
@@ -104,9 +103,9 @@ class Prototypes:
         steps = np.abs(np.diff(levels, axis=0, prepend=levels[:1]))
         return np.concatenate([shape - shape.mean(), steps.mean(axis=0)])
 
-    def _standardise(self, found: Array) -> Array:
+    def _standardise(self, found: NDArray[Any]) -> NDArray[Any]:
         scaled = (found - self._centre) / self._spread
-        unit: Array = scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
+        unit: NDArray[Any] = scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-12)
         return unit
 
     def _named(self, prompt: str) -> str:

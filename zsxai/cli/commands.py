@@ -12,6 +12,7 @@ import typer
 from zsxai.errors import InputError, ZsxaiError
 
 if TYPE_CHECKING:
+    from zsxai.model import ZeroShotModel
     from zsxai.report import Report
 
 ModelOption = Annotated[
@@ -244,22 +245,20 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check that a model or an explainer keeps to the contract; ends with 1 where a check fails."""
-    options = parse_options(option or [])
     kind = _kind_of(name, kind)
     if kind == "model" and model is not None:
         raise InputError(f"{name!r} is a model: --model goes with an explainer")
     if kind == "model" and model_option:
         raise InputError(f"{name!r} is a model: its options are --option, --model-option goes with an explainer")
-    from zsxai.plugins import load_explainer, load_model
+    from zsxai.plugins import load_explainer
     from zsxai.testing import check_explainer, check_model
 
     shared: dict[str, Any] = {"progress": False if as_json else None, **({"prompts": prompt} if prompt else {})}
     if kind == "model":
-        report = check_model(load_model(name, device=device, **options), **shared)
+        report = check_model(_load_model(name, option, device), **shared)
     else:
-        explainer = load_explainer(name, **options)
-        before = load_model(model or "tiny", device=device, **parse_options(model_option or []))
-        report = check_explainer(explainer, before, **shared)
+        explainer = load_explainer(name, **parse_options(option or []))
+        report = check_explainer(explainer, _load_model(model or "tiny", model_option, device), **shared)
     if as_json:
         _print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
     else:
@@ -303,11 +302,16 @@ def _print_report(title: str, report: Report) -> None:
 
 def _loaded(name: str, pairs: list[str] | None, device: str | None = None) -> object:
     """The model where it has options, or just its name."""
-    if not pairs:
-        return name
+    return _load_model(name, pairs, device) if pairs else name
+
+
+def _load_model(name: str, pairs: list[str] | None, device: str | None) -> ZeroShotModel:
+    options = parse_options(pairs or [])
+    if "device" in options:
+        raise InputError("a device is chosen by --device")
     from zsxai.plugins import load_model
 
-    return load_model(name, device=device, **parse_options(pairs))
+    return load_model(name, device=device, **options)
 
 
 ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, check, doctor)
@@ -326,8 +330,6 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
             raise InputError(f"an option is KEY=VALUE, such as n_steps=32, not {pair!r}")
         if key in options:
             raise InputError(f"the option {key} is given twice")
-        if key == "device":
-            raise InputError("a device is chosen by --device")
         try:
             options[key.strip()] = json.loads(value)
         except ValueError:
