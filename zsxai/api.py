@@ -100,7 +100,8 @@ def explain(
         among: A label set; explains the probability among it.
         template: Such as ``"the sound of {}"``, applied to every prompt.
         domain: Where the mask lies, ``stft`` (linear hertz) or ``mel``.
-        scale: How the mask acts, ``log`` (level toward a floor) or ``gain`` (magnitude times mask).
+        scale: How the mask acts: ``log`` (level toward a floor), ``gain`` (magnitude times mask), or ``log1p`` as
+            published recipes have it.
         seed: Seed of explainers that draw.
         device: A torch device for a model given by name.
         batch_size: Clips per forward.

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from zsxai.metrics import functional
+from zsxai.model import Features, SpectralModel, ZeroShotModel
 from zsxai.spectral import FrontEnd
-from zsxai.spectral.mask import audio_gain
+from zsxai.spectral.mask import audio_gain, render
 from zsxai.target import BoundTarget
-from zsxai.windows import Recording
+from zsxai.windows import BATCH_SIZE, Clip, Recording, batches
 
 
 class WindowScores(BaseModel):
@@ -79,6 +80,65 @@ def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarg
                 )
             )
     return [tuple(s) for s in scores]
+
+
+def embed_clips(parts: Sequence[tuple[Clip, Tensor]], size: int = BATCH_SIZE) -> list[Tensor]:
+    """Embed masked versions of several clips of one model together, in full batches.
+
+    Args:
+        parts: Clips with their masks ``(K, F, N)``; clips of unlike lengths share no batch.
+        size: Rows per forward.
+
+    Returns:
+        For every part ``(K, D)``. Which rows share a batch hangs on the order of the parts alone.
+    """
+    waiting = [(index, row) for index, (_, masks) in enumerate(parts) for row in range(len(masks))]
+    found: dict[tuple[int, int], Tensor] = {}
+    while waiting:
+        length = parts[waiting[0][0]][0].window_samples
+        alike = [key for key in waiting if parts[key[0]][0].window_samples == length][:size]
+        taken = set(alike)
+        waiting = [key for key in waiting if key not in taken]
+        with torch.no_grad():
+            found.update(zip(alike, _embed_rows(parts, alike), strict=True))
+    return [torch.stack([found[index, row] for row in range(len(masks))]) for index, (_, masks) in enumerate(parts)]
+
+
+def _embed_rows(parts: Sequence[tuple[Clip, Tensor]], keys: Sequence[tuple[int, int]]) -> Tensor:
+    model = parts[keys[0][0]][0].model
+    rows: dict[int, list[int]] = {}
+    for index, row in keys:
+        rows.setdefault(index, []).append(row)
+    if not isinstance(model, SpectralModel):
+        sounds = [
+            render(clip.stft, clip.masking, clip.waveform, masks[rows[i]].to(model.device))
+            for i, (clip, masks) in enumerate(parts)
+            if i in rows
+        ]
+        return model.embed_audio(torch.cat(sounds))
+    stages = [clip.masked(masks[rows[i]]) for i, (clip, masks) in enumerate(parts) if i in rows]
+    together = Features(
+        None,
+        torch.cat([s.mel for s in stages]),
+        torch.cat([s.input for s in stages]),
+        {name: torch.cat([s.extras[name] for s in stages]) for name in stages[0].extras},
+    )
+    return model.encode(together).embedding
+
+
+def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BATCH_SIZE) -> Tensor:
+    """Embed waveforms ``(T,)`` of any lengths up to one window, ``(B, D)``; those of one length share batches."""
+    by_length: dict[int, list[int]] = {}
+    for index, sound in enumerate(sounds):
+        by_length.setdefault(sound.shape[-1], []).append(index)
+    found: dict[int, Tensor] = {}
+    with torch.no_grad():
+        for same in by_length.values():
+            for part in batches(len(same), size):
+                found.update(
+                    zip(same[part], model.embed_audio(torch.stack([sounds[i] for i in same[part]])), strict=True)
+                )
+    return torch.stack([found[i] for i in range(len(sounds))])
 
 
 POOLED = ("score", "score_in", "score_out", "score_heard", "similarity")

@@ -17,6 +17,7 @@ from zsxai.errors import InputError
 from zsxai.fill import FillRule, FrameMap
 from zsxai.model import Encoding, Features, SpectralModel, ZeroShotModel
 from zsxai.spectral import (
+    SCALES,
     Domain,
     FrontEndSpec,
     Grid,
@@ -193,19 +194,28 @@ class Clip:
         return torch.cat([self._embed(masks[part]) for part in batches(len(masks), self.batch_size)])
 
     def _embed(self, masks: Tensor) -> Tensor:
-        model = self.model
-        masks = masks.to(model.device)
-        if not isinstance(model, SpectralModel):
-            return model.embed_audio(render(self.stft, self.masking, self.waveform, masks))
-        mask = self.frames.forward(masks)
-        power = self.features.power
+        if isinstance(self.model, SpectralModel):
+            return self.model.encode(self.masked(masks)).embedding
+        return self.model.embed_audio(render(self.stft, self.masking, self.waveform, masks.to(self.model.device)))
+
+    def masked(self, masks: Tensor) -> Features:
+        """What the encoder of a spectral model takes under masks; differentiable in the masks.
+
+        Args:
+            masks: ``(K, F, N)`` in [0, 1] on :attr:`grid`, 0 outside the band.
+
+        Returns:
+            Stages of K versions.
+        """
+        model = self.spectral
+        mask = self.frames.forward(masks.to(model.device))
         if self.masking.domain == "mel":
             mel = self.features.mel
-            return model.encode(model.features_from_mel(mel * self.masking.gain(mel, mask))).embedding
+            return model.features_from_mel(mel * self.masking.gain(mel, mask))
+        power = self.features.power
         if power is None:
             raise RuntimeError("features() of a spectral model gives the STFT power")
-        masked = power * self.masking.gain(power, mask.to(power.dtype))
-        return model.encode(model.features_from_power(masked)).embedding
+        return model.features_from_power(power * self.masking.gain(power, mask.to(power.dtype)))
 
     def place(self, relevance: Relevance) -> NDArray[Any]:
         """Carry relevance from an explainer's cells to the clip's grid.
@@ -230,7 +240,7 @@ class Recording:
         model: The model.
         waveform: ``(T,)`` float32 numpy at the model's rate.
         domain: Where masks lie, ``stft`` or ``mel``.
-        scale: How masks act, ``log`` or ``gain``.
+        scale: How masks act: ``log``, ``gain`` or ``log1p``.
         seed: Seed of whatever is random.
         batch_size: Clips per forward.
         masking: A masking to use as it is, in place of ``domain`` and ``scale``.
@@ -269,8 +279,8 @@ class Recording:
     def _masking(self, domain: Domain, scale: Scale) -> Masking:
         if domain not in ("stft", "mel"):
             raise InputError(f"domain is 'stft' or 'mel', not {domain!r}")
-        if scale not in ("log", "gain"):
-            raise InputError(f"scale is 'log' or 'gain', not {scale!r}")
+        if scale not in SCALES:
+            raise InputError(f"scale is {' or '.join(map(repr, SCALES))}, not {scale!r}")
         with torch.no_grad():
             power = self.stft.power(self.waveform)
             if isinstance(self.model, SpectralModel):

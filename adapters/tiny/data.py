@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from zsxai.adapters.tiny.spec import FRONT_END, SAMPLE_RATE, WINDOW
-from zsxai.data.esc50 import ESC50, LabelledClip
+from zsxai.data.clip import LabelledClip
+from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
 from zsxai.spectral import FrontEnd
 
@@ -42,7 +43,7 @@ class LogMels:
         return torch.isin(self.folds, torch.tensor(list(folds))).nonzero().flatten()
 
 
-def read_clip(path: Path) -> Tensor:
+def read_clip(path: str) -> Tensor:
     """Read a clip as ``(window,)`` float32 at 32 kHz: channels averaged, resampled, cut or zero-filled to 5 s."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = samples.mean(axis=1)
@@ -70,7 +71,7 @@ def load_log_mels(
     data = ESC50(root, folds)
     if not len(data):
         raise InputError(f"no clips of folds {list(folds)} at {root}")
-    key = json.dumps([FRONT_END.model_dump(), WINDOW, [c.path.name for c in data]])
+    key = json.dumps([FRONT_END.model_dump(), WINDOW, [c.name for c in data]])
     name = "-".join(str(f) for f in sorted(folds))
     at, key_at = cache / f"log-mel-{name}.npy", cache / f"log-mel-{name}.json"
     if at.is_file() and key_at.is_file() and key_at.read_text() == key:
@@ -80,7 +81,7 @@ def load_log_mels(
         rows = []
         with torch.inference_mode():
             for i, clip in enumerate(data):
-                log_mel = front_end.log(front_end.mel(front_end.power(read_clip(clip.path))))
+                log_mel = front_end.log(front_end.mel(front_end.power(read_clip(str(clip.path)))))
                 rows.append(log_mel.numpy().astype(np.float16))
                 if tick is not None:
                     tick(i + 1, len(data))

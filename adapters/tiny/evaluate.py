@@ -30,7 +30,8 @@ from zsxai.adapters.tiny.scoring import (
     with_interval,
 )
 from zsxai.adapters.tiny.spec import SAMPLE_RATE
-from zsxai.data.esc50 import ESC50, LabelledClip
+from zsxai.data.clip import LabelledClip
+from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
 from zsxai.versions import commit
 
@@ -72,7 +73,7 @@ def embed(
     """Embed clips under every condition; a list of ``(n, D)`` in the order of :data:`CONDITIONS`."""
     out: list[list[Tensor]] = [[] for _ in CONDITIONS]
     for at in progress(range(0, len(clips), BATCH)):
-        waveforms = torch.stack([read_clip(c.path) for c in clips[at : at + BATCH]])
+        waveforms = torch.stack([read_clip(str(c.path)) for c in clips[at : at + BATCH]])
         for into, change in zip(out, CONDITIONS.values(), strict=True):
             into.append(model.embed_audio(change(waveforms, at)))
     return [torch.cat(rows) for rows in out]

@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "recipe": asdict(recipe),
     }
     write_weights(weights, audio, side.tower, side.centre, vocabulary_file().read_bytes(), notes)
-    names = {c.path.name for c in data.clips if c.label in labels}
+    names = {c.name for c in data.clips if c.label in labels}
     write_clip_list(options.data, names, weights / LIST)
     console.print(f"weights written to {weights}", highlight=False, soft_wrap=True)
     return 0

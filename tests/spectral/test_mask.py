@@ -11,7 +11,7 @@ from zsxai.spectral import FrontEnd, Masking, Stft, StftSpec, floor_of, heard_ba
 from zsxai.spectral.mask import audio_gain
 
 FRONT_END = FrontEnd(SPEC)
-DOMAINS, SCALES = ("stft", "mel"), ("log", "gain")
+DOMAINS, SCALES = ("stft", "mel"), ("log", "gain", "log1p")
 LENGTHS = [1, 160, 300, 8000, 8001, 8159]
 
 
@@ -138,3 +138,23 @@ def test_a_mel_mask_needs_a_mel_bank() -> None:
     plain = Stft(SPEC)
     with pytest.raises(TypeError, match="mel bank"):
         render(plain, Masking(domain="mel", floor=1e-9), clip(), torch.ones(32, 51))
+
+
+def test_log1p_is_the_published_recipe() -> None:
+    """``expm1(M log1p |X|)``: kept by M, left by 1 - M."""
+    generator = torch.Generator().manual_seed(0)
+    power = torch.rand(4, 6, generator=generator).mul(8).sub(4).mul(2.3).exp()
+    mask = torch.rand(4, 6, generator=generator)
+    masking = Masking(domain="stft", scale="log1p", floor=1e-10)
+    for part in (mask, 1 - mask):
+        published = torch.expm1(part * torch.log1p(power.sqrt())).square()
+        torch.testing.assert_close(power * masking.gain(power, part), published, rtol=2e-5, atol=0)
+    ones, zeros = torch.ones_like(mask), torch.zeros_like(mask)
+    torch.testing.assert_close(masking.gain(power, ones), ones, rtol=1e-5, atol=0)
+    assert not masking.gain(power, zeros).any()
+
+
+def test_log1p_on_quiet_sound_is_a_gain() -> None:
+    power = torch.tensor([0.0, 1e-30, 1e-12])
+    gain = Masking(domain="stft", scale="log1p", floor=1e-10).gain(power, torch.full((3,), 0.5))
+    torch.testing.assert_close(gain, torch.full((3,), 0.25), rtol=1e-4, atol=0)

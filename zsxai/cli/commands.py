@@ -63,7 +63,7 @@ def explain(
     ] = None,
     template: TemplateOption = None,
     domain: Annotated[str, typer.Option("--domain", metavar="D", help="Where the mask lies: stft or mel.")] = "stft",
-    scale: Annotated[str, typer.Option("--scale", metavar="S", help="How the mask acts: log or gain.")] = "log",
+    scale: Annotated[str, typer.Option("--scale", metavar="S", help="How the mask acts: log, gain or log1p.")] = "log",
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar="KEY=VALUE", help="An option of the explainer; may be repeated."),

@@ -5,66 +5,50 @@ K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multime
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
+from zsxai.data.checks import Reader, complete, existing_folder, in_folds, read_table, whole_number
+from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 
 
-@dataclass(frozen=True)
-class LabelledClip:
-    """One clip of a data set.
-
-    Attributes:
-        path: The audio file.
-        label: Class name in words ("church bells").
-        fold: Cross-validation fold, from 1.
-        source: Id of the recording that the clip was cut from: the unit that intervals are drawn over.
-    """
-
-    path: Path
-    label: str
-    fold: int
-    source: str
-
-
-class ESC50:
+class ESC50(Reader):
     """Clips of ESC-50, in the order of the file names.
 
     Args:
         root: Either the official layout (``meta/esc50.csv`` and ``audio/*.wav``) or a folder with ``metadata.csv``
             and ``audio/``, both with the columns filename, fold and category.
-        folds: Folds to keep; all by default.
+        folds: Folds to keep; all by default. Classes stay all.
 
     Raises:
-        InputError: If neither layout is found, naming what was looked for.
+        InputError: If neither layout is found, naming what was looked for; if the table or the files are incomplete.
     """
 
-    def __init__(self, root: str | Path, folds: Sequence[int] | None = None) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, folds: Collection[int] | None = None) -> None:
+        self.root = existing_folder(root, "ESC-50")
         tables = [self.root / "meta" / "esc50.csv", self.root / "metadata.csv"]
         table = next((t for t in tables if t.is_file()), None)
         if table is None:
             raise InputError(f"no ESC-50 at {self.root}: looked for {' and '.join(str(t) for t in tables)}")
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        wanted = None if folds is None else set(folds)
-        self.clips = [
+        rows = sorted(read_table(table, ("filename", "fold", "category")), key=lambda row: row["filename"])
+        clips = [
             LabelledClip(
-                path=self.root / "audio" / row["filename"],
+                name=row["filename"],
                 label=row["category"].replace("_", " "),
-                fold=int(row["fold"]),
-                source=row["filename"].split("-")[1],
+                source=_recording(row["filename"], table),
+                fold=whole_number(row["fold"], "fold", table),
+                path=self.root / "audio" / row["filename"],
             )
-            for row in sorted(rows, key=lambda r: r["filename"])
-            if wanted is None or int(row["fold"]) in wanted
+            for row in rows
         ]
-        self.labels = sorted({row["category"].replace("_", " ") for row in rows})
+        what = f"ESC-50 at {self.root}"
+        self.clips = complete(in_folds(clips, folds, what), what)
+        self.labels = sorted({clip.label for clip in clips})
 
-    def __len__(self) -> int:
-        return len(self.clips)
 
-    def __iter__(self) -> Iterator[LabelledClip]:
-        return iter(self.clips)
+def _recording(filename: str, table: Path) -> str:
+    parts = filename.split("-")
+    if len(parts) != 4:
+        raise InputError(f"{table}: {filename!r} is not named as ESC-50 is, <fold>-<recording>-<take>-<class>.<ending>")
+    return parts[1]

@@ -2,9 +2,10 @@
 
 from zsxai.spectral.front_end import FrontEnd, FrontEndSpec, Stft, StftSpec
 from zsxai.spectral.grid import Domain, Grid, heard_band, map_grid, mel_grid, patch_grid, stft_grid
-from zsxai.spectral.mask import Masking, Scale, floor_of, render, spread
+from zsxai.spectral.mask import SCALES, Masking, Scale, floor_of, render, spread
 
 __all__ = [
+    "SCALES",
     "Domain",
     "FrontEnd",
     "FrontEndSpec",

@@ -1,16 +1,18 @@
 """What a mask does to power, on either scale, and how it becomes audio.
 
-A mask M in [0, 1] is an exact power gain on both scales:
+A mask M in [0, 1] is an exact power gain on every scale:
 
 * ``log``: the level moves toward a floor, ``P' = floor^(1-M) P^M`` (power at or under the floor stays);
-* ``gain``: magnitude times M, ``P' = M^2 P``; kept + residue = input.
+* ``gain``: magnitude times M, ``P' = M^2 P``; kept + residue = input;
+* ``log1p``: ``log(1 + magnitude)`` times M, as published recipes mask spectra. What it does hangs on the level of the
+  recording: it is ``gain`` on quiet sound and near ``log`` on loud. For literal comparisons only.
 
 M = 1 leaves the clip, M = 0 is silence (the floor on ``log``). Raw decibels are never multiplied: 0 x dB is loud.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +21,8 @@ from torch import Tensor, nn
 from zsxai.spectral.front_end import FrontEnd, Stft
 from zsxai.spectral.grid import Domain
 
-Scale = Literal["log", "gain"]
+Scale = Literal["log", "gain", "log1p"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
 DYNAMIC_RANGE_DB = 80.0
 
 
@@ -28,7 +31,7 @@ class Masking(BaseModel):
 
     Attributes:
         domain: ``stft`` (linear frequency) or ``mel``.
-        scale: ``log`` or ``gain``.
+        scale: ``log``, ``gain`` or ``log1p``.
         floor: Power, in the domain's own units, toward which ``log`` moves.
     """
 
@@ -50,6 +53,10 @@ class Masking(BaseModel):
         """
         if self.scale == "gain":
             return mask.square()
+        if self.scale == "log1p":
+            # Below, magnitude / (expm1(M log1p(magnitude))) is 0 / 0: there the limit of quiet sound holds, M.
+            magnitude = power.clamp(min=1e-20).sqrt()
+            return (torch.expm1(mask.to(magnitude.dtype) * torch.log1p(magnitude)) / magnitude).square()
         # (floor / P)^(1-M), as exp(depth - depth M) in one buffer: a quarter of the cost of a power.
         depth = torch.log(self.floor / power.clamp(min=self.floor))
         return torch.addcmul(depth, depth, mask.to(depth.dtype), value=-1.0).exp_()

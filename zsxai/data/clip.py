@@ -1,0 +1,65 @@
+"""One clip of a data set, and what a data set is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from zsxai.audio import Sound, fingerprint, read_audio
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """One clip of a data set.
+
+    Attributes:
+        name: Unique in its data set.
+        label: Class name in words ("church bells"), or a caption.
+        source: Id of the recording that the clip was cut from: the unit that intervals are drawn over.
+        fold: Cross-validation fold, from 1; 0 where there are none.
+        path: The audio file; None where :attr:`audio` holds the sound.
+        audio: What :func:`zsxai.audio.read_audio` takes, or a function that gives it when the clip is read, where there
+            is no file.
+    """
+
+    name: str
+    label: str
+    source: str
+    fold: int = 0
+    path: Path | None = None
+    audio: Any = field(default=None, repr=False, compare=False)
+
+    def read(self) -> Sound:
+        """The sound, mixed to mono.
+
+        Raises:
+            InputError: If it is missing, or no audio.
+        """
+        if self.path is not None:
+            return read_audio(self.path)
+        return read_audio(self.audio() if callable(self.audio) else self.audio)
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes, or of the samples where there is no file."""
+        if self.path is None:
+            return fingerprint(self.read().waveform)
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """What a reader gives: clips in a fixed order, and the classes that they are told apart among."""
+
+    @property
+    def clips(self) -> Sequence[LabelledClip]:
+        """All clips, in an order that is the same on every machine."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """All classes, sorted, those without a clip among them included; captions are their own classes."""
+        ...
