@@ -27,6 +27,7 @@ class GradCAM(Explainer):
         summary="Channels of a feature map weighted by their mean gradient.",
         needs_gradients=True,
         deterministic=True,
+        reads_masking=False,
         forwards="1",
         backwards="1, from the tap on",
         reference="Selvaraju et al., ICCV 2017, eqs. 1-2 (without the final ReLU, which the calibration applies)",

@@ -25,6 +25,7 @@ class GradCAMPlusPlus(Explainer):
         summary="GradCAM with positive gradients weighted cell by cell.",
         needs_gradients=True,
         deterministic=True,
+        reads_masking=False,
         forwards="1",
         backwards="1, from the tap on",
         reference="Chattopadhay et al., WACV 2018, eqs. 10-15, for a score passed through an exponential",

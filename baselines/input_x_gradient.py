@@ -20,6 +20,7 @@ class InputXGradient(Explainer):
         summary="Log-mel above the floor times its gradient.",
         needs_gradients=True,
         deterministic=True,
+        reads_masking=False,
         forwards="1",
         backwards="1",
         reference="Shrikumar et al., arXiv 1605.01713, section 3.3",

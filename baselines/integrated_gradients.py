@@ -26,6 +26,7 @@ class IntegratedGradients(Explainer):
         summary="Gradient integrated from silence to the clip, in log-mel above the floor.",
         needs_gradients=True,
         deterministic=True,
+        reads_masking=False,
         forwards="n_steps",
         backwards="n_steps",
         reference="Sundararajan et al., ICML 2017, eq. 1",

@@ -20,6 +20,7 @@ class Saliency(Explainer):
         summary="Gradient with respect to log-mel above the floor, signed.",
         needs_gradients=True,
         deterministic=True,
+        reads_masking=False,
         forwards="1",
         backwards="1",
         reference="Simonyan et al., arXiv 1312.6034, section 3 (signed, so that evidence against stays apart)",

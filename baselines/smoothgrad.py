@@ -30,6 +30,7 @@ class SmoothGrad(Explainer):
         summary="Mean gradient over noisy copies.",
         needs_gradients=True,
         deterministic=False,
+        reads_masking=False,
         forwards="n_samples",
         backwards="n_samples",
         reference="Smilkov et al., arXiv 1706.03825, section 3",

@@ -21,6 +21,8 @@ class ExplainerCard(BaseModel):
         summary: One sentence.
         needs_gradients: False where it works on a black box.
         deterministic: True where the seed does not matter.
+        reads_masking: False where the raw relevance hangs neither on the domain nor on the scale of masks: the harness
+            then computes it once for all of them.
         forwards: Audio forwards per clip and target, in terms of its options.
         backwards: Backwards per clip and target, likewise.
         reference: Paper and equation.
@@ -31,6 +33,7 @@ class ExplainerCard(BaseModel):
     summary: str
     needs_gradients: bool
     deterministic: bool
+    reads_masking: bool = True
     forwards: str
     backwards: str
     reference: str

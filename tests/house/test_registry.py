@@ -29,7 +29,7 @@ def test_the_lists_hold_what_the_house_promises() -> None:
         *("gradcam", "gradcam++", "smoothgrad", "integrated-gradients", "saliency", "input-x-gradient", "occlusion"),
         *("constant", "random", "loudness", "energy", "rolled", "foil"),
     } <= set(zsxai.list_explainers())
-    assert {"esc50", "scene"} <= set(zsxai.list_datasets())
+    assert {"esc50", "synthetic"} <= set(zsxai.list_datasets())
     assert zsxai.list_metrics() == sorted(zsxai.list_metrics())
 
 

@@ -19,11 +19,33 @@ def test_probabilities_are_one_softmax_with_the_stated_scale():
         (f.average_drop, [0.6, 0.5, 0.2], [0.3, 0.5, 0.9], [50, 0, 0]),
         (f.average_gain, [0.6, 0.5, 0.2], [0.8, 0.5, 0.1], [50, 0, 0]),
         (f.faithfulness, [0.6, 0.2], [0.1, 0.5], [0.5, -0.3]),
+        (f.listening_gap, [0.6, 0.2], [0.1, 0.5], [0.5, 0.3]),
         (f.input_fidelity, [3, 4], [3, 5], [1, 0]),
     ],
 )
 def test_by_hand(function, p, other, expected):
     np.testing.assert_allclose(function(p, other), expected, atol=1e-12)
+
+
+def classes_with(p, count=50):
+    return np.array([p, *[(1 - p) / (count - 1)] * (count - 1)])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reads"), [(1.0, 0.0, 62.7), (1.0, 0.5, 38.7), (0.6, 0.3, 25.7), (0.3, 0.15, 13.9)]
+)
+def test_a_second_softmax_hides_most_of_a_drop(before, after, reads):
+    p, p_in = classes_with(before)[None], classes_with(after)[None]
+    found = f.average_drop_double_softmax(p, p_in, [0])
+    assert found[0] == pytest.approx(reads, abs=0.05)
+    twice = softmax(p, axis=-1)[0, 0], softmax(p_in, axis=-1)[0, 0]
+    assert found[0] == pytest.approx(100 * (twice[0] - twice[1]) / twice[0], rel=1e-12)
+    assert f.average_drop(before, after) == pytest.approx(100 * (before - after) / before)
+
+
+def test_a_second_softmax_looks_at_the_target_and_is_bounded():
+    p, p_in = np.eye(3)[[0, 1]], np.eye(3)[[1, 1]]
+    np.testing.assert_allclose(f.average_drop_double_softmax(p, p_in, [0, 1]), [100 * (1 - np.exp(-1)), 0])
 
 
 def test_what_cannot_be_computed_is_counted_not_filled():
@@ -32,6 +54,7 @@ def test_what_cannot_be_computed_is_counted_not_filled():
     assert summarise(drops) == (50.0, 3, 2)
     assert np.isnan(f.average_gain([1.0], [1.0])).all()
     assert np.isnan(f.average_increase([np.nan], [0.5])).all()
+    assert np.isnan(f.listening_gap([np.nan], [0.5])).all()
     assert np.isnan(summarise([np.nan]).mean)
 
 
@@ -44,3 +67,9 @@ def test_mask_mean_and_kept_energy_count_only_the_band():
     power = np.ones((3, 4)) * np.array([[100.0], [3.0], [1.0]])
     np.testing.assert_allclose(f.kept_energy(power, masks, in_band), [0.75, 0.0])
     assert np.isnan(f.kept_energy(power * 0, masks, in_band)).all()
+
+
+def test_mask_mean_of_unlike_lengths_and_of_no_band():
+    masks = [np.full((2, 3), 0.25, np.float32), np.full((2, 5), 0.5, np.float32)]
+    np.testing.assert_array_equal(f.mask_mean(masks, [True, False]), [0.25, 0.5])
+    assert np.isnan(f.mask_mean(masks, [False, False])).all()

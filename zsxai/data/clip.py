@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,6 +23,8 @@ class LabelledClip:
         path: The audio file; None where :attr:`audio` holds the sound.
         audio: What :func:`zsxai.audio.read_audio` takes, or a function that gives it when the clip is read, where there
             is no file.
+        seconds: Length at which the sound is cut, where the data set defines one: lossy copies decode to a little more,
+            and a millisecond behind a model's window would cost a window of its own.
     """
 
     name: str
@@ -31,6 +33,7 @@ class LabelledClip:
     fold: int = 0
     path: Path | None = None
     audio: Any = field(default=None, repr=False, compare=False)
+    seconds: float | None = None
 
     def read(self) -> Sound:
         """The sound, mixed to mono.
@@ -39,8 +42,12 @@ class LabelledClip:
             InputError: If it is missing, or no audio.
         """
         if self.path is not None:
-            return read_audio(self.path)
-        return read_audio(self.audio() if callable(self.audio) else self.audio)
+            sound = read_audio(self.path)
+        else:
+            sound = read_audio(self.audio() if callable(self.audio) else self.audio)
+        if self.seconds is None:
+            return sound
+        return replace(sound, waveform=sound.waveform[: round(self.seconds * sound.sample_rate)])
 
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the samples where there is no file."""

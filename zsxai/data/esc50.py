@@ -12,9 +12,12 @@ from zsxai.data.checks import Reader, complete, existing_folder, in_folds, read_
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 
+SECONDS = 5.0
+"""Length of a clip."""
+
 
 class ESC50(Reader):
-    """Clips of ESC-50, in the order of the file names.
+    """Clips of ESC-50, in the order of the file names, each cut to its five seconds.
 
     Args:
         root: Either the official layout (``meta/esc50.csv`` and ``audio/*.wav``) or a folder with ``metadata.csv``
@@ -39,6 +42,7 @@ class ESC50(Reader):
                 source=_recording(row["filename"], table),
                 fold=whole_number(row["fold"], "fold", table),
                 path=self.root / "audio" / row["filename"],
+                seconds=SECONDS,
             )
             for row in rows
         ]

@@ -7,7 +7,8 @@ Nothing is dropped: a value that cannot be computed is NaN, and :func:`summarise
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,13 +45,26 @@ def average_increase(p: ArrayLike, p_in: ArrayLike) -> Values:
 def average_drop(p: ArrayLike, p_in: ArrayLike) -> Values:
     """``100 max(0, p - p_in) / p`` per clip, in [0, 100] (arXiv 2405.17615, eq. 12); NaN where p is 0."""
     whole, kept = _pair(p, p_in)
-    return _ratio(100.0 * np.maximum(0.0, whole - kept), whole)
+    return ratio(100.0 * np.maximum(0.0, whole - kept), whole)
+
+
+def average_drop_double_softmax(all_p: ArrayLike, all_p_in: ArrayLike, target: ArrayLike) -> Values:
+    """:func:`average_drop` as the published recipe codes it: of probabilities that are softmaxed again.
+
+    Args:
+        all_p: ``(B, C)`` probabilities of all classes on the clip.
+        all_p_in: ``(B, C)`` on the masked-in clip.
+        target: ``(B,)`` index of the explained class.
+    """
+    column = np.asarray(target)[:, None]
+    again = (np.take_along_axis(probabilities(p, 1.0), column, axis=1)[:, 0] for p in (all_p, all_p_in))
+    return average_drop(*again)
 
 
 def average_gain(p: ArrayLike, p_in: ArrayLike) -> Values:
     """``100 max(0, p_in - p) / (1 - p)`` per clip, in [0, 100] (arXiv 2405.17615, eq. 13); NaN where p is 1."""
     whole, kept = _pair(p, p_in)
-    return _ratio(100.0 * np.maximum(0.0, kept - whole), 1.0 - whole)
+    return ratio(100.0 * np.maximum(0.0, kept - whole), 1.0 - whole)
 
 
 def faithfulness(p: ArrayLike, p_out: ArrayLike) -> Values:
@@ -59,15 +73,30 @@ def faithfulness(p: ArrayLike, p_out: ArrayLike) -> Values:
     return whole - left
 
 
+def listening_gap(p_in: ArrayLike, p_heard: ArrayLike) -> Values:
+    """``|p_in - p_heard|`` per clip, in [0, 1]: how far what is heard is from the mask that was scored."""
+    scored, heard = _pair(p_in, p_heard)
+    return np.asarray(np.abs(scored - heard))
+
+
 def input_fidelity(predicted: ArrayLike, predicted_in: ArrayLike) -> Values:
     """``[class of the masked-in clip = class of the clip]`` per clip, 0 or 1 (arXiv 2405.17615, eq. 14)."""
     same: Values = (np.asarray(predicted) == np.asarray(predicted_in)).astype(np.float64)
     return same
 
 
-def mask_mean(masks: ArrayLike, in_band: ArrayLike) -> Values:
-    """Mean of ``(B, F, N)`` masks over the rows that the model hears, ``(B,)``."""
-    return np.asarray(np.asarray(masks, dtype=np.float64)[:, np.asarray(in_band, dtype=bool)].mean(axis=(1, 2)))
+def heard_rows(masks: Sequence[ArrayLike] | NDArray[Any], in_band: ArrayLike) -> Iterator[NDArray[Any]]:
+    """The rows of each of B masks ``(F, N)`` that the model hears; N may differ from mask to mask."""
+    rows = np.asarray(in_band, dtype=bool)
+    for mask in masks:
+        array = np.asarray(mask)
+        yield array if rows.all() else array[rows]
+
+
+def mask_mean(masks: Sequence[ArrayLike] | NDArray[Any], in_band: ArrayLike) -> Values:
+    """Mean of B masks ``(F, N)`` over the rows that the model hears, ``(B,)``; NaN where it hears none."""
+    heard = heard_rows(masks, in_band)
+    return np.array([m.mean(dtype=np.float64) if m.size else np.nan for m in heard], dtype=np.float64)
 
 
 def kept_energy(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values:
@@ -81,7 +110,7 @@ def kept_energy(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values
     rows = np.asarray(in_band, dtype=bool)
     heard = np.asarray(power, dtype=np.float64)[..., rows, :]
     kept = np.asarray(gain, dtype=np.float64)[:, rows] * heard
-    return _ratio(kept.sum(axis=(1, 2)), np.broadcast_to(heard.sum(axis=(-2, -1)), len(kept)))
+    return ratio(kept.sum(axis=(1, 2)), np.broadcast_to(heard.sum(axis=(-2, -1)), len(kept)))
 
 
 class Summary(NamedTuple):
@@ -109,6 +138,7 @@ def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Values, Values]:
     return np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
 
 
-def _ratio(over: Values, under: Values) -> Values:
-    ratio: Values = np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0)
-    return ratio
+def ratio(over: Values, under: Values) -> Values:
+    """``over / under`` where ``under`` is positive, NaN elsewhere."""
+    quotient: Values = np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0)
+    return quotient

@@ -62,13 +62,21 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def document(title: str, body: Html) -> str:
+def document(title: str, body: Html, *, style: str = "", script: str = "") -> str:
     """A whole page: style and script inside, and a policy under which nothing else can load or run.
 
     Style and script are admitted by their hashes, so markup that slipped in could neither run nor call home.
+
+    Args:
+        title: Of the window.
+        body: The page.
+        style: Further rules, after those that all pages share.
+        script: Further script, after what all pages share.
     """
     here = Path(__file__).parent
-    style, script, frame = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html"))
+    shared = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html"))
+    own_style, own_script, frame = shared
+    style, script = own_style + style, own_script + script
     policy = (
         "default-src 'none'; img-src data:; media-src data:; "
         f"style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"

@@ -1,0 +1,237 @@
+"""``zsxai bench``: run a suite, report, list, export. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from zsxai.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from zsxai.benchmarks.runner import Prepared
+
+app = typer.Typer(
+    name="bench",
+    help="Benchmark explainers: run a suite, report, export.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a zsxai bench run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+INTERRUPTED = 130
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A name of zsxai bench list, or a TOML file.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the results; the same command goes on there.")
+    ],
+    engine: Annotated[str, typer.Option("--engine", metavar="E", help="local or ray.")] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", help="Processes. Default: as many as cores and memory allow; 1 on a GPU."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Only the first N items of every setting.")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", metavar="NAME=DIR", help="Where a data set of the suite lies; may be repeated."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="M", help="A model in place of the suite's; may be repeated."),
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="A", help="Of a Ray cluster; a local one is started without it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what of SUITE is missing in DIR; ends with 1 where something failed."""
+    try:
+        from zsxai.benchmarks.runner import carry_out, check_engine, choose, prepare
+
+        chosen = choose(suite, model or None)
+        check_engine(chosen, engine, workers, address)
+        prepared = prepare(chosen, out, data=roots(data or []), limit=limit, device=device)
+        if not as_json:
+            there = len(prepared.cells) - len(prepared.missing)
+            typer.echo(f"{prepared.suite.name}: {len(prepared.cells)} cells, {there} of them in {out} already")
+        progress = False if as_json else None
+        carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
+    except KeyboardInterrupt as interrupt:
+        _interrupted(interrupt)
+    failures = _failures(prepared)
+    _say_what_was_done(prepared, failures, as_json)
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write the page of a run: tables, plots, clips to listen to."""
+    from zsxai.benchmarks.extras import need
+
+    need("bench", "pandas", "scipy")
+    from zsxai.benchmarks.report import write_report
+
+    typer.echo(f"{write_report(folder)} shows the run.")
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the suites that come with zsxai."""
+    from zsxai.benchmarks.suite import SUITES, load_suite
+
+    described = {name: load_suite(name).description for name in SUITES}
+    if as_json:
+        _print_json({"suites": described})
+        return
+    width = max(map(len, described))
+    for name, description in described.items():
+        typer.echo(f"{name:{width}}  {description}")
+
+
+@app.command()
+def export(
+    folder: Folder,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Ends in .csv, .parquet, .tex or .md.")],
+    rows: Annotated[
+        bool, typer.Option("--rows", help="A line per clip, explainer and setting instead of means; .csv or .parquet.")
+    ] = False,
+) -> None:
+    """Write the table of a run, or its rows, as CSV, Parquet, LaTeX or Markdown."""
+    from zsxai.benchmarks.extras import need
+
+    need("bench", "pandas", "scipy")
+    from zsxai.benchmarks.export import FORMATS
+    from zsxai.benchmarks.result import Result
+
+    suffix = to.suffix.removeprefix(".")
+    if suffix not in FORMATS:
+        raise InputError(f"{to} ends in none of {', '.join(f'.{name}' for name in FORMATS)}: name a file that does")
+    if rows and suffix not in ("csv", "parquet"):
+        raise InputError(f"rows go into .csv or .parquet, not .{suffix}")
+    if not to.parent.is_dir() or to.is_dir():
+        raise InputError(f"cannot write {to}: " + ("that is a folder" if to.is_dir() else f"no folder {to.parent}"))
+    result = Result.load(folder)
+    if rows and suffix == "csv":
+        _whole(to, _as_csv(result.rows()))
+    else:
+        _exported(result, suffix, to, "rows" if rows else "table")
+    typer.echo(str(to))
+
+
+def roots(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``NAME=DIR`` pairs.
+
+    Raises:
+        InputError: If a pair has no ``=`` or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, folder = pair.partition("=")
+        if not (name.strip() and equals and folder):
+            raise InputError(f"--data takes NAME=DIR, such as esc50=ESC-50-master, not {pair!r}")
+        if name.strip() in found:
+            raise InputError(f"--data {name.strip()} is given twice")
+        found[name.strip()] = folder
+    return found
+
+
+def _failures(prepared: Prepared) -> list[dict[str, str]]:
+    """What failed in the cells of the plan, now or before."""
+    places = {cell.key: cell.place for cell in prepared.cells}
+    return [
+        {
+            "explainer": places[key].explainer,
+            "domain": places[key].domain,
+            "scale": places[key].scale,
+            "item": failure.item,
+            "error": failure.error,
+        }
+        for key, failure in prepared.store.failures(places)
+    ]
+
+
+def _say_what_was_done(prepared: Prepared, failures: list[dict[str, str]], as_json: bool) -> None:
+    counts = {
+        "cells": len(prepared.cells),
+        "measured": len(prepared.missing),
+        "rows": prepared.store.count_rows(dict.fromkeys(cell.key for cell in prepared.cells)),
+    }
+    if as_json:
+        _print_json({"suite": prepared.suite.name, "folder": str(prepared.folder), **counts, "failures": failures})
+        return
+    typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {len(failures)} failures.")
+    for line in grouped(failures):
+        typer.echo(f"  failed: {line}")
+    if failures:
+        typer.echo("The same command tries the failed ones again.")
+    typer.echo(f"zsxai bench report {prepared.folder} shows them.")
+
+
+def grouped(failures: Sequence[dict[str, str]]) -> list[str]:
+    """A line per explainer and error, with the items that it befell."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for failure in failures:
+        items = groups.setdefault((failure["explainer"], failure["error"]), [])
+        items.append(failure["item"] or "a whole unit")
+    lines = []
+    for (explainer, error), items in groups.items():
+        names = list(dict.fromkeys(items))
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        times = f" ({len(items)} times)" if len(items) > len(names) else ""
+        lines.append(f"{explainer} on {', '.join(names[:3])}{more}{times}: {error}")
+    return lines
+
+
+def _interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
+    """Says what is kept; the command line's own word for Ctrl-C is that nothing was written."""
+    notes = getattr(interrupt, "__notes__", ["nothing was measured yet"])
+    typer.echo(f"zsxai: interrupted; {notes[0]}", err=True)
+    raise SystemExit(INTERRUPTED)
+
+
+def _exported(result: Any, suffix: str, to: Path, name: str) -> None:
+    from tempfile import TemporaryDirectory
+
+    from zsxai.benchmarks.export import export as write
+
+    with TemporaryDirectory() as folder:
+        write(result, folder, [suffix])
+        _whole(to, (Path(folder) / f"{name}.{suffix}").read_bytes())
+
+
+def _as_csv(rows: DataFrame) -> bytes:
+    """Numbers so that they are read back bit for bit, curves and sources as JSON, NaN as nothing."""
+    rows = rows.drop(columns="measured")
+    for column in rows.columns:
+        if rows[column].map(lambda value: isinstance(value, (list, tuple))).any():
+            rows[column] = rows[column].map(lambda v: json.dumps(list(v)) if isinstance(v, (list, tuple)) else v)
+    return bytes(rows.to_csv(index=False, lineterminator="\n").encode())
+
+
+def _whole(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))

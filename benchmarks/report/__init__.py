@@ -1,0 +1,38 @@
+"""The report of a run: one page that needs no server, no network and no other file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_report(folder: str | Path, *, audio: bool = True) -> Path:
+    """Write ``report.html`` into the folder of a run.
+
+    Args:
+        folder: Of ``zsxai bench run``; finished or not.
+        audio: Put players of the examples into the page. Leave them out of a page that is published where the recordings
+            may not be.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: If the folder holds no run.
+        MissingExtraError: If pandas is not installed.
+    """
+    from pathlib import Path
+
+    from zsxai.benchmarks.report.page import page
+    from zsxai.benchmarks.result import Result
+
+    path = Path(folder) / "report.html"
+    text = page(Result.load(folder), audio=audio)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    return draft.replace(path)
+
+
+__all__ = ["write_report"]

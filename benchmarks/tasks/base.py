@@ -1,0 +1,165 @@
+"""What a task must give: items made from clips, and rows measured on them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from zsxai.benchmarks.counting import Forwards
+from zsxai.benchmarks.suite import Contamination, Suite, Task
+from zsxai.data.clip import Dataset, LabelledClip
+from zsxai.explainer import Explainer
+from zsxai.model import ZeroShotModel
+from zsxai.spectral import Domain, Scale
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one row is about: a clip, or a pair of clips.
+
+    Attributes:
+        name: Unique in its data set and setting.
+        clips: The clips; a pair has two.
+        label: Class for macro means.
+        contaminant: What is mixed in, where a recording is.
+        snr: Decibels of a pair, first over second.
+    """
+
+    name: str
+    clips: tuple[LabelledClip, ...]
+    label: str
+    contaminant: LabelledClip | None = None
+    snr: float | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Recordings that the item was cut from: what intervals are drawn over."""
+        return tuple(dict.fromkeys(clip.source for clip in self.clips))
+
+    def key(self) -> dict[str, Any]:
+        """What of the item can change a number."""
+        mixed = None if self.contaminant is None else self.contaminant.sha256()
+        return {"name": self.name, "clips": [c.sha256() for c in self.clips], "mixed": mixed, "snr": self.snr}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the store.
+
+    Attributes:
+        item: Name of the item.
+        sources: Recordings it was cut from.
+        label: Class, for macro means.
+        prompt: Class asked about.
+        variant: ``own``, ``foil``, ``rolled``, ``oracle`` (also of a named resolution), or the level of a cascade.
+        calibration: From relevance to mask.
+        figures: Numbers by name: what was measured, and every metric; a list where it is a curve.
+        strata: Named subsets that the row belongs to or not.
+    """
+
+    item: str
+    sources: tuple[str, ...]
+    label: str
+    prompt: str
+    variant: str
+    calibration: str
+    figures: Mapping[str, float | list[float]]
+    strata: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An explainer that raised on an item, or on a whole unit.
+
+    Attributes:
+        item: Name of the item; empty where the whole unit failed.
+        error: Type and message, one line.
+    """
+
+    item: str
+    error: str
+
+    @classmethod
+    def of(cls, item: str, error: Exception) -> Failure:
+        """Of an exception."""
+        return cls(item, " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cell stands besides its unit: which explainer, on which kind of mask.
+
+    Attributes:
+        explainer: Label in tables.
+        domain: Of masks.
+        scale: Of masks.
+    """
+
+    explainer: str
+    domain: Domain
+    scale: Scale
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What a worker holds ready for a task: model, data, prompts.
+
+    Attributes:
+        suite: The suite.
+        task: Its task.
+        model: Loaded, in eval mode while a unit is measured.
+        dataset: The data set of the unit.
+        contamination: What is mixed in.
+        seed: Of explainers that draw.
+        explainers: By label.
+    """
+
+    suite: Suite
+    task: Task
+    model: ZeroShotModel
+    dataset: Dataset
+    contamination: Contamination
+    seed: int
+    explainers: Mapping[str, Explainer]
+
+
+S = TypeVar("S")
+"""What a runner prepares once for all cells of a unit."""
+
+
+class TaskRunner(ABC, Generic[S]):
+    """How one kind of task is carried out. One object per :class:`Stage`; units come one after the other."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    @classmethod
+    @abstractmethod
+    def items(
+        cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
+    ) -> list[Item]:
+        """All items in a fixed order that does not hang on how many are wanted; needs no model.
+
+        Args:
+            task: The task.
+            dataset: Clips.
+            contamination: What is mixed in.
+            seed: Of whatever is drawn.
+            others: The data set that the contamination names, if any.
+        """
+
+    @abstractmethod
+    def prepare(self, items: Sequence[Item]) -> S:
+        """What all explainers share: sounds read and mixed, originals encoded once."""
+
+    @abstractmethod
+    def measure(self, prepared: S, place: Place, forwards: Forwards) -> tuple[list[Row], list[Failure]]:
+        """One explainer on one kind of mask, over the items of a unit; a failure on one item spares the others.
+
+        Args:
+            prepared: From :meth:`prepare`.
+            place: Explainer, domain, scale.
+            forwards: Counts; what explainers encode is counted inside ``forwards.on_behalf_of("explainer")``.
+        """

@@ -1,0 +1,231 @@
+"""What tasks share: the classes as prompts, and clips read, mixed and encoded once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zsxai.benchmarks.contamination import contaminants, contaminate
+from zsxai.benchmarks.counting import Forwards
+from zsxai.benchmarks.suite import Contamination, Prompting
+from zsxai.benchmarks.tasks.base import Failure, Item, Stage
+from zsxai.data.clip import Dataset, LabelledClip
+from zsxai.errors import InputError
+from zsxai.explainer import Explainer
+from zsxai.metrics import functional
+from zsxai.model import ZeroShotModel, evaluating
+from zsxai.scoring import embed_clips, embed_sounds
+from zsxai.spectral import Domain, FrontEnd, Scale
+from zsxai.target import BoundTarget, Probability, Similarity, fill_template
+from zsxai.windows import Recording, Relevance
+
+
+def in_hash_order(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Clips shuffled the same way everywhere: the first N of them are a fair sample of all classes."""
+    return sorted(clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
+
+
+def drawn_by(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
+    """Some of the candidates, by the hash of a name: the same on every machine and for every explainer."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return [candidates[i] for i in rng.permutation(len(candidates))[:count]]
+
+
+def clip_items(dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None) -> list[Item]:
+    """An item per clip, with the clip that is mixed in."""
+    clips = in_hash_order(dataset.clips)
+    mixed_in = contaminants(clips, contamination, seed, others)
+    return [Item(clip.name, (clip,), clip.label, other) for clip, other in zip(clips, mixed_in, strict=True)]
+
+
+class Classes:
+    """The classes of a data set as one model knows them: their prompts, embedded once.
+
+    Args:
+        model: The model.
+        labels: Classes.
+        prompting: Template, softmax, target.
+
+    Raises:
+        InputError: If the model gives no logit scale where one is asked for.
+    """
+
+    def __init__(self, model: ZeroShotModel, labels: Sequence[str], prompting: Prompting) -> None:
+        if prompting.softmax == "model" and model.logit_scale is None:
+            raise InputError(
+                f"{model.card.name} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'"
+            )
+        self.model = model
+        self.labels = list(labels)
+        self.prompting = prompting
+        self.logit_scale = (model.logit_scale or 1.0) if prompting.softmax == "model" else 1.0
+        with evaluating(model), torch.no_grad():
+            self.text = self.embed(self.labels, prompting.template)
+
+    def embed(self, labels: Sequence[str], template: str) -> Tensor:
+        """Embed labels under a template, ``(P, D)``."""
+        return self.model.embed_text([fill_template(template, label) for label in labels])
+
+    def probabilities(self, cosines: NDArray[Any]) -> NDArray[Any]:
+        """``(..., C)`` cosines to probabilities."""
+        return functional.probabilities(cosines, self.logit_scale)
+
+    def target(self, label: str) -> BoundTarget:
+        """What explainers are asked for a class."""
+        template = self.prompting.template
+        own = self.labels.index(label)
+        if self.prompting.target == "similarity":
+            return BoundTarget(Similarity(prompt=label), self.text[own : own + 1], self.model.logit_scale, template)
+        order = [own, *(i for i in range(len(self.labels)) if i != own)]
+        among = tuple(self.labels[i] for i in order)
+        return BoundTarget(Probability(prompt=label, among=among), self.text[order], self.logit_scale, template)
+
+
+@dataclass(eq=False)
+class Heard:
+    """One item before a model: its sound, encoded once for all explainers.
+
+    Attributes:
+        item: The item.
+        waveform: ``(T,)`` at the model's rate, contaminated.
+        snr: Decibels really met; NaN where nothing is mixed in.
+        model: The model.
+        seed: Of explainers that draw.
+        windows: Embedding ``(D,)`` of every window.
+        answers: Relevance on every window by explainer and targets (see :func:`maps_of`).
+    """
+
+    item: Item
+    waveform: NDArray[Any]
+    snr: float
+    model: ZeroShotModel
+    seed: int
+    windows: list[Tensor] = field(default_factory=list)
+    answers: dict[tuple[object, ...], list[Relevance]] = field(default_factory=dict)
+    _recordings: dict[tuple[Domain, Scale], Recording] = field(default_factory=dict)
+
+    def recording(self, domain: Domain, scale: Scale) -> Recording:
+        """The recording under a kind of mask; its windows know their embeddings already."""
+        at = (domain, scale)
+        if at not in self._recordings:
+            made = Recording(self.model, self.waveform, domain=domain, scale=scale, seed=self.seed)
+            for clip, embedding in zip(made.clips, self.windows, strict=True):
+                vars(clip)["embedding"] = embedding  # fills the cached property: the original is encoded once
+            self._recordings[at] = made
+        return self._recordings[at]
+
+
+def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure]]:
+    """Read, mix and encode the items of a unit, every original once, in full batches.
+
+    Returns:
+        The sounds, and the items that could not be read.
+    """
+    rate = stage.model.sample_rate
+    heard, failures = [], []
+    for item in items:
+        try:
+            other = None if item.contaminant is None else item.contaminant.read().at(rate)
+            sound = item.clips[0].read().at(rate)
+            mixture = contaminate(sound, stage.contamination, item.name, stage.seed, other)
+        except Exception as error:
+            failures.append(Failure.of(item.name, error))
+        else:
+            snr = float("nan") if mixture.snr is None else mixture.snr
+            heard.append(Heard(item, mixture.waveform, snr, stage.model, stage.seed))
+    encode_originals(stage, heard)
+    return heard, failures
+
+
+def encode_originals(stage: Stage, heard: Sequence[Heard]) -> None:
+    """Encode the windows of all sounds in full batches and keep the embeddings with them."""
+    task = stage.task
+    recordings = [Recording(h.model, h.waveform, domain=task.domains[0], scale=task.scales[0]) for h in heard]
+    sounds = [clip.waveform for recording in recordings for clip in recording.clips]
+    embedded = iter(embed_sounds(stage.model, sounds))
+    for h, recording in zip(heard, recordings, strict=True):
+        h.windows = [next(embedded) for _ in recording.clips]
+
+
+def embed_masks(masked: Sequence[tuple[Recording, Tensor]]) -> list[list[Tensor]]:
+    """Embed masked versions of several recordings in full batches.
+
+    Args:
+        masked: Recordings with masks ``(K, F, N)`` on their grids.
+
+    Returns:
+        Per recording and window ``(K, D)``.
+    """
+    parts = [(clip, r.cut(masks, i)) for r, masks in masked for i, clip in enumerate(r.clips)]
+    embedded = iter(embed_clips(parts))
+    return [[next(embedded) for _ in recording.clips] for recording, _ in masked]
+
+
+def embed_rendered(masked: Sequence[tuple[Recording, Tensor]]) -> list[list[Tensor]]:
+    """Render one mask ``(F, N)`` per recording to audio and encode it again: per recording and window ``(1, D)``."""
+    sounds = []
+    for recording, mask in masked:
+        audio = recording.render(mask)
+        sounds += [audio[start:stop] for start, stop in recording.spans]
+    if not sounds:
+        return []
+    embedded = iter(embed_sounds(masked[0][0].model, sounds))
+    return [[next(embedded)[None] for _ in recording.clips] for recording, _ in masked]
+
+
+def pooled_cosines(model: ZeroShotModel, windows: Sequence[Tensor], text: Tensor) -> NDArray[Any]:
+    """Cosines of K versions of a recording with P prompts, pooled over its windows as the model says.
+
+    Args:
+        model: Says how windows are pooled.
+        windows: ``(K, D)`` per window.
+        text: ``(P, D)``.
+
+    Returns:
+        ``(K, P)`` float64.
+    """
+    cosines = torch.stack([embedded @ text.T for embedded in windows]).double()
+    pooled = cosines.amax(dim=0) if model.audio_spec.pooling == "max" else cosines.mean(dim=0)
+    return pooled.cpu().numpy()
+
+
+def maps_of(
+    explainer: Explainer,
+    recording: Recording,
+    targets: Sequence[BoundTarget],
+    forwards: Forwards,
+    known: dict[tuple[object, ...], list[Relevance]] | None = None,
+) -> NDArray[Any]:
+    """Relevance of several targets on a recording's grid, ``(P, F, N)``; what it encodes is the explainer's own.
+
+    Args:
+        explainer: The explainer.
+        recording: The recording under one kind of mask.
+        targets: What is asked.
+        forwards: Counts.
+        known: Answers for the same sound, kept here for other kinds of masks where the explainer does not read them.
+    """
+    at = (explainer, *(target.target for target in targets))
+    answers = None if known is None else known.get(at)
+    if answers is None:
+        with forwards.on_behalf_of("explainer"):
+            answers = [explainer.relevance(clip, targets) for clip in recording.clips]
+        if known is not None and not explainer.card.reads_masking:
+            known[at] = answers
+    return recording.stitch([clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True)])
+
+
+def power_on_grid(recording: Recording) -> NDArray[Any]:
+    """Power of a whole recording on the grid of its masks, ``(F, N)``."""
+    with torch.no_grad():
+        power = recording.stft.power(recording.waveform)
+        if recording.masking.domain == "mel" and isinstance(recording.stft, FrontEnd):
+            power = recording.stft.mel(power)
+    return power.cpu().numpy()

@@ -1,0 +1,176 @@
+"""What a metric is, and what it reads: one row per clip (or per pair and prompt), whatever measured it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from numpy.typing import NDArray
+
+from zsxai.errors import InputError
+from zsxai.metrics.functional import Values
+
+Array = NDArray[Any]
+
+PROBABILITIES = {"p", "p_in", "p_out", "p_heard"}
+"""Fields of :class:`MaskedScores` that a lone explanation has where it explains a probability."""
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetCurve:
+    """Probabilities along a budget: the best cells kept, or removed.
+
+    Attributes:
+        budgets: ``(K,)`` rising, in (0, 1): part of the cells (or of the energy) that is kept or removed.
+        p_kept: ``(B, K)`` with only the best part.
+        p_removed: ``(B, K)`` with all but the best part.
+        p_nothing: ``(B,)`` with every cell masked: where insertion starts and deletion ends.
+    """
+
+    budgets: Array
+    p_kept: Array
+    p_removed: Array
+    p_nothing: Array
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedScores:
+    """A class, and what masks do to its probability. What was not measured is None.
+
+    Attributes:
+        p: ``(B,)`` probability of the explained class on the clip; None for a lone explanation of a cosine.
+        p_in: ``(B,)`` masked in.
+        p_out: ``(B,)`` masked out.
+        p_heard: ``(B,)`` on the rendered explanation, encoded again.
+        all_p: ``(B, C)`` of all classes on the clip.
+        all_p_in: ``(B, C)`` masked in.
+        target: ``(B,)`` index of the explained class in the C.
+        masks: B masks ``(F, N)`` in [0, 1]; recordings of unlike lengths have unlike N.
+        in_band: ``(F,)`` bool: rows that the model hears; all metrics of masks look at these alone.
+        kept_energy: ``(B,)``.
+        by_area: Curve over the part of the cells.
+        by_energy: Curve over the part of the energy.
+    """
+
+    p: Array | None = None
+    p_in: Array | None = None
+    p_out: Array | None = None
+    p_heard: Array | None = None
+    all_p: Array | None = None
+    all_p_in: Array | None = None
+    target: Array | None = None
+    masks: tuple[Array, ...] | None = None
+    in_band: Array | None = None
+    kept_energy: Array | None = None
+    by_area: BudgetCurve | None = None
+    by_energy: BudgetCurve | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureMaps:
+    """Maps of mixtures of two known sounds, one row per mixture and prompt, on STFT bins.
+
+    Attributes:
+        relevance: B maps ``(F, N)`` for the row's prompt, raw.
+        relevance_other: The same explainer's maps for the other prompt.
+        masks: B masks ``(F, N)`` in [0, 1] for the row's prompt.
+        masks_other: For the other prompt.
+        target: B powers ``(F, N)`` of the row's own sound.
+        other: Powers of the other sound.
+        mixture: Powers of the mixture.
+        cells: B bool ``(F, N)``: loud enough to count, and heard by the model.
+        estimate: B waveforms ``(T,)``: the explanation as sound; None where it was not rendered.
+        sound: B waveforms ``(T,)`` of the row's own sound, within the model's band.
+        heard: B waveforms ``(T,)`` of the mixture, within the model's band.
+    """
+
+    relevance: tuple[Array, ...]
+    relevance_other: tuple[Array, ...]
+    masks: tuple[Array, ...]
+    masks_other: tuple[Array, ...]
+    target: tuple[Array, ...]
+    other: tuple[Array, ...]
+    mixture: tuple[Array, ...]
+    cells: tuple[Array, ...]
+    estimate: tuple[Array, ...] | None = None
+    sound: tuple[Array, ...] | None = None
+    heard: tuple[Array, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PromptMaps:
+    """Masks of one clip for several prompts.
+
+    Attributes:
+        masks: B arrays ``(P, F, N)`` in [0, 1].
+        similarity: ``(B, P)`` cosine of clip and prompt.
+        kinds: ``(P,)`` of "right" (one, first), "wrong" and "paraphrase", alike for all clips.
+        in_band: ``(F,)`` bool.
+    """
+
+    masks: tuple[Array, ...]
+    similarity: Array
+    kinds: tuple[str, ...]
+    in_band: Array
+
+
+@dataclass(frozen=True, eq=False)
+class RandomisedMaps:
+    """Maps of a model and of the same model with weights drawn anew.
+
+    Attributes:
+        maps: B masks ``(F, N)`` of the model as it is.
+        randomised: B masks ``(F, N)`` of the randomised one.
+        in_band: ``(F,)`` bool.
+    """
+
+    maps: tuple[Array, ...]
+    randomised: tuple[Array, ...]
+    in_band: Array
+
+
+E = TypeVar("E", MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps)
+
+
+class Metric(ABC, Generic[E]):
+    """A figure and how to read it.
+
+    Attributes:
+        task: Which task measures what it reads: ``faithfulness`` (:class:`MaskedScores`), ``two-sounds``
+            (:class:`MixtureMaps`), ``prompts`` (:class:`PromptMaps`) or ``randomisation`` (:class:`RandomisedMaps`).
+        symbol: Column head.
+        better: Which way is better; ``neither`` for figures that only set others in context.
+        bounds: Range.
+        reference: Equation.
+        sensitive_to: What changes it besides the explanation.
+        gamed_by: What scores well without explaining anything.
+        needs: Fields of the evidence that it reads, all measured; :meth:`compute` gets them in this order.
+    """
+
+    task: ClassVar[Literal["faithfulness", "two-sounds", "prompts", "randomisation"]] = "faithfulness"
+    symbol: ClassVar[str]
+    better: ClassVar[Literal["higher", "lower", "neither"]]
+    bounds: ClassVar[tuple[float, float]]
+    reference: ClassVar[str]
+    sensitive_to: ClassVar[str] = ""
+    gamed_by: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+
+    def __call__(self, evidence: E) -> Values:
+        """One value per row, ``(B,)``; NaN where it cannot be computed.
+
+        Raises:
+            InputError: If the evidence lacks what the metric reads.
+        """
+        fields = {name: getattr(evidence, name) for name in self.needs}
+        missing = [name for name, value in fields.items() if value is None]
+        if missing:
+            of_cosine = getattr(evidence, "p", 0) is None and PROBABILITIES & set(missing)
+            remedy = ": explain with among=[...] to get probabilities" if of_cosine else ""
+            raise InputError(f"{type(self).__name__} needs {', '.join(missing)}, which was not measured{remedy}")
+        return self.compute(*fields.values())
+
+    @abstractmethod
+    def compute(self, *args: Any, **kwargs: Any) -> Values:
+        """The figure itself, from the fields in :attr:`needs`, one argument each."""
