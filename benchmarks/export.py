@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet", "tex", "md")
 _DIGITS = "%.10g"
-"""Enough for every figure, and short of the last bits, in which machines differ."""
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 _LATEX = {
     **{c: f"\\{c}" for c in "&%$#_{}"},
@@ -60,29 +59,65 @@ def export(result: Result, folder: str | Path, formats: Sequence[str] = FORMATS)
             raise InputError(f"no format {name!r}: one of {', '.join(FORMATS)}")
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    written = [out / "about.json"]
-    written[0].write_text(json.dumps(facts(result), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    found = full_table(result)
-    for name in formats:
-        path = out / f"table.{name}"
-        if name == "csv":
-            flat(found).to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
-        elif name == "parquet":
-            _parquet(flat(found), path, result)
-        else:
-            text = latex(result, found) if name == "tex" else markdown(result, found)
-            path.write_text(text, encoding="utf-8")
-        written.append(path)
-    if "csv" in formats:
-        path = out / "comparisons.csv"
-        result.comparisons().to_csv(path, index=False, float_format=_DIGITS, lineterminator="\n")
-        written.append(path)
-    if "parquet" in formats:
-        rows = result.rows()
-        rows["sources"] = rows["sources"].map(list)
-        _parquet(rows.drop(columns="measured"), out / "rows.parquet", result)
-        written.append(out / "rows.parquet")
-    return written
+    about = out / "about.json"
+    about.write_text(_about(result), encoding="utf-8")
+    files = [f"table.{name}" for name in formats]
+    files += ["comparisons.csv"] if "csv" in formats else []
+    files += ["rows.parquet"] if "parquet" in formats else []
+    return [about, *(write(result, out / name, name.partition(".")[0]) for name in files)]
+
+
+def write(result: Result, path: Path, what: str = "table") -> Path:
+    """Write one of the files of :func:`export`, in the format that its name ends in.
+
+    Args:
+        result: The run.
+        path: Ends in one of :data:`FORMATS`.
+        what: ``table``, ``rows`` or ``comparisons``; the latter two as CSV or Parquet.
+
+    Raises:
+        InputError: If there is no such format, or not of this.
+        MissingExtraError: If Parquet is wanted and pyarrow is not installed.
+    """
+    kind = path.suffix.removeprefix(".")
+    if kind not in (FORMATS if what == "table" else FORMATS[:2]):
+        raise InputError(
+            f"no format {kind!r} of the {what}: one of {', '.join(FORMATS)}, of all but the table csv or parquet"
+        )
+    if kind in {"tex", "md"}:
+        text = (latex if kind == "tex" else markdown)(result, full_table(result))
+        path.write_text(text, encoding="utf-8")
+        return path
+    made = {
+        "table": lambda: flat(full_table(result)),
+        "rows": lambda: _plain_rows(result),
+        "comparisons": result.comparisons,
+    }
+    if kind == "csv":
+        # Rows are read back bit for bit; means stop short of the last bits, in which machines differ.
+        digits = None if what == "rows" else _DIGITS
+        _as_json(made[what]()).to_csv(path, index=False, float_format=digits, lineterminator="\n")
+    else:
+        _parquet(made[what](), path, result)
+    return path
+
+
+def _about(result: Result) -> str:
+    return json.dumps(facts(result), indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain_rows(result: Result) -> DataFrame:
+    rows = result.rows().drop(columns="measured")
+    rows["sources"] = rows["sources"].map(list)
+    return rows
+
+
+def _as_json(frame: DataFrame) -> DataFrame:
+    """Lists as JSON, for a file that knows text only."""
+    for name in frame.select_dtypes("object").columns:
+        if frame[name].map(lambda v: isinstance(v, list)).any():
+            frame = frame.assign(**{name: frame[name].map(lambda v: json.dumps(v) if isinstance(v, list) else v)})
+    return frame
 
 
 def full_table(result: Result) -> DataFrame:

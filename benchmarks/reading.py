@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.statistics import Better
+
+if TYPE_CHECKING:
+    from zsxai.metrics import Metric
 
 WINS = "-wins:"
 CONTROLS_OF_A_MASK = ("foil", "rolled")
@@ -78,7 +82,7 @@ def reading(task: str, name: str) -> Reading:
         bounds=found.bounds,
         meaning=meaning,
         gamed_by=found.gamed_by,
-        sensitive_to=getattr(found, "sensitive_to", ""),
+        sensitive_to=found.sensitive_to,
         reference=found.reference,
     )
 
@@ -89,7 +93,7 @@ def names_of(task: str) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def _known(task: str) -> dict[str, type]:
+def _known(task: str) -> dict[str, Metric[Any]]:
     from zsxai.metrics import metrics_of
 
-    return {name: m if isinstance(m, type) else type(m) for name, m in metrics_of(task).items()}
+    return metrics_of(task)

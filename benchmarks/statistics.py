@@ -38,7 +38,7 @@ class Resampling:
 
     A row of one recording counts as often as its recording was drawn (the cluster bootstrap); a mixture of two counts
     the product of both (the pigeonhole bootstrap: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1,
-    2007). That errs on the side of wide intervals: by up to the square root of 3 where no two mixtures share a recording.
+    2007). That errs on the side of wide intervals: by up to the square root of 3 where no mixtures share a recording.
 
     Args:
         sources: ``(B,)`` recordings of every row: one id, or a tuple of ids.
@@ -187,7 +187,8 @@ def ahead(own: ArrayLike, other: ArrayLike, better: Better) -> NDArray[Any]:
     """1 where the own value is the better one, .5 where both are equal, 0 else; NaN where either is invalid."""
     difference = np.asarray(own, dtype=np.float64) - np.asarray(other, dtype=np.float64)
     sign = {"higher": 1.0, "lower": -1.0, "neither": np.nan}[better]
-    return 0.5 + 0.5 * sign * np.sign(difference)
+    found: NDArray[Any] = 0.5 + 0.5 * sign * np.sign(difference)
+    return found
 
 
 def ranks(means: ArrayLike, better: Better) -> NDArray[Any]:
@@ -237,8 +238,8 @@ def compare(
 
     Rows of one recording each: Wilcoxon's signed-rank test on recordings' mean differences; where all values are 0 or
     1 (or 100), McNemar's exact test, a recording of several clips counting once, by the sign of its sum. Mixtures of
-    two recordings share recordings with one another: mean difference over its pigeonhole standard error, against Student's
-    t with as many degrees of freedom as there are disjoint pairs of recordings, less one.
+    two recordings share recordings with one another: mean difference over its pigeonhole standard error, against
+    Student's t with as many degrees of freedom as there are disjoint pairs of recordings, less one.
 
     Args:
         first: ``(B,)``.

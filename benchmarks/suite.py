@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -268,6 +269,7 @@ class Suite(Record):
             for c in task.contaminations:
                 if (c.kind == "speech") != (c.data is not None):
                     raise ValueError("speech, and only speech, names its data: {kind = 'speech', data = 'ljspeech'}")
+        _nothing_twice(self.tasks)
         if self.headline.task not in {t.kind for t in self.tasks}:
             raise ValueError(f"the headline is of a task {self.headline.task!r} that the suite does not run")
         if self.name.startswith("paper-"):
@@ -299,6 +301,16 @@ class Suite(Record):
         return tuple(
             e for e in self.all_explainers if not task.explainers or e.title in task.explainers or e.name in CONTROLS
         )
+
+
+def _nothing_twice(tasks: Sequence[Task]) -> None:
+    """Two tasks of one kind may not ask for the same rows: a table would hold them twice."""
+    asked: set[tuple[object, ...]] = set()
+    for task in tasks:
+        for at in product([task.kind], task.data, task.contaminations, task.domains, task.scales):
+            if at in asked:
+                raise ValueError(f"two tasks {task.kind!r} ask for {at[1]}, {at[2].label}, {at[3]}, {at[4]}: join them")
+            asked.add(at)
 
 
 def _no_twins(kind: str, names: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ class Sample:
             return np.full(len(group), np.nan)
         own = group[name].to_numpy(dtype=np.float64)
         if not control:
-            return own
+            return np.asarray(own)
         other = self._other(group, control).set_index("unit")[name].reindex(group["unit"]).to_numpy(dtype=np.float64)
         return ahead(own, other, reading(self.task, name).better)
 

@@ -13,7 +13,7 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
 
     Args:
         folder: Of ``zsxai bench run``; finished or not.
-        audio: Put players of the examples into the page. Leave them out of a page that is published where the recordings
+        audio: Put players of the examples into the page. Leave them out where the page is published and the recordings
             may not be.
 
     Returns:

@@ -52,7 +52,7 @@ def sections(result: Result) -> list[Html]:
 def _section(result: Result, task: str) -> Html:
     blocks = blocks_of(result, task)
     first = result.suite.seeds[0]
-    parts = []
+    parts: list[Html] = []
     drawn = 0
     for block in blocks:
         main = block.at["seed"] == first
@@ -133,7 +133,9 @@ def _by_level(block: Block, metric: str, about: str) -> Html:
     ]
     known = reading(block.task, metric)
     caption = f"{known.symbol}{known.arrow}: {known.meaning} {about}"
-    return figures(untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in levels)], rows, caption)
+    return figures(
+        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in levels)], rows, caption
+    )
 
 
 def _resolution(block: Block) -> Html:

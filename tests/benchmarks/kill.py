@@ -113,23 +113,24 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 def kill_drivers(arguments: argparse.Namespace, out: Path, begin: float, whole: float, chance: random.Random) -> None:
     """Each run is killed as it starts, or once it has done some part of what is left, so that none gets to the end."""
     total = cells(out.with_name("whole"))
-    for left in range(arguments.times, 0, -1):
+    killed = 0
+    while killed < arguments.times:
         before = cells(out)
-        target = before + int(chance.uniform(-0.5, 1.5) * (total - before) / (left + 1))
+        target = before + int(chance.uniform(-0.5, 1.5) * (total - before) / (arguments.times - killed + 1))
         process = start(arguments, out)
         since = time.monotonic()
         while target > cells(out) and process.poll() is None:
-            time.sleep(0.05)
+            time.sleep(0.02)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(0, begin if target <= before else 4 * (whole - begin) / total))
+            process.wait(chance.uniform(0, begin if target <= before else (whole - begin) / total))
         if process.poll() is not None:
             finish(process)
-            say(f"run {arguments.times - left + 1} had ended")
+            say("  a run came to its end before it was killed, and does not count")
             continue
         process.kill()
         process.communicate()
-        spent = time.monotonic() - since
-        say(f"run {arguments.times - left + 1}: killed after {spent:.2f} s, {cells(out)} of {total} cells kept")
+        killed += 1
+        say(f"kill {killed}: after {time.monotonic() - since:.2f} s, {cells(out)} of {total} cells kept")
     finish(start(arguments, out))
 
 

@@ -1,15 +1,15 @@
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.benchmarks.frames import Cell, Shelf, realistic, record, result, row, suite
+import soundfile
 
+from tests.benchmarks.frames import Cell, Shelf, realistic, record, result, row, suite
 from zsxai.benchmarks.folder import write_record
 from zsxai.benchmarks.plan import Cell as PlannedCell
-from zsxai.benchmarks.plan import Settings, Unit
+from zsxai.benchmarks.plan import Library, Settings, Unit
 from zsxai.benchmarks.report import write_report
 from zsxai.benchmarks.report.examples import choose
 from zsxai.benchmarks.report.page import page
@@ -18,7 +18,7 @@ from zsxai.benchmarks.store import Store
 from zsxai.benchmarks.tasks.base import Failure, Place
 from zsxai.benchmarks.worker import Measured
 
-EVIL = "</details><script>alert(1)</script>\" onload=\"x\" \N{RIGHT-TO-LEFT OVERRIDE}$x_1$"
+EVIL = '</details><script>alert(1)</script>" onload="x" \N{RIGHT-TO-LEFT OVERRIDE}$x_1$'
 
 
 class Tags(HTMLParser):
@@ -52,8 +52,8 @@ class Tags(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def whole() -> Iterator[Result]:
-    yield realistic(8, draws=100)
+def whole() -> Result:
+    return realistic(8, draws=100)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,10 @@ def test_pictures_have_words(text: str) -> None:
 def test_headline_comes_first_with_rank_interval_and_controls(text: str) -> None:
     tags = Tags(text)
     words = tags.words
-    at = [words.index(s) for s in ("Before you trust", "The headline: FF over foil", "best mean of the explainers", "Strata")]
+    at = [
+        words.index(s)
+        for s in ("Before you trust", "The headline: FF over foil", "best mean of the explainers", "Strata")
+    ]
     assert at == sorted(at)
     assert re.search(r"rank [\d.]+ \(95 %: [\d.]+ to [\d.]+\) of 11", words)
     assert re.search(r"The best blind control, \w+ , has 0\.50 \[0\.50, 0\.50\]", words)
@@ -142,7 +145,12 @@ def test_labels_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("task", ["faithfulness", "two-sounds", "prompts", "randomisation"])
 def test_a_single_explainer_without_controls(task: str) -> None:
-    metric = {"faithfulness": "faithfulness", "two-sounds": "auc", "prompts": "prompt-contrast", "randomisation": "ssim"}[task]
+    metric = {
+        "faithfulness": "faithfulness",
+        "two-sounds": "auc",
+        "prompts": "prompt-contrast",
+        "randomisation": "ssim",
+    }[task]
     rows = [row(f"clip-{i}", {metric: i / 5}) for i in range(5)]
     made = Result(
         suite(["gradcam"], tasks=[{"kind": task, "data": ["esc50"]}], headline={"task": task, "metric": metric}),
@@ -205,8 +213,6 @@ def test_report_of_a_folder_explains_its_examples_again(tmp_path: Path) -> None:
     data = tmp_path / "sounds"
     for label in ("dog", "rain"):
         (data / label).mkdir(parents=True)
-        import soundfile
-
         for i in range(2):
             soundfile.write(data / label / f"{label}{i}.wav", 0.1 * rng.standard_normal(16000), 16000)
     chosen = suite(
@@ -216,10 +222,11 @@ def test_report_of_a_folder_explains_its_examples_again(tmp_path: Path) -> None:
         headline={"task": "faithfulness", "metric": "faithfulness"},
     )
     settings = Settings(roots={"folder": str(data)})
-    from zsxai.benchmarks.plan import Library
-
     items = Library(chosen, settings).items(0, "folder", 0, 0)
-    rows = [row(item.name, {"faithfulness": i / 4, "similarity": 7.0}, prompt=item.label, calibration="relu-max") for i, item in enumerate(items)]
+    rows = [
+        row(item.name, {"faithfulness": i / 4, "similarity": 7.0}, prompt=item.label, calibration="relu-max")
+        for i, item in enumerate(items)
+    ]
     cell = PlannedCell(Unit(0, "tiny", "folder", 0, 0, 0, 4), Place("gradcam", "stft", "log"), "key", {"items": []})
     write_record(tmp_path / "run", chosen, settings, [cell])
     with Store(tmp_path / "run", write=True) as store:

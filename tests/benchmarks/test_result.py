@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyarrow import parquet
-from tests.benchmarks.frames import VERSIONS, Cell, Shelf, realistic, record, result, row, suite
 
-from zsxai.benchmarks.export import export, written
+from tests.benchmarks.frames import VERSIONS, Cell, Shelf, realistic, record, result, row, suite
+from zsxai.benchmarks.export import export, write, written
 from zsxai.benchmarks.facts import caption, facts
 from zsxai.benchmarks.folder import write_record
 from zsxai.benchmarks.frame import Record, frame
@@ -24,7 +24,10 @@ from zsxai.errors import InputError
 
 
 def ff(values: Sequence[float], variant: str = "own") -> list[Row]:
-    return [row(f"clip-{i}", {"faithfulness": v}, variant=variant, strata={"correct": i % 2 == 0}) for i, v in enumerate(values)]
+    return [
+        row(f"clip-{i}", {"faithfulness": v}, variant=variant, strata={"correct": i % 2 == 0})
+        for i, v in enumerate(values)
+    ]
 
 
 def found(made: Result, explainer: str, figure: str, **options: object) -> Interval:
@@ -91,7 +94,10 @@ def test_a_run_of_failures_alone_has_tables() -> None:
 
 
 def test_a_figure_that_a_variant_lacks_is_not_invalid() -> None:
-    own = [row("a", {"faithfulness": 0.1, "heard-probability": 0.3}), row("b", {"faithfulness": 0.2, "heard-probability": 0.1})]
+    own = [
+        row("a", {"faithfulness": 0.1, "heard-probability": 0.3}),
+        row("b", {"faithfulness": 0.2, "heard-probability": 0.1}),
+    ]
     foil = [row(name, {"faithfulness": 0.1}, variant="foil") for name in "ab"]
     made = result({"gradcam": own + foil})
     assert found(made, "gradcam", "heard-probability").n == 2
@@ -100,7 +106,11 @@ def test_a_figure_that_a_variant_lacks_is_not_invalid() -> None:
 
 
 def test_macro_and_strata() -> None:
-    rows = [row("a", {"faithfulness": 1.0}), row("b", {"faithfulness": 1.0}), row("c", {"faithfulness": 0.0}, label="cat")]
+    rows = [
+        row("a", {"faithfulness": 1.0}),
+        row("b", {"faithfulness": 1.0}),
+        row("c", {"faithfulness": 0.0}, label="cat"),
+    ]
     made = result({"gradcam": rows})
     assert found(made, "gradcam", "faithfulness", macro=True).mean == 0.5
     assert found(made, "gradcam", "faithfulness").mean == pytest.approx(2 / 3)
@@ -111,7 +121,12 @@ def test_macro_and_strata() -> None:
 
 def test_mixtures_pair_by_prompt() -> None:
     rows = [
-        row(f"pair-{i}", {"auc": 0.5 + (0.1 * i if prompt == "dog" else -0.1 * i)}, prompt=prompt, sources=(f"a{i}", f"b{i}"))
+        row(
+            f"pair-{i}",
+            {"auc": 0.5 + (0.1 * i if prompt == "dog" else -0.1 * i)},
+            prompt=prompt,
+            sources=(f"a{i}", f"b{i}"),
+        )
         for i in range(4)
         for prompt in ("dog", "cat")
     ]
@@ -150,7 +165,9 @@ def test_ranks_carry_their_uncertainty() -> None:
 
 def test_seeds_stay_apart() -> None:
     records = [record("a", "random", seed=0), record("b", "random", seed=1)]
-    made = Result(suite(seeds=[0, 1]), {"roots": {}}, records, Shelf([Cell("a", ff([0.1] * 3)), Cell("b", ff([0.9] * 3))]))
+    made = Result(
+        suite(seeds=[0, 1]), {"roots": {}}, records, Shelf([Cell("a", ff([0.1] * 3)), Cell("b", ff([0.9] * 3))])
+    )
     table = made.table(metrics=["faithfulness"])
     assert table.index.get_level_values("seed").tolist() == [0, 1]
     assert table["faithfulness", "mean"].tolist() == pytest.approx([0.1, 0.9])
@@ -158,7 +175,9 @@ def test_seeds_stay_apart() -> None:
 
 def test_holm_runs_over_the_family() -> None:
     rng = np.random.default_rng(0)
-    rows = {name: ff(rng.normal(mean, 0.3, 20)) for name, mean in (("gradcam", 0.3), ("occlusion", 0.2), ("constant", 0.0))}
+    rows = {
+        name: ff(rng.normal(mean, 0.3, 20)) for name, mean in (("gradcam", 0.3), ("occlusion", 0.2), ("constant", 0.0))
+    }
     made = result(rows, comparisons={"metrics": ["faithfulness"]})
     family = made.comparisons()
     assert family[["first", "second"]].to_numpy().tolist() == [
@@ -206,7 +225,10 @@ def test_timings_are_apart() -> None:
 
 
 def test_frame_types() -> None:
-    rows = [row("a", {"faithfulness": 0.5, "snr_met": None, "area:kept": [0.1, 0.2]}, strata={"correct": True}), row("b", {})]
+    rows = [
+        row("a", {"faithfulness": 0.5, "snr_met": None, "area:kept": [0.1, 0.2]}, strata={"correct": True}),
+        row("b", {}),
+    ]
     made = frame([record("k"), record("k"), record("absent")], [Cell("k", rows)])
     assert made["item"].tolist() == ["a", "b"]
     assert made["faithfulness"].dtype == made["snr_met"].dtype == np.float64
@@ -245,7 +267,15 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
 def test_exports_say_what_they_stand_on(tmp_path: Path) -> None:
     made = result({"grad_cam & co": ff([0.1, 0.2, float("nan")]), "constant": ff([0.3] * 3)})
     files = {path.name: path for path in export(made, tmp_path)}
-    assert set(files) == {"about.json", "table.csv", "table.parquet", "table.tex", "table.md", "comparisons.csv", "rows.parquet"}
+    assert set(files) == {
+        "about.json",
+        "table.csv",
+        "table.parquet",
+        "table.tex",
+        "table.md",
+        "comparisons.csv",
+        "rows.parquet",
+    }
     about = json.loads(files["about.json"].read_text())
     assert about == json.loads(json.dumps(facts(made)))
     assert about["data"] == {"esc50": {"reader": "esc50", "options": {"folds": [4]}}}
@@ -261,10 +291,30 @@ def test_exports_say_what_they_stand_on(tmp_path: Path) -> None:
     assert r"grad\_cam \& co" in tex
     assert r"FF $\uparrow$" in tex
     for text in (tex, files["table.md"].read_text()):
-        for wanted in ("1 invalid", "unit-max", "3 items from 3 recordings", "bootstrap over recordings", "torch 2.4.0", "seed"):
+        for wanted in (
+            "1 invalid",
+            "unit-max",
+            "3 items from 3 recordings",
+            "bootstrap over recordings",
+            "torch 2.4.0",
+            "seed",
+        ):
             assert wanted in text
     with pytest.raises(InputError, match="no format 'xlsx'"):
         export(made, tmp_path, ["xlsx"])
+    with pytest.raises(InputError, match="no format 'md' of the rows"):
+        write(made, tmp_path / "rows.md", "rows")
+
+
+def test_rows_go_through_csv_bit_for_bit(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random(5).tolist()
+    made = result(
+        {"gradcam": [row(f"clip-{i}", {"faithfulness": v, "area:kept": [v, v / 3]}) for i, v in enumerate(values)]}
+    )
+    back = pd.read_csv(write(made, tmp_path / "rows.csv", "rows"), float_precision="round_trip")
+    assert back["faithfulness"].tolist() == values
+    assert [json.loads(v)[1] for v in back["area:kept"]] == [v / 3 for v in values]
+    assert json.loads(back["sources"][0]) == ["clip-0"]
 
 
 def test_a_caption_names_models_and_what_is_missing() -> None:
@@ -277,7 +327,7 @@ def test_a_caption_names_models_and_what_is_missing() -> None:
 def test_a_store_in_another_order_exports_the_same_bytes(tmp_path: Path) -> None:
     whole = realistic(6, draws=100)
     shuffled = list(whole.store.cells.values())  # type: ignore[attr-defined]
-    random.Random(0).shuffle(shuffled)  # noqa: S311
+    random.Random(0).shuffle(shuffled)
     again = Result(whole.suite, whole.settings, whole.records, Shelf(shuffled))
     first, second = (export(r, tmp_path / name) for r, name in ((whole, "a"), (again, "b")))
     assert [p.name for p in first] == [p.name for p in second]
@@ -300,5 +350,3 @@ def test_every_plot_draws() -> None:
         assert shown
         assert all(axes.lines for axes in shown)
     assert len(made.plot("intervals", metrics=["faithfulness"], domain="mel").axes) == 1
-
-

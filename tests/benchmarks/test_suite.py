@@ -58,6 +58,10 @@ def test_blind_controls_are_always_among_the_rows() -> None:
         ({"headline": {"task": "prompts", "metric": "x"}}, "a task 'prompts' that the suite does not run"),
         ({"name": "My suite"}, "name"),
         ({"seeds": []}, "seeds"),
+        (
+            {"tasks": [{"kind": "faithfulness", "data": ["esc50"], "budgets": b} for b in ([], [0.25])]},
+            "two tasks 'faithfulness' ask for esc50, clean, stft, log: join them",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(changes: dict[str, Any], complaint: str) -> None:
