@@ -12,8 +12,6 @@ import typer
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from zsxai.benchmarks.runner import Prepared
 
 app = typer.Typer(
@@ -53,6 +51,10 @@ def run(
         list[str] | None,
         typer.Option("--model", metavar="M", help="A model in place of the suite's; may be repeated."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="NAME", help="Leave out what needs this data set; may be repeated."),
+    ] = None,
     device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
     address: Annotated[
         str | None, typer.Option("--address", metavar="A", help="Of a Ray cluster; a local one is started without it.")
@@ -63,7 +65,7 @@ def run(
     try:
         from zsxai.benchmarks.runner import carry_out, check_engine, choose, prepare
 
-        chosen = choose(suite, model or None)
+        chosen = choose(suite, model or None, without or ())
         check_engine(chosen, engine, workers, address)
         prepared = prepare(chosen, out, data=roots(data or []), limit=limit, device=device)
         if not as_json:
@@ -80,14 +82,29 @@ def run(
 
 
 @app.command()
-def report(folder: Folder) -> None:
+def report(
+    folder: Folder,
+    audio: Annotated[
+        bool, typer.Option("--audio/--no-audio", help="Best and worst clips to listen to; they hold the data's sound.")
+    ] = True,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="FILE", help="Append date, commit, facts and the headline here, a JSON line."),
+    ] = None,
+) -> None:
     """Write the page of a run: tables, plots, clips to listen to."""
     from zsxai.benchmarks.extras import need
 
     need("bench", "pandas", "scipy")
     from zsxai.benchmarks.report import write_report
 
-    typer.echo(f"{write_report(folder)} shows the run.")
+    typer.echo(f"{write_report(folder, audio=audio)} shows the run.")
+    if log is not None:
+        from zsxai.benchmarks.export import log_line
+        from zsxai.benchmarks.result import Result
+
+        with log.open("a", encoding="utf-8") as file:
+            file.write(log_line(Result.load(folder)))
 
 
 @app.command("list")
@@ -116,7 +133,7 @@ def export(
     from zsxai.benchmarks.extras import need
 
     need("bench", "pandas", "scipy")
-    from zsxai.benchmarks.export import FORMATS
+    from zsxai.benchmarks.export import FORMATS, about, write
     from zsxai.benchmarks.result import Result
 
     suffix = to.suffix.removeprefix(".")
@@ -127,11 +144,16 @@ def export(
     if not to.parent.is_dir() or to.is_dir():
         raise InputError(f"cannot write {to}: " + ("that is a folder" if to.is_dir() else f"no folder {to.parent}"))
     result = Result.load(folder)
-    if rows and suffix == "csv":
-        _whole(to, _as_csv(result.rows()))
-    else:
-        _exported(result, suffix, to, "rows" if rows else "table")
+    draft = to.with_name(f".{to.name}.part{to.suffix}")
+    try:
+        write(result, draft, "rows" if rows else "table").replace(to)
+    finally:
+        draft.unlink(missing_ok=True)
     typer.echo(str(to))
+    if suffix == "csv":  # The other formats carry within what they stand on.
+        beside = to.with_suffix(".about.json")
+        beside.write_text(about(result), encoding="utf-8")
+        typer.echo(str(beside))
 
 
 def roots(pairs: Sequence[str]) -> dict[str, str]:
@@ -203,34 +225,6 @@ def _interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
     notes = getattr(interrupt, "__notes__", ["nothing was measured yet"])
     typer.echo(f"zsxai: interrupted; {notes[0]}", err=True)
     raise SystemExit(INTERRUPTED)
-
-
-def _exported(result: Any, suffix: str, to: Path, name: str) -> None:
-    from tempfile import TemporaryDirectory
-
-    from zsxai.benchmarks.export import export as write
-
-    with TemporaryDirectory() as folder:
-        write(result, folder, [suffix])
-        _whole(to, (Path(folder) / f"{name}.{suffix}").read_bytes())
-
-
-def _as_csv(rows: DataFrame) -> bytes:
-    """Numbers so that they are read back bit for bit, curves and sources as JSON, NaN as nothing."""
-    rows = rows.drop(columns="measured")
-    for column in rows.columns:
-        if rows[column].map(lambda value: isinstance(value, (list, tuple))).any():
-            rows[column] = rows[column].map(lambda v: json.dumps(list(v)) if isinstance(v, (list, tuple)) else v)
-    return bytes(rows.to_csv(index=False, lineterminator="\n").encode())
-
-
-def _whole(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _print_json(data: dict[str, Any]) -> None:

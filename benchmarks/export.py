@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from zsxai.benchmarks.frame import INDEX, pandas
 from zsxai.benchmarks.reading import CONTROLS_OF_A_MASK, reading
 from zsxai.benchmarks.statistics import Interval
 from zsxai.errors import InputError, MissingExtraError
+from zsxai.versions import commit
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -59,12 +61,12 @@ def export(result: Result, folder: str | Path, formats: Sequence[str] = FORMATS)
             raise InputError(f"no format {name!r}: one of {', '.join(FORMATS)}")
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    about = out / "about.json"
-    about.write_text(_about(result), encoding="utf-8")
+    facts_file = out / "about.json"
+    facts_file.write_text(about(result), encoding="utf-8")
     files = [f"table.{name}" for name in formats]
     files += ["comparisons.csv"] if "csv" in formats else []
     files += ["rows.parquet"] if "parquet" in formats else []
-    return [about, *(write(result, out / name, name.partition(".")[0]) for name in files)]
+    return [facts_file, *(write(result, out / name, name.partition(".")[0]) for name in files)]
 
 
 def write(result: Result, path: Path, what: str = "table") -> Path:
@@ -102,8 +104,17 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
     return path
 
 
-def _about(result: Result) -> str:
+def about(result: Result) -> str:
+    """What every table of a run says of itself, as JSON."""
     return json.dumps(facts(result), indent=2, ensure_ascii=False) + "\n"
+
+
+def log_line(result: Result) -> str:
+    """A reading of a run for a log: date, commit, what it stands on, and the headline with its intervals."""
+    found = result.headline().reset_index()
+    settings = [{k: getattr(v, "item", lambda v=v: v)() for k, v in line.items()} for line in found.to_dict("records")]
+    line = {"date": date.today().isoformat(), "commit": commit(), **facts(result), "figures": settings}
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def _plain_rows(result: Result) -> DataFrame:
@@ -144,8 +155,8 @@ def _parquet(frame: DataFrame, path: Path, result: Result) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError('Parquet needs pyarrow: pip install "zsxai[bench]"') from error
     made = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    about = json.dumps(facts(result), ensure_ascii=False).encode()
-    parquet.write_table(made.replace_schema_metadata({**(made.schema.metadata or {}), b"zsxai": about}), path)
+    said = json.dumps(facts(result), ensure_ascii=False).encode()
+    parquet.write_table(made.replace_schema_metadata({**(made.schema.metadata or {}), b"zsxai": said}), path)
 
 
 def written(found: Interval, digits: int = 2) -> str:

@@ -97,7 +97,9 @@ class Library:
             spec = self.suite.data[key]
             root = self.settings.roots.get(key, spec.root)
             if root is None and _reads_files(spec.reader):
-                raise InputError(f"the data set {key!r} of the suite needs a folder: --data {key}=DIR")
+                raise InputError(
+                    f"the data set {key!r} of the suite needs a folder: --data {key}=DIR, or --without {key}"
+                )
             self._datasets[key] = load_dataset(spec.reader, root, **spec.options)
         return self._datasets[key]
 

@@ -53,6 +53,7 @@ def run(
     *,
     data: Mapping[str, str | Path] | None = None,
     models: Sequence[str] | None = None,
+    without: Sequence[str] = (),
     limit: int | None = None,
     engine: str = "local",
     workers: int | None = None,
@@ -70,6 +71,7 @@ def run(
         out: Folder of the results; made where there is none. It may hold a run of a suite of the same name.
         data: Folders by data set.
         models: Names of models in place of the suite's.
+        without: Data sets that you do not have: what needs them is left out, and the folder's record says so.
         limit: Items per data set and setting; all where None.
         engine: ``local``, or ``ray`` (extra ``[scale]``).
         workers: Processes. Where None: one on a GPU; else as many as cores, memory (2 GiB each) and work allow; one, in
@@ -83,16 +85,23 @@ def run(
         MissingExtraError: If a package is not installed.
         KeyboardInterrupt: Ctrl-C, with a note on how much is stored.
     """
-    chosen = choose(suite, models)
+    chosen = choose(suite, models, without)
     check_engine(chosen, engine, workers, address)
     prepared = prepare(chosen, out, data=data, limit=limit, device=device)
     carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
     return Result(prepared.suite, prepared.settings, prepared.cells, prepared.store)
 
 
-def choose(suite: str | Path | Mapping[str, Any] | Suite, models: Sequence[str] | None = None) -> Suite:
-    """The suite, with other models where they are given; one that it names keeps the options that it has there."""
+def choose(
+    suite: str | Path | Mapping[str, Any] | Suite, models: Sequence[str] | None = None, without: Sequence[str] = ()
+) -> Suite:
+    """The suite, less what needs some data sets, with other models where they are given.
+
+    A model that the suite names keeps the options that it has there.
+    """
     chosen = load_suite(suite)
+    for key in without:
+        chosen = chosen.without(key)
     if models is None:
         return chosen
     known = {model.title: model for model in chosen.models}

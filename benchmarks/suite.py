@@ -296,6 +296,24 @@ class Suite(Record):
         named |= {e.title for e in self.explainers}
         return (*self.explainers, *(Named(name=c) for c in CONTROLS if c not in named))
 
+    def without(self, key: str) -> Suite:
+        """The suite less what needs a data set: contaminations with its clips, and tasks on them where others are left.
+
+        Raises:
+            InputError: If there is no such data set, or nothing is left without it.
+        """
+        if key not in self.data:
+            raise InputError(f"the suite {self.name!r} has no data set {key!r}: it has {', '.join(self.data)}")
+        values = self.model_dump()
+        del values["data"][key]
+        for task in values["tasks"]:
+            task["data"] = [d for d in task["data"] if d != key]
+            task["contaminations"] = [c for c in task["contaminations"] if c["data"] != key]
+        values["tasks"] = [t for t in values["tasks"] if t["data"] and t["contaminations"]]
+        if not values["tasks"]:
+            raise InputError(f"nothing of the suite {self.name!r} is left without the data set {key!r}")
+        return load_suite(values)
+
     def explainers_of(self, task: Task) -> tuple[Named, ...]:
         """Those that run in a task."""
         return tuple(

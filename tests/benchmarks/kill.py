@@ -119,10 +119,15 @@ def kill_drivers(arguments: argparse.Namespace, out: Path, begin: float, whole: 
         target = before + int(chance.uniform(-0.5, 1.5) * (total - before) / (arguments.times - killed + 1))
         process = start(arguments, out)
         since = time.monotonic()
-        while target > cells(out) and process.poll() is None:
-            time.sleep(0.02)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(0, begin if target <= before else (whole - begin) / total))
+        if target <= before:  # in its first steps, at the latest when something new is kept
+            moment = since + chance.uniform(0, begin)
+            while time.monotonic() < moment and cells(out) == before and process.poll() is None:
+                time.sleep(0.02)
+        else:
+            while cells(out) < target and process.poll() is None:
+                time.sleep(0.02)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(0, (whole - begin) / total))
         if process.poll() is not None:
             finish(process)
             say("  a run came to its end before it was killed, and does not count")

@@ -153,8 +153,9 @@ def test_bad_input_is_one_line(suite: Path, out: Path, tmp_path: Path, capsys: p
 
 def test_export(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("t.csv", "t.parquet", "t.tex", "t.md"):
-        assert said(capsys, "export", str(out), "--to", str(tmp_path / name)) == f"{tmp_path / name}\n"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv", "t.md", "t.parquet", "t.tex"]
+        assert said(capsys, "export", str(out), "--to", str(tmp_path / name)).splitlines()[0] == str(tmp_path / name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.about.json", "t.csv", "t.md", "t.parquet", "t.tex"]
+    assert json.loads((tmp_path / "t.about.json").read_text(encoding="utf-8"))["suite"] == "toy"
     with (tmp_path / "t.csv").open(encoding="utf-8") as file:
         assert {line["explainer"] for line in csv.DictReader(file)} == {"constant", "random", "loudness", "energy"}
     assert "tabular" in (tmp_path / "t.tex").read_text(encoding="utf-8")

@@ -163,7 +163,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert "no data set 'esc50'" in refused(out, data={"esc50": "x"})
     assert "unknown model" in refused(out, models=["nonesuch"])
     real = {**SUITE, "data": {"sounds": {"reader": "esc50"}}}
-    assert refused(out, real) == "the data set 'sounds' of the suite needs a folder: --data sounds=DIR"
+    assert (
+        refused(out, real)
+        == "the data set 'sounds' of the suite needs a folder: --data sounds=DIR, or --without sounds"
+    )
     assert "no such folder" in refused(out, real, data={"sounds": tmp_path / "absent"})
     assert "no suite" in refused(out, "nonesuch")
 

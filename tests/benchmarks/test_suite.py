@@ -95,3 +95,15 @@ def test_files_and_what_is_none(tmp_path: Path) -> None:
     file.write_text("name = ", encoding="utf-8")
     with pytest.raises(InputError, match="is no TOML"):
         load_suite(file)
+
+
+def test_without_a_data_set_that_one_does_not_have() -> None:
+    whole = load_suite("paper-esc50")
+    less = whole.without("ljspeech")
+    assert [c.kind for c in less.tasks[0].contaminations] == ["clean", "same-set", "white-noise"]
+    assert list(less.data) == ["esc50"]
+    assert less.name == whole.name, "what is left keeps the protocol"
+    with pytest.raises(InputError, match="nothing of the suite 'paper-esc50' is left"):
+        whole.without("esc50")
+    with pytest.raises(InputError, match="has no data set 'fsd50k': it has esc50, ljspeech"):
+        whole.without("fsd50k")

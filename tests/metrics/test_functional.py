@@ -16,6 +16,7 @@ def test_probabilities_are_one_softmax_with_the_stated_scale():
     ("function", "p", "other", "expected"),
     [
         (f.average_increase, [0.5, 0.5, 0.5], [0.6, 0.5, 0.4], [100, 0, 0]),
+        (f.average_increase, [0.5, 0.02], [0.5 + 1e-7, 0.0201], [0, 100]),
         (f.average_drop, [0.6, 0.5, 0.2], [0.3, 0.5, 0.9], [50, 0, 0]),
         (f.average_gain, [0.6, 0.5, 0.2], [0.8, 0.5, 0.1], [50, 0, 0]),
         (f.faithfulness, [0.6, 0.2], [0.1, 0.5], [0.5, -0.3]),

@@ -15,7 +15,7 @@ class AverageIncrease(Metric[MaskedScores]):
     """Percentage of clips whose probability rises when only the explanation is kept."""
 
     symbol, better, bounds = "AI", "higher", (0.0, 100.0)
-    reference = "arXiv 2405.17615, eq. 11"
+    reference = "arXiv 2405.17615, eq. 11; a rise by less than 1e-4 of p is rounding and does not count"
     sensitive_to = "the scale and the calibration of the mask; a rise of any size counts as a large one"
     gamed_by = "a constant mask on the gain scale: CLAP hardly notices a change of volume"
     needs = ("p", "p_in")
