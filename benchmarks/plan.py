@@ -271,7 +271,7 @@ def own_code() -> str:
     tasks = Path(inspect.getsourcefile(Library) or "").parent
     files = [p for p in sorted(core.rglob("*.py")) if not set(NUMBERLESS) & set(p.relative_to(core).parts)]
     files += sorted((tasks / "tasks").rglob("*.py"))
-    files += [tasks / name for name in ("budgets.py", "cascade.py", "contamination.py")]
+    files += [tasks / name for name in ("budgets.py", "cascade.py", "contamination.py", "worker.py")]
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())

@@ -116,7 +116,7 @@ def kill_drivers(arguments: argparse.Namespace, out: Path, begin: float, whole: 
     killed = 0
     while killed < arguments.times:
         before = cells(out)
-        target = before + int(chance.uniform(-0.5, 1.5) * (total - before) / (arguments.times - killed + 1))
+        target = before + int(chance.uniform(-1.0, 1.5) * (total - before) / (arguments.times - killed + 1))
         process = start(arguments, out)
         since = time.monotonic()
         if target <= before:  # in its first steps, at the latest when something new is kept
