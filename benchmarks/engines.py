@@ -16,7 +16,8 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, Self
 
-from zsxai.benchmarks.plan import Unit, own_code
+from zsxai.benchmarks.identity import own_code
+from zsxai.benchmarks.plan import Unit
 from zsxai.benchmarks.tasks.base import Failure, Place
 from zsxai.benchmarks.worker import Measured
 from zsxai.errors import ZsxaiError

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import zsxai
-from zsxai.benchmarks.suite import Named, Suite, Task
+from zsxai.benchmarks.identity import code_of, device_name, explainer_identity, hashed, model_identity, own_code
+from zsxai.benchmarks.suite import Contamination, Suite, Task
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Item, Place
 from zsxai.data import load_dataset
-from zsxai.data.clip import Dataset
+from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.metrics import metrics_of
-from zsxai.model import BlackBox, SpectralModel, ZeroShotModel
+from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.plugins import load_explainer, load_model
 from zsxai.registry import DATASETS
 from zsxai.target import fill_template
@@ -82,6 +78,19 @@ class Cell:
     description: Mapping[str, Any]
 
 
+class Files:
+    """Hashes of clips, each taken once; kept no longer than a plan is made, since files may change."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, str] = {}
+
+    def __call__(self, clip: LabelledClip) -> str:
+        """Hash of a clip's sound; clips are known by identity, and live as long as their data set."""
+        if id(clip) not in self._found:
+            self._found[id(clip)] = clip.sha256()
+        return self._found[id(clip)]
+
+
 class Library:
     """Data sets, items and explainers of a suite, each made once."""
 
@@ -139,33 +148,39 @@ def plan(suite: Suite, settings: Settings) -> list[Cell]:
         InputError: If a plugin is unknown, a data set is not where it should be, or a model cannot be loaded.
     """
     library = Library(suite, settings)
-    cells = []
+    check_names(suite)
+    cells, files = [], Files()
     for named in suite.models:
         model = library.model(named.title)
+        if model.logit_scale is None and suite.prompting.softmax == "model":
+            raise InputError(
+                f"{named.title} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'"
+            )
         identity = model_identity(model, named)
         for number, task in enumerate(suite.tasks):
             explainers = library.explainers(task)
             usable = {k: e for k, e in explainers.items() if _carries(model, e)}
-            metrics = metric_names(task)
+            known = metrics_of(task.kind)
+            metrics = {name: code_of(type(known[name])) for name in metric_names(task)}
             for data in task.data:
                 labels = [fill_template(suite.prompting.template, x) for x in library.dataset(data).labels]
                 for c, mixed in enumerate(task.contaminations):
                     for seed in suite.seeds:
                         items = library.items(number, data, c, seed)
                         shared = {
-                            "format": 1,
+                            "format": 2,
                             "task": task.model_dump(
                                 mode="json",
                                 exclude={"data", "contaminations", "domains", "scales", "explainers", "metrics"},
                             ),
                             "metrics": metrics,
                             "model": identity,
-                            "device": settings.device or "cpu",
+                            "device": device_name(settings.device),
                             "threads": suite.threads,
                             "reader": suite.data[data].reader,
                             "prompting": suite.prompting.model_dump(mode="json"),
-                            "prompts": _hash(labels),
-                            "contamination": mixed.model_dump(mode="json", exclude={"data"}),
+                            "prompts": hashed(labels),
+                            "contamination": mixed.key(),
                             "seed": seed,
                             "versions": versions(),
                             "code": own_code(),
@@ -173,20 +188,42 @@ def plan(suite: Suite, settings: Settings) -> list[Cell]:
                         for start in range(0, len(items), suite.batch):
                             part = items[start : start + suite.batch]
                             unit = Unit(number, named.title, data, c, seed, start, start + len(part))
-                            keys = [_item_key(item) for item in part]
+                            keys = [item.key(files) for item in part]
                             cells += [
                                 _cell(unit, place, {**shared, "items": keys}, usable[place.explainer])
-                                for place in places(suite, task, usable, seed)
+                                for place in places(suite, task, usable, seed, mixed, model)
                             ]
+        del model  # before the next one is loaded
     return cells
 
 
-def places(suite: Suite, task: Task, explainers: Mapping[str, Explainer], seed: int) -> Iterator[Place]:
-    """Explainers on kinds of masks; those that draw nothing run for the first seed alone."""
+def check_names(suite: Suite) -> None:
+    """Whether the headline and the comparisons name what the suite measures.
+
+    Raises:
+        InputError: If not: it would show only when all is measured.
+    """
+    measured = [(task.kind, set(metric_names(task))) for task in suite.tasks]
+    everything = {name for _, names in measured for name in names}
+    of_headline = {name for kind, names in measured if kind == suite.headline.task for name in names}
+    wanted = [("headline", suite.headline.metric, of_headline)]
+    wanted += [("comparisons", name, everything) for name in suite.comparisons.metrics]
+    for where, name, known in wanted:
+        if name.removeprefix("foil-wins:").removeprefix("rolled-wins:") not in known:
+            raise InputError(f"the {where} of the suite {suite.name!r} name {name!r}, which it does not measure")
+
+
+def places(
+    suite: Suite, task: Task, explainers: Mapping[str, Explainer], seed: int, mixed: Contamination, model: ZeroShotModel
+) -> Iterator[Place]:
+    """Explainers on kinds of masks that the model has; where nothing is drawn, for the first seed alone."""
+    drawn = mixed.kind != "clean" or task.kind == "randomisation"
     for domain in task.domains:
+        if domain == "mel" and not isinstance(model, SpectralModel):
+            continue
         for scale in task.scales:
             for label, explainer in explainers.items():
-                if seed == suite.seeds[0] or not explainer.card.deterministic:
+                if seed == suite.seeds[0] or drawn or not explainer.card.deterministic:
                     yield Place(label, domain, scale)
 
 
@@ -208,71 +245,10 @@ def _cell(unit: Unit, place: Place, shared: Mapping[str, Any], explainer: Explai
         **shared,
         "domain": place.domain,
         "scale": place.scale,
-        "explainer": {
-            "name": explainer.name or type(explainer).__name__,
-            "label": place.explainer,
-            "options": explainer.model_dump(mode="json"),
-            "code": code_of(type(explainer)),
-        },
+        "explainer": explainer_identity(explainer),
     }
-    return Cell(unit, place, _hash(description), description)
+    return Cell(unit, place, hashed(description), description)
 
 
 def _carries(model: ZeroShotModel, explainer: Explainer) -> bool:
     return isinstance(model, SpectralModel) or not explainer.card.needs_gradients
-
-
-def model_identity(model: ZeroShotModel, named: Named) -> dict[str, Any]:
-    """What of a model can change a number. A black box without a hash is known by its source code alone."""
-    front_end = model.front_end.spec.model_dump(mode="json") if isinstance(model, SpectralModel) else None
-    return {
-        "name": named.name,
-        "label": named.title,
-        "options": named.options,
-        "weights": model.card.weights_sha256,
-        "audio": model.audio_spec.model_dump(mode="json"),
-        "logit_scale": model.logit_scale,
-        "front_end": front_end,
-        "code": code_of(type(model.inner) if isinstance(model, BlackBox) else type(model)),
-    }
-
-
-_ITEM_KEYS: dict[Item, dict[str, Any]] = {}
-
-
-def _item_key(item: Item) -> dict[str, Any]:
-    if item not in _ITEM_KEYS:
-        _ITEM_KEYS[item] = item.key()
-    return _ITEM_KEYS[item]
-
-
-def _hash(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def code_of(plugin: type) -> str:
-    """Hash of the file that defines a plugin; ``unknown`` where there is none (a class typed into a shell)."""
-    try:
-        file = inspect.getsourcefile(plugin)
-    except TypeError:
-        file = None
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else "unknown"
-
-
-NUMBERLESS = ("cli", "show", "testing", "demo.py", "doctor.py", "progress.py")
-"""Parts of the core that change no figure."""
-
-
-@lru_cache(maxsize=1)
-def own_code() -> str:
-    """Hash of the library's own source, as far as it computes: an edited checkout shares no row with another one."""
-    core = Path(zsxai.__file__).parent
-    tasks = Path(inspect.getsourcefile(Library) or "").parent
-    files = [p for p in sorted(core.rglob("*.py")) if not set(NUMBERLESS) & set(p.relative_to(core).parts)]
-    files += sorted((tasks / "tasks").rglob("*.py"))
-    files += [tasks / name for name in ("budgets.py", "cascade.py", "contamination.py", "worker.py")]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

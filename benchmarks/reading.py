@@ -47,6 +47,15 @@ class Reading:
         return {"higher": " ↑", "lower": " ↓", "neither": ""}[self.better]
 
 
+_GAMES = {
+    "foil": "any map that is scaled by the similarity, where the size of the mask counts; at a matched budget a blind "
+    "map scores .5",
+    "rolled": "looking where clips are apt to sound (loudness, even the first half of the time): a blind map need not "
+    "score .5; on hertz the rolled mask has another size",
+}
+"""What wins over a control without explaining anything."""
+
+
 def split(name: str) -> tuple[str, str]:
     """``"foil-wins:faithfulness"`` to ``("foil", "faithfulness")``; a plain metric has no control, ``""``."""
     control, found, metric = name.partition(WINS)
@@ -65,10 +74,10 @@ def reading(task: str, name: str) -> Reading:
             symbol=f"{own.symbol} over {control}",
             better="higher",
             bounds=(0.0, 1.0),
-            chance=0.5,
+            chance=0.5 if control == "foil" else None,
             meaning=f"Share of clips whose {own.symbol} is better than that of the same explainer {other}; "
             "equal ones count half.",
-            gamed_by="nothing that looks at neither prompt nor place: such a mask scores .5",
+            gamed_by=_GAMES[control],
             reference="this project",
         )
     found = _known(task).get(name)

@@ -9,14 +9,31 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from zsxai.calibration import CALIBRATIONS
 from zsxai.errors import InputError
 from zsxai.plugins import first_problem
 from zsxai.spectral import Domain, Scale
 
 CONTROLS = ("constant", "random", "loudness", "energy")
 """Blind controls that are rows of every table, whether a suite names them or not."""
+
+STRATA = {
+    "faithfulness": ("correct",),
+    "two-sounds": ("both-heard", "alone", "distinct"),
+    "prompts": ("correct",),
+    "randomisation": ("correct",),
+}
+"""Named subsets of the rows of each kind of task."""
 
 SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity")
 
@@ -56,13 +73,19 @@ class Contamination(Record):
     """
 
     kind: Literal["clean", "same-set", "white-noise", "speech"] = "clean"
-    snr: float = 3.0
+    snr: Annotated[float, Field(allow_inf_nan=False)] = 3.0
     data: str | None = None
 
     @property
     def label(self) -> str:
         """Short name for tables."""
-        return self.kind if self.kind == "clean" else f"{self.kind}, {self.snr:g} dB"
+        if self.kind == "clean":
+            return self.kind
+        return f"{self.kind} ({self.data}), {self.snr:g} dB" if self.data else f"{self.kind}, {self.snr:g} dB"
+
+    def key(self) -> dict[str, Any]:
+        """What of it can change a number; the clips mixed in are known by their own hashes."""
+        return {"kind": self.kind} if self.kind == "clean" else {"kind": self.kind, "snr": self.snr}
 
 
 class Named(Record):
@@ -119,13 +142,21 @@ class Task(Record):
     """
 
     kind: str
-    data: tuple[str, ...]
-    contaminations: tuple[Contamination, ...] = (Contamination(),)
-    domains: tuple[Domain, ...] = ("stft",)
-    scales: tuple[Scale, ...] = ("log",)
+    data: Annotated[tuple[str, ...], Field(min_length=1)]
+    contaminations: Annotated[tuple[Contamination, ...], Field(min_length=1)] = (Contamination(),)
+    domains: Annotated[tuple[Domain, ...], Field(min_length=1)] = ("stft",)
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = ("log",)
     explainers: tuple[str, ...] = ()
     calibrations: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+
+    @field_validator("calibrations")
+    @classmethod
+    def _calibrations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in CALIBRATIONS or names.count(name) > 1:
+                raise ValueError(f"{name!r} is no calibration, or comes twice: {', '.join(CALIBRATIONS)}")
+        return names
 
 
 class Faithfulness(Task):
@@ -142,6 +173,13 @@ class Faithfulness(Task):
     variants: tuple[Literal["foil", "rolled"], ...] = ("foil", "rolled")
     budgets: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.05, 0.1, 0.25, 0.5, 0.75)
     heard: bool = True
+
+    @field_validator("budgets")
+    @classmethod
+    def _rising(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
+        if list(budgets) != sorted(set(budgets)):
+            raise ValueError(f"budgets rise, and none comes twice: not {list(budgets)}")
+        return budgets
 
 
 class TwoSounds(Task):
@@ -246,7 +284,7 @@ class Suite(Record):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str = ""
     data: dict[str, DataSpec]
-    models: tuple[Plugin, ...] = (Named(name="tiny"),)
+    models: Annotated[tuple[Plugin, ...], Field(min_length=1)] = (Named(name="tiny"),)
     explainers: tuple[Plugin, ...]
     prompting: Prompting = Prompting()
     tasks: Annotated[tuple[AnyTask, ...], Field(min_length=1)]
@@ -261,6 +299,10 @@ class Suite(Record):
     def _fits_together(self) -> Self:
         labels = [e.title for e in self.explainers]
         _no_twins("explainer", labels)
+        _no_twins("seed", [str(seed) for seed in self.seeds])
+        for e in self.explainers:
+            if e.title in CONTROLS and e.name != e.title:
+                raise ValueError(f"{e.title!r} is a blind control's name: give {e.name!r} another label")
         _no_twins("model", [m.title for m in self.models])
         known = {*labels, *CONTROLS}
         for task in self.tasks:
@@ -270,6 +312,14 @@ class Suite(Record):
                 if (c.kind == "speech") != (c.data is not None):
                     raise ValueError("speech, and only speech, names its data: {kind = 'speech', data = 'ljspeech'}")
         _nothing_twice(self.tasks)
+        for task in self.tasks:
+            if isinstance(task, Prompts) and self.prompting.template in task.paraphrases:
+                raise ValueError(f"{self.prompting.template!r} is the template itself, no paraphrase of it")
+        if self.comparisons.against is not None:
+            _all_known("explainer", [self.comparisons.against], known)
+        stratum, strata = self.headline.stratum, STRATA.get(self.headline.task, ())
+        if stratum is not None and stratum not in strata:
+            raise ValueError(f"the task {self.headline.task!r} has no stratum {stratum!r}: {', '.join(strata)}")
         if self.headline.task not in {t.kind for t in self.tasks}:
             raise ValueError(f"the headline is of a task {self.headline.task!r} that the suite does not run")
         if self.name.startswith("paper-"):
@@ -281,6 +331,11 @@ class Suite(Record):
         paper = {"template": "this is the sound of {}", "explained": "predicted", "softmax": "unscaled"}
         found = self.prompting.model_dump(include=set(paper))
         departs = [f"{k} = {found[k]!r} for {v!r}" for k, v in paper.items() if found[k] != v]
+        if self.prompting.target != "similarity":
+            departs.append(f"target = {self.prompting.target!r} for 'similarity'")
+        us8k = [spec for spec in self.data.values() if spec.reader == "urbansound8k"]
+        if any(spec.options.get("labels") != "as-written" for spec in us8k):
+            departs.append("labels without their underscores")
         for task in self.tasks:
             if task.kind != "faithfulness" or task.scales != ("log1p",):
                 departs.append(f"the task {task.kind!r} on {', '.join(task.scales)} for 'faithfulness' on log1p")
@@ -323,11 +378,12 @@ class Suite(Record):
 
 def _nothing_twice(tasks: Sequence[Task]) -> None:
     """Two tasks of one kind may not ask for the same rows: a table would hold them twice."""
-    asked: set[tuple[object, ...]] = set()
+    asked: set[tuple[str, ...]] = set()
     for task in tasks:
-        for at in product([task.kind], task.data, task.contaminations, task.domains, task.scales):
+        labels = [mixed.label for mixed in task.contaminations]
+        for at in product([task.kind], task.data, labels, task.domains, task.scales):
             if at in asked:
-                raise ValueError(f"two tasks {task.kind!r} ask for {at[1]}, {at[2].label}, {at[3]}, {at[4]}: join them")
+                raise ValueError(f"{task.kind!r} is asked twice for {', '.join(at[1:])}: a table would hold it twice")
             asked.add(at)
 
 
@@ -360,7 +416,10 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
     if str(suite) in SUITES:
         text = resources.files("zsxai.benchmarks").joinpath("suites", f"{suite}.toml").read_text(encoding="utf-8")
     elif path.is_file():
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{suite} is no UTF-8, which TOML is: {error}") from error
     else:
         raise InputError(f"no suite {str(suite)!r}: one of {', '.join(SUITES)}, or a TOML file")
     try:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from zsxai.benchmarks.counting import Forwards, counted
 from zsxai.benchmarks.plan import Cell, Library, Settings, Unit
@@ -50,6 +49,8 @@ class Worker:
 
     def run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
         """Measure the wanted places of a unit, in their order; whatever is raised is recorded."""
+        from threadpoolctl import threadpool_limits
+
         before = torch.get_num_threads()
         torch.set_num_threads(self.suite.threads)
         try:
@@ -100,7 +101,7 @@ class Worker:
 
     def _model_of(self, label: str) -> ZeroShotModel:
         if self._model is None or self._model[0] != label:
-            self._model = None
+            self._model = self._runner = None  # before the next one is loaded
             self._model = (label, self.library.model(label))
         return self._model[1]
 

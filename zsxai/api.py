@@ -248,7 +248,7 @@ def _explain(
         masks = np.stack([to_mask(r, grid.in_band, method.calibration) for r in relevance])
         tensor = torch.from_numpy(masks).to(recording.model.device)
         scores = score_masks(recording, tensor, bound)
-        energies = kept_energy(recording, tensor)
+        energies = np.nan_to_num(kept_energy(recording, tensor))  # nothing is kept of a silent band
     means = mask_mean(masks, grid.in_band)
     pooling = recording.model.audio_spec.pooling
     original = recording.waveform.cpu().numpy()

@@ -15,7 +15,9 @@ from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
 
 def roll(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """Move a map half the clip and flip it on the mel axis inside the band: same cells, wrong place.
+    """Move a map half the clip and flip it on the mel axis inside the band: same shape, wrong place.
+
+    On a mel grid the size stays. On hertz it does not: a low region becomes a high one, which has more rows.
 
     Args:
         values: ``(..., F, N)`` on ``grid``.

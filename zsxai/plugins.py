@@ -76,6 +76,9 @@ def first_problem(error: ValidationError, fields: Mapping[str, object]) -> str:
     where = ".".join(map(str, problem["loc"])) or "options"
     if problem["type"] == "extra_forbidden":
         return f"unknown option {where!r}; it takes {', '.join(fields)}"
+    if problem["type"] == "value_error":  # said by a validator of ours, which names what is wrong
+        text = problem["msg"].removeprefix("Value error, ")
+        return text if where == "options" else f"{where}: {text}"
     return f"{where}: {problem['msg']} (got {problem.get('input')!r})"
 
 

@@ -153,12 +153,11 @@ def pool(windows: Sequence[WindowScores], pooling: str) -> dict[str, float]:
 
 
 def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:
-    """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``; 0 where the band is silent."""
+    """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``; NaN where the band is silent."""
     stft = recording.stft
     with torch.no_grad():
         power = stft.power(recording.waveform)
         heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
         gains = (audio_gain(stft, recording.masking, power, mask.to(power)) for mask in masks)
         kept = [functional.kept_energy(power.cpu(), gain[None].cpu(), heard.cpu())[0] for gain in gains]
-    energies: NDArray[Any] = np.nan_to_num(np.array(kept))
-    return energies
+    return np.array(kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -38,10 +38,19 @@ class Item:
         """Recordings that the item was cut from: what intervals are drawn over."""
         return tuple(dict.fromkeys(clip.source for clip in self.clips))
 
-    def key(self) -> dict[str, Any]:
-        """What of the item can change a number."""
-        mixed = None if self.contaminant is None else self.contaminant.sha256()
-        return {"name": self.name, "clips": [c.sha256() for c in self.clips], "mixed": mixed, "snr": self.snr}
+    def key(self, sha256: Callable[[LabelledClip], str] = LabelledClip.sha256) -> dict[str, Any]:
+        """What of the item can change a number, or what it is counted under.
+
+        Args:
+            sha256: Hash of a clip's sound.
+        """
+
+        def known(clip: LabelledClip) -> list[Any]:
+            return [sha256(clip), clip.label, clip.source, clip.seconds]
+
+        mixed = None if self.contaminant is None else known(self.contaminant)
+        clips = [known(clip) for clip in self.clips]
+        return {"name": self.name, "label": self.label, "clips": clips, "mixed": mixed, "snr": self.snr}
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,8 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
 
 def encode_originals(stage: Stage, heard: Sequence[Heard]) -> None:
     """Encode the windows of all sounds in full batches and keep the embeddings with them."""
-    task = stage.task
-    recordings = [Recording(h.model, h.waveform, domain=task.domains[0], scale=task.scales[0]) for h in heard]
+    # Windows do not hang on the kind of mask, and stft on log is one that every model can carry.
+    recordings = [Recording(h.model, h.waveform) for h in heard]
     sounds = [clip.waveform for recording in recordings for clip in recording.clips]
     embedded = iter(embed_sounds(stage.model, sounds))
     for h, recording in zip(heard, recordings, strict=True):
@@ -219,7 +219,20 @@ def maps_of(
             answers = [explainer.relevance(clip, targets) for clip in recording.clips]
         if known is not None and not explainer.card.reads_masking:
             known[at] = answers
-    return recording.stitch([clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True)])
+    return stitched(recording, answers)
+
+
+def stitched(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
+    """Relevance of every window on a recording's grid, ``(P, F, N)``.
+
+    Raises:
+        InputError: If it is not finite: calibrated, such a map is empty, and would be scored as if it said something.
+    """
+    maps = recording.stitch([clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True)])
+    broken = maps.size - int(np.isfinite(maps).sum())
+    if broken:
+        raise InputError(f"the relevance of {broken} of {maps.size} cells is not finite")
+    return maps
 
 
 def power_on_grid(recording: Recording) -> NDArray[Any]:

@@ -12,8 +12,8 @@ import torch
 import zsxai
 from tests.toys import BandToy, BlackBoxToy, ConvToy
 from zsxai.benchmarks.counting import Forwards, counted
-from zsxai.benchmarks.plan import Library, Settings
-from zsxai.benchmarks.suite import Suite, load_suite
+from zsxai.benchmarks.plan import Library, Settings, places
+from zsxai.benchmarks.suite import Contamination, Suite, load_suite
 from zsxai.benchmarks.tasks.base import Place, Stage
 from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
 from zsxai.data.clip import LabelledClip
@@ -22,6 +22,9 @@ from zsxai.metrics import functional
 from zsxai.model import ZeroShotModel, as_model, evaluating
 from zsxai.registry import DATASETS, EXPLAINERS
 from zsxai.windows import Clip, Recording, Relevance
+
+
+CLEAN = Contamination()
 
 
 class Bands:
@@ -56,13 +59,25 @@ class Moody(Explainer):
         return Relevance(torch.ones(clip.grid.shape), clip.grid, "clip")
 
 
+class Broken(Explainer):
+    """Gives NaN everywhere."""
+
+    name: ClassVar[str] = "broken"
+    card: ClassVar[ExplainerCard] = Moody.card
+
+    def attribute(self, clip: Clip, target: Any) -> Relevance:
+        return Relevance(torch.full(clip.grid.shape, float("nan")), clip.grid, "clip")
+
+
 @pytest.fixture(autouse=True)
 def plugins() -> Iterator[None]:
     DATASETS.register("bands", Bands)
     EXPLAINERS.register("moody", Moody)
+    EXPLAINERS.register("broken", Broken)
     yield
     DATASETS.unregister("bands")
     EXPLAINERS.unregister("moody")
+    EXPLAINERS.unregister("broken")
 
 
 def suite_of(explainers: list[Any], **task: Any) -> Suite:
@@ -190,6 +205,35 @@ def test_a_failure_on_one_clip_spares_the_others() -> None:
     rows, failures = runner.measure(runner.prepare(items), Place("moody", "stft", "log"), Forwards())
     assert [(f.item, f.error) for f in failures] == [(items[1].name, "RuntimeError: not this one")]
     assert len(rows) == 3
+
+
+def test_nan_is_a_failure_and_no_empty_mask() -> None:
+    rows, failures = measure(suite_of(["broken"]), ConvToy())
+    assert not [row for name, row in rows if name == "broken"]
+    assert [name for name, _ in failures] == ["broken"] * 4
+    assert "cells is not finite" in failures[0][1].error
+
+
+def test_a_black_box_is_measured_on_the_masks_that_it_has() -> None:
+    suite = suite_of(["occlusion"], domains=["mel", "stft"], variants=[], budgets=[])
+    runner, items = runner_of(suite, BlackBoxToy())
+    kinds = {p.domain for p in places(suite, suite.tasks[0], runner.stage.explainers, 0, CLEAN, runner.stage.model)}
+    assert kinds == {"stft"}
+    with evaluating(runner.stage.model):
+        rows, failures = runner.measure(runner.prepare(items), Place("occlusion", "stft", "log"), Forwards())
+    assert len(rows) == 4
+    assert not failures
+
+
+def test_another_seed_measures_what_it_draws() -> None:
+    suite = load_suite(suite_of(["gradcam", "smoothgrad"]).model_dump() | {"seeds": [0, 1]})
+    explainers = Library(suite, Settings({})).explainers(suite.tasks[0])
+
+    def second(mixed: Contamination) -> set[str]:
+        return {p.explainer for p in places(suite, suite.tasks[0], explainers, 1, mixed, as_model(ConvToy()))}
+
+    assert second(CLEAN) == {"smoothgrad", "random"}
+    assert second(Contamination(kind="white-noise")) == set(explainers)
 
 
 def test_a_clip_that_cannot_be_read_is_a_failure_of_every_explainer() -> None:

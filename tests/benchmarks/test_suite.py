@@ -58,9 +58,24 @@ def test_blind_controls_are_always_among_the_rows() -> None:
         ({"headline": {"task": "prompts", "metric": "x"}}, "a task 'prompts' that the suite does not run"),
         ({"name": "My suite"}, "name"),
         ({"seeds": []}, "seeds"),
+        ({"seeds": [0, 0]}, "two seeds are called '0'"),
+        ({"models": []}, "models"),
+        ({"explainers": [{"name": "gradcam", "label": "energy"}]}, "'energy' is a blind control's name"),
+        ({"comparisons": {"metrics": ["faithfulness"], "against": "enrgy"}}, "unknown explainer 'enrgy'"),
+        ({"headline": {"task": "faithfulness", "metric": "faithfulness", "stratum": "zzz"}}, "has no stratum 'zzz'"),
+        ({"tasks": [{"kind": "faithfulness", "data": ["esc50"], "calibrations": ["zzz"]}]}, "'zzz' is no calibration"),
+        ({"tasks": [{"kind": "faithfulness", "data": ["esc50"], "budgets": [0.5, 0.1]}]}, "budgets rise"),
+        (
+            {
+                "tasks": [
+                    {"kind": "faithfulness", "data": ["esc50"], "contaminations": [{"kind": "clean", "snr": "nan"}]}
+                ]
+            },
+            "finite number",
+        ),
         (
             {"tasks": [{"kind": "faithfulness", "data": ["esc50"], "budgets": b} for b in ([], [0.25])]},
-            "two tasks 'faithfulness' ask for esc50, clean, stft, log: join them",
+            "'faithfulness' is asked twice for esc50, clean, stft, log",
         ),
     ],
 )
