@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +27,7 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a zsxai bench run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 @app.command()
@@ -62,19 +65,20 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Measure what of SUITE is missing in DIR; ends with 1 where something failed."""
-    try:
+    with _interruptible():
+        from zsxai.benchmarks.facts import left_out_lines
         from zsxai.benchmarks.runner import carry_out, check_engine, choose, prepare
 
         chosen = choose(suite, model or None, without or ())
         check_engine(chosen, engine, workers, address)
         prepared = prepare(chosen, out, data=roots(data or []), limit=limit, device=device)
         if not as_json:
+            for line in left_out_lines(_left_out(prepared)):
+                typer.echo(line)
             there = len(prepared.cells) - len(prepared.missing)
             typer.echo(f"{prepared.suite.name}: {len(prepared.cells)} cells, {there} of them in {out} already")
         progress = False if as_json else None
         carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
-    except KeyboardInterrupt as interrupt:
-        _interrupted(interrupt)
     failures = _failures(prepared)
     _say_what_was_done(prepared, failures, as_json)
     if failures:
@@ -96,6 +100,9 @@ def report(
     from zsxai.benchmarks.extras import need
 
     need("bench", "pandas", "scipy")
+    need(None, "matplotlib")
+    if log is not None:
+        _check_target(log)
     from zsxai.benchmarks.report import write_report
 
     typer.echo(f"{write_report(folder, audio=audio)} shows the run.")
@@ -141,8 +148,7 @@ def export(
         raise InputError(f"{to} ends in none of {', '.join(f'.{name}' for name in FORMATS)}: name a file that does")
     if rows and suffix not in ("csv", "parquet"):
         raise InputError(f"rows go into .csv or .parquet, not .{suffix}")
-    if not to.parent.is_dir() or to.is_dir():
-        raise InputError(f"cannot write {to}: " + ("that is a folder" if to.is_dir() else f"no folder {to.parent}"))
+    _check_target(to)
     result = Result.load(folder)
     draft = to.with_name(f".{to.name}.part{to.suffix}")
     try:
@@ -173,58 +179,94 @@ def roots(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _failures(prepared: Prepared) -> list[dict[str, str]]:
+def _check_target(file: Path) -> None:
+    if not file.parent.is_dir() or file.is_dir():
+        raise InputError(
+            f"cannot write {file}: " + ("that is a folder" if file.is_dir() else f"no folder {file.parent}")
+        )
+
+
+def _left_out(prepared: Prepared) -> dict[str, list[str]]:
+    from zsxai.benchmarks.facts import left_out
+    from zsxai.benchmarks.frame import Record
+
+    return left_out(prepared.suite, [Record.of(cell, prepared.suite) for cell in prepared.cells])
+
+
+def _failures(prepared: Prepared) -> list[dict[str, Any]]:
     """What failed in the cells of the plan, now or before."""
-    places = {cell.key: cell.place for cell in prepared.cells}
+    from zsxai.benchmarks.frame import Record
+
+    places = {cell.key: Record.of(cell, prepared.suite).columns for cell in prepared.cells}
     return [
-        {
-            "explainer": places[key].explainer,
-            "domain": places[key].domain,
-            "scale": places[key].scale,
-            "item": failure.item,
-            "error": failure.error,
-        }
+        {**places[key], "item": failure.item, "error": failure.error}
         for key, failure in prepared.store.failures(places)
     ]
 
 
-def _say_what_was_done(prepared: Prepared, failures: list[dict[str, str]], as_json: bool) -> None:
+def _say_what_was_done(prepared: Prepared, failures: list[dict[str, Any]], as_json: bool) -> None:
     counts = {
         "cells": len(prepared.cells),
         "measured": len(prepared.missing),
         "rows": prepared.store.count_rows(dict.fromkeys(cell.key for cell in prepared.cells)),
     }
     if as_json:
-        _print_json({"suite": prepared.suite.name, "folder": str(prepared.folder), **counts, "failures": failures})
+        about = {"suite": prepared.suite.name, "folder": str(prepared.folder), **counts}
+        _print_json({**about, "left_out": _left_out(prepared), "failures": failures})
         return
     typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {len(failures)} failures.")
-    for line in grouped(failures):
+    for line in grouped(failures, models=len(prepared.suite.models) > 1):
         typer.echo(f"  failed: {line}")
     if failures:
         typer.echo("The same command tries the failed ones again.")
     typer.echo(f"zsxai bench report {prepared.folder} shows them.")
 
 
-def grouped(failures: Sequence[dict[str, str]]) -> list[str]:
-    """A line per explainer and error, with the items that it befell."""
+def grouped(failures: Sequence[dict[str, Any]], *, models: bool) -> list[str]:
+    """A line per explainer, setting and error, with the items that it befell.
+
+    Args:
+        failures: Columns of their cells, ``item`` and ``error``.
+        models: Whether lines say which model it was.
+    """
+    told_by = ("task", "data", "contamination", *(["model"] if models else []))
     groups: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
-        items = groups.setdefault((failure["explainer"], failure["error"]), [])
-        items.append(failure["item"] or "a whole unit")
+        who = f"{failure['explainer']} ({', '.join(failure[name] for name in told_by)})"
+        groups.setdefault((who, failure["error"]), []).append(failure["item"] or "a whole unit")
     lines = []
-    for (explainer, error), items in groups.items():
+    for (who, error), items in groups.items():
         names = list(dict.fromkeys(items))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         times = f" ({len(items)} times)" if len(items) > len(names) else ""
-        lines.append(f"{explainer} on {', '.join(names[:3])}{more}{times}: {error}")
+        lines.append(f"{who} on {', '.join(names[:3])}{more}{times}: {error}")
     return lines
 
 
-def _interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
-    """Says what is kept; the command line's own word for Ctrl-C is that nothing was written."""
-    notes = getattr(interrupt, "__notes__", ["nothing was measured yet"])
-    typer.echo(f"zsxai: interrupted; {notes[0]}", err=True)
-    raise SystemExit(INTERRUPTED)
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C, and SIGTERM, which schedulers send, end the command with a word on what is kept.
+
+    The command line's own word for Ctrl-C is that nothing was written.
+    """
+    terminated = False
+
+    def stop(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    heeds = threading.current_thread() is threading.main_thread()  # signals reach no other
+    before = signal.signal(signal.SIGTERM, stop) if heeds else None
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", ["nothing was measured yet"])
+        typer.echo(f"zsxai: interrupted; {notes[0]}", err=True)
+        raise SystemExit(TERMINATED if terminated else INTERRUPTED) from None
+    finally:
+        if heeds:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _print_json(data: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ the interval, for all of them; Parquet files hold it in their metadata, LaTeX an
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -106,15 +107,28 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
 
 def about(result: Result) -> str:
     """What every table of a run says of itself, as JSON."""
-    return json.dumps(facts(result), indent=2, ensure_ascii=False) + "\n"
+    return _json(facts(result), indent=2) + "\n"
 
 
 def log_line(result: Result) -> str:
-    """A reading of a run for a log: date, commit, what it stands on, and the headline with its intervals."""
+    """A reading of a run for a log: date, commit, what it stands on, and the headline with its intervals; one line."""
     found = result.headline().reset_index()
     settings = [{k: getattr(v, "item", lambda v=v: v)() for k, v in line.items()} for line in found.to_dict("records")]
     line = {"date": date.today().isoformat(), "commit": commit(), **facts(result), "figures": settings}
-    return json.dumps(line, ensure_ascii=False) + "\n"
+    return _json(line) + "\n"
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for what is not finite, for which JSON has no word."""
+    if isinstance(value, dict):
+        return {name: _finite(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain_rows(result: Result) -> DataFrame:
@@ -124,10 +138,10 @@ def _plain_rows(result: Result) -> DataFrame:
 
 
 def _as_json(frame: DataFrame) -> DataFrame:
-    """Lists as JSON, for a file that knows text only."""
+    """Lists as JSON, for a file that knows text only; null where a number of a curve is not finite."""
     for name in frame.select_dtypes("object").columns:
         if frame[name].map(lambda v: isinstance(v, list)).any():
-            frame = frame.assign(**{name: frame[name].map(lambda v: json.dumps(v) if isinstance(v, list) else v)})
+            frame = frame.assign(**{name: frame[name].map(lambda v: _json(v) if isinstance(v, list) else v)})
     return frame
 
 
@@ -155,7 +169,7 @@ def _parquet(frame: DataFrame, path: Path, result: Result) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError('Parquet needs pyarrow: pip install "zsxai[bench]"') from error
     made = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    said = json.dumps(facts(result), ensure_ascii=False).encode()
+    said = _json(facts(result)).encode()
     parquet.write_table(made.replace_schema_metadata({**(made.schema.metadata or {}), b"zsxai": said}), path)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from zsxai.benchmarks.frame import Record
     from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.suite import Suite
 
 INTERVAL = (
     "95 % percentile bootstrap over recordings; a mixture of two recordings weighs the product of their draws; "
@@ -27,6 +29,7 @@ def facts(result: Result) -> dict[str, Any]:
         "settings": _settings(result),
         "limit": result.settings.get("limit"),
         "models": _models(result),
+        "left_out": left_out(suite, result.records),
         "template": suite.prompting.template,
         "explained": suite.prompting.explained,
         "softmax": suite.prompting.softmax,
@@ -54,6 +57,7 @@ def caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
         found["settings"] = [s for s in found["settings"] if all(at.get(k, v) == v for k, v in s.items())]
         found |= {"domains": [at["domain"]], "scales": [at["scale"]], "seeds": [at["seed"]]}
         found["models"] = [m for m in found["models"] if m["label"] == at["model"]]
+        found["left_out"] = {m: names for m, names in found["left_out"].items() if m == at["model"]}
         found["data"] = {at["data"]: found["data"][at["data"]]}
     data = "; ".join(
         f"{key} ({', '.join([d['reader'], *(f'{k} {v}' for k, v in d['options'].items())])})"
@@ -70,9 +74,34 @@ def caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
         f"Domains {', '.join(found['domains'])}; scales {', '.join(found['scales'])}; "
         f"seeds {', '.join(map(str, found['seeds']))}. Calibrations: {calibrations or 'none'}. "
         f"Intervals: {found['interval']}. Versions: {versions or 'unknown'}."
+        + "".join(f" {line}." for line in left_out_lines(found["left_out"]))
         + (f" {lacking} of {found['cells']['planned']} cells are not measured yet." if lacking else "")
         + (f" Failures: {found['failures']}." if found["failures"] else "")
     )
+
+
+def left_out(suite: Suite, records: Iterable[Record]) -> dict[str, list[str]]:
+    """Explainers that the suite asks for and a plan has no cell of, by model: those that lack its gradients.
+
+    Args:
+        suite: The suite.
+        records: All cells of its plan.
+    """
+    there = {(record.task, record.model, record.explainer) for record in records}
+    found: dict[str, list[str]] = {}
+    for model in suite.models:
+        asked = ((task.kind, model.title, e.title) for task in suite.tasks for e in suite.explainers_of(task))
+        if lacking := _distinct(at[2] for at in asked if at not in there):
+            found[model.title] = lacking
+    return found
+
+
+def left_out_lines(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """What :func:`left_out` found in words, a line per model."""
+    return [
+        f"{', '.join(names)} need{'s' if len(names) == 1 else ''} gradients, which {model} does not give: left out"
+        for model, names in found.items()
+    ]
 
 
 def _n(setting: dict[str, Any]) -> str:

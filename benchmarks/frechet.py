@@ -4,7 +4,8 @@
 
 A data set is ``READER:DIR``, with ``#1,2`` behind it for some of its folds. The distance of finite sets is too high, by
 more the fewer clips and the wider the embedding: beside the distance stands that of two halves of the first set,
-which would be 0 without bias. A distance that is not far above it says nothing.
+which would be 0 without bias. A distance that is not far above it says nothing. Whole recordings are drawn: windows of
+one recording are alike, so they never lie in two halves.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from zsxai.data import Dataset, load_dataset
 from zsxai.errors import InputError
 from zsxai.metrics import frechet_bias, frechet_distance
+from zsxai.metrics.frechet import draw_parts, largest_half
 from zsxai.model import ZeroShotModel, evaluating
 from zsxai.plugins import load_model
 from zsxai.progress import track
@@ -40,14 +42,16 @@ def dataset_of(text: str) -> Dataset:
     return load_dataset(reader, root or None, **options)
 
 
-def embeddings(model: ZeroShotModel, dataset: Dataset, progress: bool | None = None) -> NDArray[Any]:
-    """Embedding of every window of every clip, ``(n, D)`` float64."""
-    rows = []
+def embeddings(model: ZeroShotModel, dataset: Dataset, progress: bool | None = None) -> tuple[NDArray[Any], list[str]]:
+    """Embedding of every window of every clip, ``(n, D)`` float64, and the recording that each was cut from."""
+    rows, sources = [], []
     with evaluating(model), torch.no_grad():
         for clip in track(dataset.clips, len(dataset.clips), "listening", progress):
             recording = Recording(model, clip.read().at(model.sample_rate))
-            rows += [window.embedding.cpu().double().numpy() for window in recording.clips]
-    return np.stack(rows)
+            found = [window.embedding.cpu().double().numpy() for window in recording.clips]
+            rows += found
+            sources += [clip.source] * len(found)
+    return np.stack(rows), sources
 
 
 def frechet(
@@ -59,16 +63,17 @@ def frechet(
 ) -> None:
     """Distance of two data sets, at equal sizes, beside that of two halves of the first."""
     loaded = load_model(model)
-    a, b = (embeddings(loaded, dataset_of(text)) for text in (first, second))
-    size = min(len(a) // 2, len(b))
+    (a, of_a), (b, of_b) = (embeddings(loaded, dataset_of(text)) for text in (first, second))
+    size = min(largest_half(of_a), len(b))
+    sizes = sorted({max(2, size // 4), max(2, size // 2), size})
+    within = frechet_bias(a, sizes, draws, seed, of_a)
     rng = np.random.default_rng(seed)
     between = [
-        frechet_distance(a[rng.permutation(len(a))[:size]], b[rng.permutation(len(b))[:size]]) for _ in range(draws)
+        frechet_distance(a[draw_parts(of_a, [size], rng)[0]], b[draw_parts(of_b, [size], rng)[0]]) for _ in range(draws)
     ]
-    sizes = sorted({max(2, size // 4), max(2, size // 2), size})
-    within = frechet_bias(a, sizes, draws, seed)
     name = f"{loaded.card.name} ({str(loaded.card.weights_sha256)[:12]})"
-    typer.echo(f"{name}, {a.shape[1]} dimensions, {draws} draws, seed {seed}; mean [least, most]")
+    recordings = f"{len(set(of_a))} and {len(set(of_b))} recordings"
+    typer.echo(f"{name}, {a.shape[1]} dimensions, {recordings}, {draws} draws, seed {seed}; mean [least, most]")
     typer.echo(f"between the two, {size} windows each: {_spread(np.array(between))}")
     for count, found in zip(sizes, within, strict=True):
         typer.echo(f"between parts of the first, {count} windows each: {_spread(found)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -60,7 +62,8 @@ class Cluster:
         self._members: dict[int, Any] = {}
         self._calls: dict[Any, int] = {}
         if self._ours:
-            self._connect(address, (workers or default_workers(threads)) * threads)
+            with _own_ending():
+                self._connect(address, (workers or default_workers(threads)) * threads)
         elif address is not None:
             raise InputError("this process is connected to a Ray cluster already: leave the address out")
         try:
@@ -133,6 +136,17 @@ class Cluster:
         self._calls.clear()
         if self._ours:
             self._ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_ending() -> Iterator[None]:
+    """Ray makes SIGTERM end this process at once; whoever called us has a word in that."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @lru_cache(maxsize=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from zsxai.benchmarks.folder import read_record
 from zsxai.benchmarks.frame import INDEX, Record, StoredCell, figure_names, frame, pandas, strata_of
 from zsxai.benchmarks.reading import CONTROLS_OF_A_MASK, WINS, names_of, split
 from zsxai.benchmarks.statistics import holm
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from zsxai.benchmarks.plan import Cell, Settings
     from zsxai.benchmarks.report.blocks import Block
 
-RUN_FILE = "suite.json"
-"""In the folder of a run: suite, settings and cells."""
 _INDEX = list(INDEX)
 
 
@@ -63,19 +61,13 @@ class Result:
         """The last run of a folder; needs neither its data nor its models.
 
         Raises:
-            InputError: If the folder holds no run.
+            InputError: If the folder holds no run, or one that cannot be read.
         """
         from zsxai.benchmarks.store import Store
 
-        path = Path(folder) / RUN_FILE
-        if not path.is_file():
-            raise InputError(f"{folder} holds no {RUN_FILE}: zsxai bench run SUITE --out {folder} writes one")
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            suite, settings, cells = found["suite"], dict(found["settings"]), list(found["cells"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} cannot be read ({type(error).__name__}: {error}): run the suite again") from error
-        return cls(load_suite(suite), settings, [Record.from_json(c) for c in cells], Store(folder))
+        found = read_record(Path(folder))
+        records = [Record.from_json(cell) for cell in found["cells"]]
+        return cls(load_suite(found["suite"]), found["settings"], records, Store(folder))
 
     @cached_property
     def stored(self) -> dict[str, StoredCell]:
@@ -148,8 +140,8 @@ class Result:
     def _shown(self, task: str) -> list[str]:
         rows = self._rows[self._rows["task"] == task]
         there = set().union(*rows["measured"]) if len(rows) else set()
-        wanted = next((t.metrics for t in self.suite.tasks if t.kind == task and t.metrics), ())
-        found = [name for name in wanted or names_of(task) if name in there]
+        asked = [t.metrics or names_of(task) for t in self.suite.tasks if t.kind == task]
+        found = [name for name in dict.fromkeys(n for names in asked for n in names) if name in there]
         variants = set(rows["variant"])
         bases = dict.fromkeys(
             split(name)[1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.engines import Done, Job, Make, Processes, default_workers, here, lead
 from zsxai.benchmarks.extras import need
-from zsxai.benchmarks.folder import check_folder, write_record
+from zsxai.benchmarks.folder import check_folder, make_folder, write_record
 from zsxai.benchmarks.plan import Cell, Settings, Unit, metric_names, plan
 from zsxai.benchmarks.result import Result
 from zsxai.benchmarks.store import Store
@@ -142,13 +142,20 @@ def prepare(
     """Check everything, plan, and open the folder; arguments as :func:`run` takes them."""
     if limit is not None and limit < 1:
         raise InputError(f"a limit is at least 1, not {limit}")
+    if device is not None:
+        _check_device(device)
     settings = Settings(roots=_roots(suite, data or {}), limit=limit, device=device)
     folder = Path(out)
     check_folder(folder, suite)
     cells = plan(suite, settings)
-    write_record(folder, suite, settings, cells)
+    make_folder(folder)
     store = Store(folder, write=True)
-    there = store.finished(cell.key for cell in cells)
+    try:  # The record comes after the store: a run that cannot go on leaves the last one's as it was.
+        there = store.finished(cell.key for cell in cells)
+        write_record(folder, suite, settings, cells)
+    except BaseException:
+        store.close()
+        raise
     return Prepared(suite, settings, folder, cells, store, [cell for cell in cells if cell.key not in there])
 
 
@@ -222,6 +229,15 @@ def _cluster(make: Make, threads: int, workers: int | None, address: str | None,
     from zsxai.benchmarks.ray_engine import Cluster
 
     return Cluster(make, threads=threads, workers=workers, address=address, device=device)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
+        raise InputError(f"cannot compute on the device {device!r}: {str(error).partition(chr(10))[0]}") from error
 
 
 def _roots(suite: Suite, data: Mapping[str, str | Path]) -> dict[str, str]:

@@ -165,7 +165,11 @@ class Store:
         run("INSERT INTO timings VALUES (?, ?, ?, ?)", (cell.key, found.seconds, _text(found.forwards), now))
 
     def read(self, keys: Iterable[str]) -> list[Stored]:
-        """Cells in the order of the keys; those that are not there are left out."""
+        """Cells in the order of the keys; those that are not there are left out.
+
+        Raises:
+            InputError: If the file cannot be read, as from all methods that read.
+        """
         with self._transaction("DEFERRED"):
             return [stored for key in keys if (stored := self._read(key)) is not None]
 
@@ -182,14 +186,17 @@ class Store:
             [key],
         )
         failures = self._all("SELECT item, error FROM failures WHERE key = ? ORDER BY number", [key])
-        return Stored(
-            key=key,
-            description=json.loads(description),
-            rows=tuple(_row(*columns) for columns in rows),
-            failures=tuple(Failure(item, error) for item, error in failures),
-            seconds=seconds,
-            forwards=json.loads(forwards),
-        )
+        try:
+            return Stored(
+                key=key,
+                description=json.loads(description),
+                rows=tuple(_row(*columns) for columns in rows),
+                failures=tuple(Failure(item, error) for item, error in failures),
+                seconds=seconds,
+                forwards=json.loads(forwards),
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._unreadable(error) from error
 
     def failures(self, keys: Iterable[str]) -> list[tuple[str, Failure]]:
         """Failures with the keys of their cells, in the order of the keys."""
@@ -228,7 +235,16 @@ class Store:
             raise
 
     def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, values).fetchall()
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path} cannot be read ({error}): if it is damaged, put a copy of it back, or delete it and run the "
+            "suite again"
+        )
 
     def _pragma(self, name: str) -> int:
         value: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]

@@ -151,9 +151,13 @@ def _no_index() -> Any:
 def rank_table(settings: Sequence[Sample], metric: str, stratum: str | None = None) -> DataFrame:
     """Ranks of all explainers on one figure, by setting and kind of mask, with what the draws make of them.
 
+    Explainers are ranked on the rows that are valid for all of them: one that fails on the hard clips would else win
+    on the easy ones. One without a single valid value is no entrant.
+
     Returns:
-        A line per explainer and calibration: ``mean``, ``rank`` (of the means), ``rank_mean``, ``rank_low`` and
-        ``rank_high`` (95 % over draws); ties share their mean rank, an explainer without a valid value has none.
+        A line per explainer and calibration: ``mean`` (over the common rows), ``rank`` (of the means), ``rank_mean``,
+        ``rank_low`` and ``rank_high`` (95 % over draws), ``rank_n`` (common rows); ties share their mean rank. All but
+        ``rank_n`` are NaN for an explainer without a valid value, and for all where no row is valid for all.
     """
     lines = []
     for sample in settings:
@@ -168,8 +172,13 @@ def rank_table(settings: Sequence[Sample], metric: str, stratum: str | None = No
             values = np.full((len(sample.resampling), len(entrants)), np.nan)
             for e, (_, group) in enumerate(entrants):
                 values[group["unit"].to_numpy(), e] = sample.values(group, [metric])[:, 0]
+            valid = np.isfinite(values)
+            entered = valid.any(axis=0)
+            common = valid[:, entered].all(axis=1) & entered.any()
+            values[~common] = np.nan
             drawn = ranks(sample.resampling.means(values), better)
             means = [i.mean for i in sample.resampling.intervals(values)]
+            of_means = ranks(means, better)
             low, high = bounds(drawn)
             for e, (at, _) in enumerate(entrants):
                 inside = drawn[np.isfinite(drawn[:, e]), e]
@@ -180,13 +189,14 @@ def rank_table(settings: Sequence[Sample], metric: str, stratum: str | None = No
                         "domain": domain,
                         "scale": scale,
                         "mean": means[e],
-                        "rank": ranks(means, better)[e],
+                        "rank": of_means[e],
                         "rank_mean": inside.mean() if len(inside) else np.nan,
                         "rank_low": low[e],
                         "rank_high": high[e],
+                        "rank_n": int(common.sum()),
                     }
                 )
-    columns = [*INDEX, "mean", "rank", "rank_mean", "rank_low", "rank_high"]
+    columns = [*INDEX, "mean", "rank", "rank_mean", "rank_low", "rank_high", "rank_n"]
     made: DataFrame = pandas().DataFrame(lines, columns=columns).set_index(list(INDEX))
     return made
 
@@ -271,42 +281,74 @@ def _compare(sample: Sample, one: DataFrame, two: DataFrame, metric: str) -> tup
 FLOOR, CEILING = "constant", "oracle"
 
 
-def resolution_table(
-    sample: Sample, domain: str, scale: str, metrics: Sequence[str]
-) -> dict[tuple[str, str], Interval]:
+@dataclass(frozen=True)
+class Resolution:
     """How far explainers get from a mask that says nothing to the oracle of their own resolution.
 
-    ``(own - floor) / (oracle - floor)`` of means over the same mixtures, with 95 % intervals over the same draws; the
-    floor is the constant control's, measured in the same run.
-
-    Returns:
-        By explainer and figure; figures where neither way is better are left out, as are those without oracle or floor.
+    Attributes:
+        floor: Label of the blind control that is 0; empty where none ran.
+        shares: By explainer, calibration and figure.
     """
 
-    def groups(variant: str) -> dict[str, DataFrame]:
+    floor: str
+    shares: dict[tuple[str, str, str], Interval]
+
+
+def resolution_table(
+    sample: Sample, domain: str, scale: str, metrics: Sequence[str], controls: Sequence[str] = (FLOOR,)
+) -> Resolution:
+    """``(own - floor) / (oracle - floor)`` of means over the same mixtures, with 95 % intervals over the same draws.
+
+    The floor is a blind control measured in the same run, at the same calibration where it has that: the one labelled
+    ``constant``, else the first of the others. Where none was measured it is what blind maps score by construction;
+    where that is not known, the share is NaN.
+
+    Args:
+        sample: Setting.
+        domain: Of masks.
+        scale: Of masks.
+        metrics: Figures; those where neither way is better are left out.
+        controls: Labels of blind controls.
+
+    Returns:
+        Shares of every explainer and calibration that has an oracle.
+    """
+
+    def groups(variant: str) -> dict[str, dict[str, DataFrame]]:
         rows = sample.variant(variant)
         rows = rows[(rows["domain"] == domain) & (rows["scale"] == scale)]
-        return {str(at["explainer"]): group for at, group in sample.places(rows)}
-
-    own, best = groups("own"), groups(CEILING)
-    found: dict[tuple[str, str], Interval] = {}
-    if FLOOR not in own:
+        found: dict[str, dict[str, DataFrame]] = {}
+        for at, group in sample.places(rows):
+            found.setdefault(str(at["explainer"]), {})[str(at["calibration"])] = group
         return found
+
+    # An oracle is no explainer's map, so it has one calibration, its own.
+    own, oracles = groups("own"), {name: next(iter(of.values())) for name, of in groups(CEILING).items()}
+    floor = next((name for name in sorted(controls, key=lambda name: name != FLOOR) if name in own), "")
+    shares: dict[tuple[str, str, str], Interval] = {}
     for metric in metrics:
         if reading(sample.task, metric).better == "neither":
             continue
-        for name in own:
-            trio = [own[name], own[FLOOR], best.get(name)]
-            if any(group is None or not sample.measured(group, metric) for group in trio):
-                continue
-            values = np.full((len(sample.resampling), 3), np.nan)
-            for k, group in enumerate(trio):
-                if group is not None:
-                    values[group["unit"].to_numpy(), k] = sample.values(group, [metric])[:, 0]
-            values[~np.isfinite(values).all(axis=1)] = np.nan
-            n = len(own[name])
-            found[name, metric] = _way(sample, values, n)
-    return found
+        for name, best in oracles.items():
+            for calibration, group in own.get(name, {}).items():
+                if sample.measured(group, metric) and sample.measured(best, metric):
+                    blind = own[floor].get(calibration, next(iter(own[floor].values()))) if floor else None
+                    values = _trio(sample, group, blind, best, metric)
+                    shares[name, calibration, metric] = _way(sample, values, len(group))
+    return Resolution(floor, shares)
+
+
+def _trio(sample: Sample, own: DataFrame, floor: DataFrame | None, best: DataFrame, metric: str) -> NDArray[Any]:
+    """``(B, 3)`` of all units: own, floor and oracle, NaN where any of them is invalid."""
+    values = np.full((len(sample.resampling), 3), np.nan)
+    for k, group in enumerate((own, floor, best)):
+        if group is not None and sample.measured(group, metric):
+            values[group["unit"].to_numpy(), k] = sample.values(group, [metric])[:, 0]
+        else:
+            chance = reading(sample.task, metric).chance
+            values[:, k] = np.nan if chance is None else chance
+    values[~np.isfinite(values).all(axis=1)] = np.nan
+    return values
 
 
 def _way(sample: Sample, values: NDArray[Any], n: int) -> Interval:

@@ -94,7 +94,7 @@ def _lines(block: Block, ranks: DataFrame | None) -> list[dict[str, Any]]:
         }
         key = None if ranks is None else tuple(at[level] for level in ranks.index.names)
         if ranks is not None and key in ranks.index:
-            each |= {n: float(ranks.loc[key, n]) for n in ("rank", "rank_low", "rank_high")}
+            each |= {n: float(ranks.loc[key, n]) for n in ("rank", "rank_low", "rank_high", "rank_n")}
         found.append(each)
     return sorted(found, key=lambda each: each.get("rank", np.inf) if np.isfinite(each.get("rank", np.inf)) else np.inf)
 
@@ -112,12 +112,13 @@ def _sentence(block: Block, ranks: DataFrame | None) -> Html:
     best = ours[0]
     digits = digits_of(chosen.task, chosen.metric)
     tied = [each for each in ours if each.get("rank") == best.get("rank", np.nan)] or [best]
+    if "rank" in best and not np.isfinite(best["rank"]):
+        return join(where, "no row is valid for every explainer, so there are no ranks.")
     verb = "has" if len(tied) == 1 else "share"
     parts = [
         where,
         join(*(tag("strong", untrusted(each["name"])) for each in tied), by=", "),
-        f" {verb} the best mean of the explainers, {_value(best['figure'], digits)}",
-        f", rank {_rank(best)} of {len(lines)}" if "rank" in best else "",
+        f" {verb} the best mean of the explainers{_best(best, digits, len(lines))}",
         ". ",
     ]
     if blind:
@@ -148,6 +149,17 @@ def _not_told_apart(block: Block, best: dict[str, Any], lines: list[dict[str, An
 
 def _value(found: Interval, digits: int) -> str:
     return written(found, digits)
+
+
+def _best(best: dict[str, Any], digits: int, count: int) -> str:
+    """Value and rank; ranks are over the rows valid for all, means over those valid for one."""
+    value = _value(best["figure"], digits)
+    if "rank" not in best:
+        return f", {value}"
+    rank = f"rank {_rank(best)} of {count}"
+    if best["rank_n"] == best["figure"].n - best["figure"].n_invalid:
+        return f", {value}, {rank}"
+    return f" on the {best['rank_n']:g} rows valid for all, {rank}; over all of its own rows it is {value}"
 
 
 def _rank(each: dict[str, Any]) -> str:

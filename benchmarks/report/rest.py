@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsxai.benchmarks.export import NOTHING, fixed
-from zsxai.benchmarks.facts import facts
+from zsxai.benchmarks.facts import facts, left_out, left_out_lines
 from zsxai.benchmarks.reading import reading
 from zsxai.benchmarks.report.parts import (
     figure_cell,
@@ -40,6 +40,7 @@ def warnings(result: Result) -> Html:
             f"{missing} of {planned} cells are not measured yet: the figures are of a part of the suite. Running it "
             "again does what is missing."
         )
+    found += [f"{line}." for line in left_out_lines(left_out(result.suite, result.records))]
     failures = result.failures
     if len(failures):
         lost = int(failures["items"].sum())

@@ -139,17 +139,28 @@ def _by_level(block: Block, metric: str, about: str) -> Html:
 
 
 def _resolution(block: Block) -> Html:
-    found = resolution_table(block.sample, block.domain, block.scale, block.result.metrics(block.task))
-    metrics = list(dict.fromkeys(m for _, m in found))
-    rows = [
-        line(name, *(figure_cell(found.get((name, m))) for m in metrics), control=block.is_control(name))
-        for name in dict.fromkeys(n for n, _ in found)
+    groups = block.rows()
+    controls = [
+        name for name in dict.fromkeys(g["explainer"].iloc[0] for g in groups.values()) if block.is_control(name)
     ]
+    metrics = block.result.metrics(block.task)
+    found = resolution_table(block.sample, block.domain, block.scale, metrics, controls)
+    shown = list(dict.fromkeys(m for *_, m in found.shares))
+    rows = [
+        line(
+            name,
+            *(figure_cell(found.shares.get((g["explainer"].iloc[0], g["calibration"].iloc[0], m))) for m in shown),
+            control=block.is_control(g["explainer"].iloc[0]),
+        )
+        for name, g in groups.items()
+    ]
+    floor = f"the blind control {found.floor}" if found.floor else "what blind maps score"
     caption = (
-        "Share of the way from the constant mask (0) to the oracle on the explainer's own cells (1), from the means of "
-        "the same mixtures"
+        f"Share of the way from {floor} (0) to the oracle on the explainer's own cells (1), from the means of the same "
+        "mixtures"
     )
-    return figures(caption, ["explainer", *(head(block.task, m) for m in metrics)], rows, caption) if rows else Html()
+    heads = ["explainer", *(head(block.task, m) for m in shown)]
+    return figures(untrusted(caption), heads, rows, caption) if shown else Html()
 
 
 def _plots(block: Block) -> list[Html]:

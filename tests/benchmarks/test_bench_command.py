@@ -17,10 +17,16 @@ from typing import Any
 
 import pytest
 
+import zsxai
+from tests.toys import BlackBoxToy
 from zsxai.benchmarks.command import grouped
+from zsxai.benchmarks.facts import caption, facts
+from zsxai.benchmarks.report.rest import warnings
+from zsxai.benchmarks.result import Result
 from zsxai.benchmarks.suite import SUITES
 from zsxai.benchmarks.worker import Worker
 from zsxai.cli import main
+from zsxai.registry import MODELS
 
 SUITE = """
 name = "toy"
@@ -112,19 +118,92 @@ def test_failures_end_with_1(
         patched.setattr(Worker, "_run", fails)
         printed = said(capsys, *words, code=1)
     assert "8 failures" in printed
-    assert "failed: energy on a whole unit (2 times): RuntimeError: not today" in printed
+    assert "failed: energy (faithfulness, sounds, clean) on a whole unit (2 times): RuntimeError: not today" in printed
     failures = json.loads(said(capsys, *words, "--json"))["failures"]
     assert failures == [], "the same command has tried again"
 
 
 def test_failures_are_grouped() -> None:
-    many = [{"explainer": "x", "error": "E", "item": f"clip {n}"} for n in range(5)]
-    other = [{"explainer": "y", "error": "E", "item": "clip 0"}, {"explainer": "x", "error": "F", "item": ""}]
-    assert grouped([*many, *other]) == [
-        "x on clip 0, clip 1, clip 2 and 2 more: E",
-        "y on clip 0: E",
-        "x on a whole unit: F",
+    at = {"task": "prompts", "data": "d", "contamination": "clean", "model": "m"}
+    many = [{**at, "explainer": "x", "error": "E", "item": f"clip {n}"} for n in range(5)]
+    other = [{**at, "explainer": "y", "error": "E", "item": "0"}, {**at, "explainer": "x", "error": "F", "item": ""}]
+    noisy = [{**at, "explainer": "x", "error": "E", "item": "clip 0", "contamination": "white-noise, 3 dB"}]
+    assert grouped([*many, *other, *noisy], models=False) == [
+        "x (prompts, d, clean) on clip 0, clip 1, clip 2 and 2 more: E",
+        "y (prompts, d, clean) on 0: E",
+        "x (prompts, d, clean) on a whole unit: F",
+        "x (prompts, d, white-noise, 3 dB) on clip 0: E",
     ]
+    assert grouped([*other[:1], {**other[0], "model": "n"}], models=True) == [
+        "y (prompts, d, clean, m) on 0: E",
+        "y (prompts, d, clean, n) on 0: E",
+    ]
+
+
+def test_failures_say_where(
+    suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Worker, unit: Any, places: Any) -> Any:
+        raise RuntimeError("not today")
+
+    monkeypatch.setattr(Worker, "_run", fails)
+    words = ("run", str(suite), "--out", str(tmp_path / "out"), "--limit", "1", "--workers", "1")
+    failures = json.loads(said(capsys, *words, "--json", code=1))["failures"]
+    at = {"task": "faithfulness", "model": "tiny", "data": "sounds", "contamination": "clean", "seed": 0}
+    more = {"domain": "stft", "scale": "log", "item": "", "error": "RuntimeError: not today"}
+    assert sorted(failures, key=lambda f: f["explainer"]) == [
+        {**at, "explainer": name, **more} for name in ("constant", "energy", "loudness", "random")
+    ]
+
+
+def test_what_a_model_cannot_carry_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "toy.toml"
+    path.write_text(SUITE.replace('["energy"]', '["saliency", "energy", "gradcam"]'), encoding="utf-8")
+    words = ("run", str(path), "--out", str(tmp_path / "out"), "--limit", "1", "--workers", "1")
+    words += ("--model", "box", "--model", "tiny")
+    zsxai.register_model("box", BlackBoxToy())
+    try:
+        assert (
+            said(capsys, *words).splitlines()[0]
+            == "saliency, gradcam need gradients, which box does not give: left out"
+        )
+        assert json.loads(said(capsys, *words, "--json"))["left_out"] == {"box": ["saliency", "gradcam"]}
+    finally:
+        MODELS.unregister("box")
+    result = Result.load(tmp_path / "out")
+    assert facts(result)["left_out"] == {"box": ["saliency", "gradcam"]}
+    wanted = "saliency, gradcam need gradients, which box does not give: left out."
+    assert wanted in caption(result)
+    at = {"task": "faithfulness", "data": "sounds", "contamination": "clean", "seed": 0, "domain": "stft"}
+    assert wanted in caption(result, {**at, "scale": "log", "model": "box"})
+    assert "left out" not in caption(result, {**at, "scale": "log", "model": "tiny"})
+    assert wanted in str(warnings(result))
+
+
+def without(package: str, *words: str) -> str:
+    """The one line of a process that lacks a package."""
+    code = f"import sys; sys.modules[{package!r}] = None; from zsxai.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "bench", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    return done.stderr
+
+
+def test_packages_that_are_not_there(suite: Path, out: Path, tmp_path: Path) -> None:
+    line = without("matplotlib", "report", str(out))
+    assert line == "zsxai: this needs the package 'matplotlib': pip install zsxai\n"
+    line = without("threadpoolctl", "run", str(suite), "--out", str(tmp_path / "new"))
+    assert line == "zsxai: this needs the package 'threadpoolctl': pip install 'zsxai[bench]'\n"
+
+
+def test_a_log_line_per_report(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = out / "report.html"
+    assert "no folder" in said(capsys, "report", str(out), "--log", str(tmp_path / "absent" / "x"), code=2)
+    assert not page.exists()
+    for _ in range(2):
+        said(capsys, "report", str(out), "--log", str(tmp_path / "log"))
+    page.unlink()
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["suite"] for line in lines] == ["toy", "toy"]
 
 
 def test_bad_input_is_one_line(suite: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,6 +217,8 @@ def test_bad_input_is_one_line(suite: Path, out: Path, tmp_path: Path, capsys: p
         (*run, "--engine", "slurm"): "local or ray",
         (*run, "--workers", "0"): "at least 1",
         (*run, "--model", "nonesuch"): "unknown model",
+        (*run, "--device", "toaster"): "cannot compute on the device 'toaster'",
+        (*run, "--device", "cuda:99"): "cannot compute on the device 'cuda:99'",
         ("run", "smoke", "--out", str(out)): "holds a run of the suite 'toy'",
         ("export", str(tmp_path), "--to", "x.csv"): "suite.json",
         ("export", str(out), "--to", "x.doc"): "ends in none of",
@@ -183,8 +264,8 @@ def cells(out: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_interruption_keeps_what_is_done(suite: Path, tmp_path: Path, workers: str) -> None:
+@pytest.mark.parametrize(("workers", "sent", "code"), [("1", "INT", 130), ("2", "INT", 130), ("1", "TERM", 143)])
+def test_interruption_keeps_what_is_done(suite: Path, tmp_path: Path, workers: str, sent: str, code: int) -> None:
     command = [sys.executable, "-c", "import sys; from zsxai.cli import main; sys.exit(main())"]
     command += ["bench", "run", str(suite), "--out", str(tmp_path / "out"), "--workers", workers]
     process = subprocess.Popen(
@@ -192,9 +273,9 @@ def test_interruption_keeps_what_is_done(suite: Path, tmp_path: Path, workers: s
     )
     while process.poll() is None and not cells(tmp_path / "out"):
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: workers get it, too
+    os.killpg(process.pid, signal.Signals[f"SIG{sent}"])  # as a terminal does: workers get it, too
     _, error = process.communicate()
-    assert process.returncode == 130, error
+    assert process.returncode == code, error
     assert error.count("\n") == 1
     assert error.startswith("zsxai: interrupted; ")
     assert "the same command goes on from there" in error

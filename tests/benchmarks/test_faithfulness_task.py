@@ -23,7 +23,6 @@ from zsxai.model import ZeroShotModel, as_model, evaluating
 from zsxai.registry import DATASETS, EXPLAINERS
 from zsxai.windows import Clip, Recording, Relevance
 
-
 CLEAN = Contamination()
 
 

@@ -130,7 +130,7 @@ def test_labels_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
         suite(
             [{"name": "gradcam", "label": EVIL}],
             description=EVIL,
-            headline={"task": "faithfulness", "metric": "foil-wins:faithfulness", "stratum": EVIL},
+            headline={"task": "faithfulness", "metric": "foil-wins:faithfulness"},
         ),
         {"roots": {}, "limit": None},
         [record("k", EVIL, model=EVIL, contamination=EVIL)],

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.benchmarks.frames import VERSIONS, Cell, Shelf, realistic, record, result, row, suite
-from zsxai.benchmarks.export import export, write, written
+from zsxai.benchmarks.export import export, log_line, write, written
 from zsxai.benchmarks.facts import caption, facts
 from zsxai.benchmarks.folder import write_record
 from zsxai.benchmarks.frame import Record, frame
@@ -315,6 +315,28 @@ def test_rows_go_through_csv_bit_for_bit(tmp_path: Path) -> None:
     assert back["faithfulness"].tolist() == values
     assert [json.loads(v)[1] for v in back["area:kept"]] == [v / 3 for v in values]
     assert json.loads(back["sources"][0]) == ["clip-0"]
+
+
+def strict(text: str) -> object:
+    """JSON as its standard has it, which knows no NaN."""
+
+    def refuse(word: str) -> object:
+        raise ValueError(word)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_has_no_word_for_what_is_not_finite(tmp_path: Path) -> None:
+    made = result(
+        {"gradcam": [row("a", {"faithfulness": float("nan"), "area:kept": [0.5, float("nan"), float("inf")]})]},
+        headline={"task": "faithfulness", "metric": "faithfulness"},
+    )
+    line = log_line(made)
+    assert line.count("\n") == 1
+    (figures,) = strict(line)["figures"]  # type: ignore[index]
+    assert (figures["mean"], figures["n"], figures["n_invalid"]) == (None, 1, 1)
+    back = pd.read_csv(write(made, tmp_path / "rows.csv", "rows"))
+    assert strict(back["area:kept"][0]) == [0.5, None, None]
 
 
 def test_a_caption_names_models_and_what_is_missing() -> None:

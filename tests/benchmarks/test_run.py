@@ -13,6 +13,8 @@ import pytest
 import zsxai
 from tests.toys import ConvToy
 from zsxai import benchmarks
+from zsxai.benchmarks.folder import write_record
+from zsxai.benchmarks.plan import Settings
 from zsxai.benchmarks.runner import carry_out, choose, prepare
 from zsxai.benchmarks.store import Store
 from zsxai.benchmarks.worker import Worker
@@ -179,11 +181,58 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     assert "holds thesis.tex" in refused(tmp_path / "mine")
     benchmarks.run(SUITE, tmp_path / "out", limit=2)
     assert "suite 'toy', not of 'other'" in refused(tmp_path / "out", {**SUITE, "name": "other"})
-    (tmp_path / "out" / "suite.json").write_text("{", encoding="utf-8")
-    assert "cannot be read" in refused(tmp_path / "out")
+    (tmp_path / "lone").mkdir()
+    (tmp_path / "lone" / "suite.json").write_text("{", encoding="utf-8")
+    assert "cannot be read as a run's record: choose another" in refused(tmp_path / "lone")
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / ".suite.json.123").write_text("{", encoding="utf-8")
     benchmarks.run(SUITE, tmp_path / "begun", limit=2)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", None])
+def test_a_record_that_is_lost_is_written_anew(tmp_path: Path, units: Units, damage: str | None) -> None:
+    out = tmp_path / "out"
+    benchmarks.run(SUITE, out, limit=2)
+    record = (out / "suite.json").read_bytes()
+    (out / "report.html").write_text("the page", encoding="utf-8")
+    (out / "suite.json").unlink() if damage is None else (out / "suite.json").write_text(damage, encoding="utf-8")
+    with pytest.raises(InputError, match=r"run the suite again, which keeps|holds no suite\.json"):
+        benchmarks.Result.load(out)
+    benchmarks.run(SUITE, out, limit=2)
+    assert units == [0], "what was stored is kept"
+    assert (out / "suite.json").read_bytes() == record
+
+
+def test_a_store_that_cannot_be_read_leaves_the_record(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    benchmarks.run(SUITE, out, limit=2)
+    record = (out / "suite.json").read_bytes()
+    (out / "results.sqlite").write_bytes(b"no store" * 200)
+    assert "results.sqlite cannot be used" in refused(out, limit=4)
+    assert (out / "suite.json").read_bytes() == record
+
+
+def test_a_record_of_another_format_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    benchmarks.run(SUITE, out, limit=2)
+    text = (out / "suite.json").read_text(encoding="utf-8")
+    (out / "suite.json").write_text(text.replace('"format": 1', '"format": 99'), encoding="utf-8")
+    assert "has format 99" in refused(out, limit=2)
+    with pytest.raises(InputError, match="has format 99"):
+        benchmarks.Result.load(out)
+
+
+def test_a_draft_that_cannot_be_written_is_not_left(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "suite.json" / "in-the-way").mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot write"):
+        write_record(out, choose(SUITE), Settings(roots={}), [])
+    assert [p.name for p in out.iterdir()] == ["suite.json"]
+
+
+def test_devices(tmp_path: Path) -> None:
+    assert "cannot compute on the device 'toaster'" in refused(tmp_path / "out", device="toaster")
+    assert "cannot compute on the device 'cuda:99'" in refused(tmp_path / "out", device="cuda:99")
 
 
 def test_plugins_of_this_process_stay_in_it(tmp_path: Path) -> None:

@@ -1,8 +1,15 @@
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from tests.benchmarks.frames import Cell, Shelf, record, result, row, suite
+from zsxai.benchmarks.report.page import page
+from zsxai.benchmarks.result import Result
 from zsxai.benchmarks.statistics import Resampling, ahead, compare, holm, interval, ranks
+from zsxai.benchmarks.tables import rank_table, resolution_table
+from zsxai.benchmarks.tasks.base import Row
 
 
 def alone(count: int) -> list[str]:
@@ -185,3 +192,103 @@ def test_mixtures_are_tested_with_their_own_error() -> None:
     # Pairs that share no recording are independent: the paired t test is right there, and ours is the more careful.
     assert near.p >= stats.ttest_1samp(noise, 0.0).pvalue
     assert np.isnan(compare([1.0], [0.0], "higher", Resampling([("a", "b")])).p)
+
+
+def values_of(values: Sequence[float], metric: str = "faithfulness", **about: str) -> list[Row]:
+    return [row(f"clip-{i}", {metric: float(v)}, **about) for i, v in enumerate(values)]
+
+
+FAITHFULNESS = {"headline": {"task": "faithfulness", "metric": "faithfulness"}}
+
+
+def test_ranks_are_over_rows_valid_for_all() -> None:
+    # Clips 0 to 9 are easy. Occlusion is worse on each of them, and has no value on the others.
+    easy, hard = [0.9] * 10, [0.1] * 10
+    made = result(
+        {
+            "gradcam": values_of(easy + hard),
+            "occlusion": values_of([0.8] * 10 + [np.nan] * 10),
+            "saliency": values_of([np.nan] * 20),
+        },
+        **FAITHFULNESS,
+    )
+    found = rank_table(made.samples, "faithfulness").reset_index().set_index("explainer")
+    assert found.loc[["gradcam", "occlusion"], "rank"].tolist() == [1.0, 2.0]
+    assert found.loc[["gradcam", "occlusion"], "mean"].tolist() == pytest.approx([0.9, 0.8])
+    assert found["rank_n"].tolist() == [10, 10, 10]
+    # What has no valid value has no rank, and takes none from others.
+    assert found.loc["saliency", ["mean", "rank", "rank_mean", "rank_low", "rank_high"]].isna().all()
+    assert made.headline()["rank"].tolist()[:2] == [1.0, 2.0]
+    assert "on the 10 rows valid for all, rank 1" in page(made)
+
+
+def test_no_ranks_without_a_row_valid_for_all() -> None:
+    made = result(
+        {"gradcam": values_of([0.9] * 5 + [np.nan] * 5), "occlusion": values_of([np.nan] * 5 + [0.8] * 5)},
+        **FAITHFULNESS,
+    )
+    found = rank_table(made.samples, "faithfulness")
+    assert found[["mean", "rank", "rank_mean", "rank_low", "rank_high"]].isna().all(axis=None)
+    assert (found["rank_n"] == 0).all()
+    assert "there are no ranks" in page(made)
+
+
+def mixtures(by_calibration: Mapping[str, float], oracle: float = 0.9) -> list[Row]:
+    """An explainer's rows: a value per calibration, and the oracle of its cells."""
+    own = [r for name, v in by_calibration.items() for r in values_of([v] * 6, "auc", calibration=name)]
+    return [*own, *values_of([oracle] * 6, "auc", variant="oracle", calibration="identity")]
+
+
+def two_sounds(explainers: Sequence[str | dict[str, object]], rows: Mapping[str, list[Row]]) -> Result:
+    about = {"task": "two-sounds", "metric": "auc"}
+    made = suite(explainers, tasks=[{"kind": "two-sounds", "data": ["esc50"]}], headline=about)
+    cells = [Cell(name, each) for name, each in rows.items()]
+    return Result(made, {"roots": {}}, [record(n, n, task="two-sounds") for n in rows], Shelf(cells))
+
+
+def test_calibrations_stand_apart_in_the_resolution_table() -> None:
+    rows = {
+        "gradcam": mixtures({"rank": 0.6, "relu-max": 0.8}),
+        "occlusion": mixtures({"identity": 0.7}, oracle=0.8),
+        "constant": mixtures({"rank": 0.5, "relu-max": 0.4}),
+    }
+    made = two_sounds(["gradcam", "occlusion"], rows)
+    found = resolution_table(made.samples[0], "stft", "log", ["auc"])
+    assert found.floor == "constant"
+    assert {key: value.mean for key, value in found.shares.items()} == pytest.approx(
+        {
+            ("gradcam", "rank", "auc"): (0.6 - 0.5) / (0.9 - 0.5),
+            ("gradcam", "relu-max", "auc"): (0.8 - 0.4) / (0.9 - 0.4),
+            # Without a floor at its own calibration: the first.
+            ("occlusion", "identity", "auc"): (0.7 - 0.5) / (0.8 - 0.5),
+            ("constant", "rank", "auc"): 0.0,
+            ("constant", "relu-max", "auc"): 0.0,
+        }
+    )
+    words = page(made)
+    assert "gradcam, rank" in words
+    assert "from the blind control constant (0)" in words
+
+
+def test_any_blind_control_is_a_floor() -> None:
+    rows = {"gradcam": mixtures({"rank": 0.7}), "half": mixtures({"identity": 0.5})}
+    made = two_sounds(["gradcam", {"name": "constant", "options": {"value": 0.5}, "label": "half"}], rows)
+    found = resolution_table(made.samples[0], "stft", "log", ["auc"], ["loudness", "half"])
+    assert found.floor == "half"
+    assert found.shares["gradcam", "rank", "auc"].mean == pytest.approx(0.5)
+    assert "from the blind control half (0)" in page(made)
+
+
+def test_without_a_control_the_floor_is_chance_or_unknown() -> None:
+    def foils(values: Sequence[float], **about: str) -> list[Row]:
+        return [*values_of(values, **about), *values_of([0.5] * 4, **{**about, "variant": "foil"})]
+
+    oracle = [row(r.item, r.figures, variant="oracle", calibration="identity") for r in values_of([0.9] * 4)]
+    foil = values_of([0.5] * 4, variant="foil", calibration="identity")
+    made = result({"gradcam": [*foils([0.9, 0.9, 0.9, 0.1]), *oracle, *foil]}, **FAITHFULNESS)
+    found = resolution_table(made.samples[0], "stft", "log", ["foil-wins:faithfulness", "faithfulness"])
+    assert found.floor == ""
+    assert found.shares["gradcam", "unit-max", "foil-wins:faithfulness"].mean == (0.75 - 0.5) / (1.0 - 0.5)
+    unknown = found.shares["gradcam", "unit-max", "faithfulness"]
+    assert np.isnan(unknown.mean)
+    assert (unknown.n, unknown.n_invalid) == (4, 4)

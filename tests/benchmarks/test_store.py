@@ -146,6 +146,30 @@ def test_files_that_are_no_store(tmp_path: Path) -> None:
     assert "cannot open" in message()
 
 
+def test_a_store_with_broken_pages_is_one_line(tmp_path: Path) -> None:
+    with Store(tmp_path, write=True) as store:
+        store.put([(cell(n), measured(row("x" * 300, x=n), failures=(Failure("y", "E"),))) for n in range(60)])
+    path, keys = tmp_path / FILE, [f"{n}-gradcam" for n in range(60)]
+    found = bytearray(path.read_bytes())
+    size = int.from_bytes(found[16:18], "big")
+    found[size:] = b"\xff" * (len(found) - size)  # all but the page with the tables' names
+    path.write_bytes(found)
+    store = Store(tmp_path)
+    for reads in (store.read, store.finished, store.failures, store.count_rows):
+        with pytest.raises(InputError, match=r"results\.sqlite cannot be read \(") as caught:
+            reads(keys)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_store_with_broken_text_is_one_line(tmp_path: Path) -> None:
+    with Store(tmp_path, write=True) as store:
+        store.put([(cell(0), measured(row(x=1.0)))])
+    with closing(sqlite3.connect(tmp_path / FILE)) as broken, broken:
+        broken.execute("UPDATE rows SET figures = '{'")
+    with pytest.raises(InputError, match=r"results\.sqlite cannot be read"):
+        Store(tmp_path).read(["0-gradcam"])
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     Store(tmp_path, write=True).put([(cell(0), measured(row()))])

@@ -6,6 +6,7 @@ from scipy import linalg
 
 from zsxai.errors import InputError
 from zsxai.metrics import frechet_bias, frechet_distance
+from zsxai.metrics.frechet import draw_parts, largest_half
 
 
 def by_sqrtm(first, second):
@@ -64,6 +65,39 @@ def test_parts_of_one_set_are_disjoint():
     # Of four far-apart rows, two parts of two that shared a row could be equal; disjoint ones never are.
     rows = np.diag([1.0, 10.0, 100.0, 1000.0])
     assert (frechet_bias(rows, [2], draws=40) > 1).all()
+
+
+def test_windows_of_one_recording_stay_in_one_part():
+    rng = np.random.default_rng(3)
+    groups = np.array([f"r{i}" for i, n in enumerate((1, 5, 2, 7, 3, 3, 4)) for _ in range(n)])
+    groups = groups[rng.permutation(len(groups))]
+    size = largest_half(groups)
+    assert size == (25 - 7 + 1) // 2
+    for _ in range(50):
+        one, two = draw_parts(groups, [size, size], rng)
+        assert len(one) == len(two) == size == len(set(one)) == len(set(two))
+        assert not {*groups[one]} & {*groups[two]}
+        # Whole ones but for the cut: at most one recording of a part has rows that were not drawn.
+        for part in (one, two):
+            assert sum((groups == g).sum() > (groups[part] == g).sum() for g in {*groups[part]}) <= 1
+
+
+def test_bias_of_whole_recordings_is_that_of_fewer_sounds():
+    # Forty recordings of ten all but equal windows: windows split over both parts hide how few sounds there are.
+    rng = np.random.default_rng(4)
+    rows = np.repeat(rng.normal(size=(40, 8)), 10, axis=0) + 0.01 * rng.normal(size=(400, 8))
+    groups = [str(i // 10) for i in range(400)]
+    whole, split = (frechet_bias(rows, [190], groups=g).mean() for g in (groups, None))
+    assert whole > 5 * split
+    alone = frechet_bias(rows, [190], groups=[f"{i:03}" for i in range(400)])
+    np.testing.assert_array_equal(alone, frechet_bias(rows, [190]))
+
+
+def test_recordings_that_do_not_fit():
+    with pytest.raises(InputError, match="whole recordings hold 2 to 3 each, not 5"):
+        frechet_bias(np.zeros((10, 3)), [5], groups=["a"] * 5 + ["b"] * 5)
+    with pytest.raises(InputError, match="2 groups for 10 rows"):
+        frechet_bias(np.zeros((10, 3)), [5], groups=["a", "b"])
 
 
 def test_sets_that_do_not_fit():

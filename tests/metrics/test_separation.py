@@ -42,3 +42,10 @@ def test_a_batch_is_its_rows():
 def test_unlike_lengths():
     with pytest.raises(InputError, match="unlike lengths, 3 and 4"):
         si_sdr(np.ones(3), np.ones(4))
+
+
+def test_one_pair_gives_a_number():
+    found = si_sdr([1.0, np.sqrt(0.1)], [1.0, 0.0])
+    assert isinstance(found, float)
+    assert f"{found:.1f} dB" == "10.0 dB"
+    assert si_sdr(np.ones((1, 2)), np.ones((1, 2))).shape == (1,)
