@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -45,7 +46,7 @@ class Worker:
         self.suite = suite
         self.library = Library(suite, settings)
         self._model: tuple[str, ZeroShotModel] | None = None
-        self._runner: tuple[tuple[object, ...], TaskRunner[object]] | None = None
+        self._runner: tuple[tuple[object, ...], TaskRunner[Any, Any]] | None = None
 
     def run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
         """Measure the wanted places of a unit, in their order; whatever is raised is recorded."""
@@ -83,7 +84,7 @@ class Worker:
                 measured.append(Measured(rows, failures, spent, dict(forwards.rows - rows_before)))
         return measured
 
-    def _runner_of(self, unit: Unit) -> TaskRunner[object]:
+    def _runner_of(self, unit: Unit) -> TaskRunner[Any, Any]:
         at = (unit.task, unit.model, unit.data, unit.contamination, unit.seed)
         if self._runner is None or self._runner[0] != at:
             task = self.suite.tasks[unit.task]

@@ -16,8 +16,8 @@ _RUNNERS = {
 }
 
 
-def runner_of(kind: str) -> type[TaskRunner[Any]]:
+def runner_of(kind: str) -> type[TaskRunner[Any, Any]]:
     """What carries out a kind of task, as a suite names it."""
     module, name = _RUNNERS[kind]
-    found: type[TaskRunner[Any]] = getattr(import_module(f"{__name__}.{module}"), name)
+    found: type[TaskRunner[Any, Any]] = getattr(import_module(f"{__name__}.{module}"), name)
     return found

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
+from zsxai.benchmarks.contamination import contaminants
 from zsxai.benchmarks.counting import Forwards
 from zsxai.benchmarks.suite import Contamination, Suite, Task
+from zsxai.benchmarks.tasks.classes import Classes
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.explainer import Explainer
+from zsxai.metrics import metrics_of
 from zsxai.model import ZeroShotModel
 from zsxai.spectral import Domain, Scale
 
@@ -134,22 +139,47 @@ class Stage:
     explainers: Mapping[str, Explainer]
 
 
+T = TypeVar("T", bound=Task)
+"""The task, as a suite describes it."""
 S = TypeVar("S")
 """What a runner prepares once for all cells of a unit."""
 
 
-class TaskRunner(ABC, Generic[S]):
-    """How one kind of task is carried out. One object per :class:`Stage`; units come one after the other."""
+def in_hash_order(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Clips shuffled the same way everywhere: the first N of them are a fair sample of all classes."""
+    return sorted(clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
+
+
+class TaskRunner(ABC, Generic[T, S]):
+    """How one kind of task is carried out. One object per :class:`Stage`; units come one after the other.
+
+    Attributes:
+        task_type: What of a suite it carries out.
+        stage: What the worker holds ready.
+        task: The task.
+        metrics: Those that are computed, by name.
+    """
+
+    task_type: ClassVar[type[Task]]
 
     def __init__(self, stage: Stage) -> None:
+        if not isinstance(stage.task, self.task_type):
+            raise TypeError(f"{type(self).__name__} carries out a {self.task_type.__name__}, not {stage.task.kind!r}")
         self.stage = stage
+        self.task = cast(T, stage.task)
+        known = metrics_of(self.task.kind)
+        self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The data set's classes before the model."""
+        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.suite.prompting)
 
     @classmethod
-    @abstractmethod
     def items(
         cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
     ) -> list[Item]:
-        """All items in a fixed order that does not hang on how many are wanted; needs no model.
+        """All items in a fixed order that does not hang on how many are wanted: here, one per clip; needs no model.
 
         Args:
             task: The task.
@@ -158,6 +188,9 @@ class TaskRunner(ABC, Generic[S]):
             seed: Of whatever is drawn.
             others: The data set that the contamination names, if any.
         """
+        clips = in_hash_order(dataset.clips)
+        mixed_in = contaminants(clips, contamination, seed, others)
+        return [Item(clip.name, (clip,), clip.label, other) for clip, other in zip(clips, mixed_in, strict=True)]
 
     @abstractmethod
     def prepare(self, items: Sequence[Item]) -> S:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,10 @@ from numpy.typing import NDArray
 
 from zsxai.benchmarks.budgets import Ranking
 from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Contamination, Faithfulness, Task
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.suite import Faithfulness
+from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.sounds import (
-    Classes,
-    clip_items,
     drawn_by,
     embed_masks,
     embed_rendered,
@@ -29,8 +26,6 @@ from zsxai.benchmarks.tasks.sounds import (
 )
 from zsxai.calibration import to_mask
 from zsxai.controls import roll
-from zsxai.data.clip import Dataset
-from zsxai.metrics import metrics_of
 from zsxai.metrics.base import BudgetCurve, MaskedScores
 from zsxai.model import SpectralModel
 from zsxai.scoring import kept_energy
@@ -68,7 +63,7 @@ Curves = dict[tuple[str, str], BudgetCurve]
 """By variant and by what is matched: ``area`` or ``energy``."""
 
 
-class FaithfulnessRunner(TaskRunner[Prepared]):
+class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
     """Runs the task ``faithfulness``.
 
     Clips encoded per item and kind of mask, with E explainers: 1 for the original (shared by all kinds), 2 E for masks
@@ -76,25 +71,7 @@ class FaithfulnessRunner(TaskRunner[Prepared]):
     budgets 4 K E for each of an explainer's own and its foil's ranking, besides one for silence.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        if not isinstance(stage.task, Faithfulness):
-            raise TypeError("this runner takes the task 'faithfulness'")
-        self.task: Faithfulness = stage.task
-        known = metrics_of(self.task.kind)
-        self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
-
-    @cached_property
-    def classes(self) -> Classes:
-        """The data set's classes before the model."""
-        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.suite.prompting)
-
-    @classmethod
-    def items(
-        cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
-    ) -> list[Item]:
-        """See :meth:`TaskRunner.items`."""
-        return clip_items(dataset, contamination, seed, others)
+    task_type = Faithfulness
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.tasks.sounds import in_hash_order
+from zsxai.benchmarks.tasks.base import in_hash_order
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.spectral import FrontEnd, Masking, render, spread

@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Contamination, Prompts, Task
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.suite import Prompts
+from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.classes import Classes
 from zsxai.benchmarks.tasks.question import Question, ask
-from zsxai.benchmarks.tasks.sounds import Classes, Heard, clip_items, drawn_by, hear, maps_of, pooled_cosines
+from zsxai.benchmarks.tasks.sounds import Heard, drawn_by, hear, maps_of, pooled_cosines
 from zsxai.calibration import to_mask
-from zsxai.data.clip import Dataset
 from zsxai.errors import InputError
-from zsxai.metrics import metrics_of
 from zsxai.metrics.base import PromptMaps
 from zsxai.metrics.functional import mask_mean
 from zsxai.spectral import Grid
@@ -49,24 +48,13 @@ class Prepared:
     failures: list[Failure]
 
 
-class PromptsRunner(TaskRunner[Prepared]):
+class PromptsRunner(TaskRunner[Prompts, Prepared]):
     """Runs the task ``prompts``: every clip is explained for P prompts in one call of its explainer.
 
     Clips encoded per item: 1 for the original, and what the explainers encode themselves; nothing under masks.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        if not isinstance(stage.task, Prompts):
-            raise TypeError("this runner takes the task 'prompts'")
-        self.task: Prompts = stage.task
-        known = metrics_of(self.task.kind)
-        self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
-
-    @cached_property
-    def classes(self) -> Classes:
-        """The data set's classes before the model."""
-        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.suite.prompting)
+    task_type = Prompts
 
     @cached_property
     def rephrased(self) -> list[Classes]:
@@ -82,13 +70,6 @@ class PromptsRunner(TaskRunner[Prepared]):
         """``(P,)`` of "right", "wrong" and "paraphrase"; fewer wrong prompts where the classes are too few."""
         wrong = min(self.task.wrong, len(self.classes.labels) - 1)
         return ("right", *["wrong"] * wrong, *["paraphrase"] * len(self.task.paraphrases))
-
-    @classmethod
-    def items(
-        cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
-    ) -> list[Item]:
-        """See :meth:`TaskRunner.items`."""
-        return clip_items(dataset, contamination, seed, others)
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`.

@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.tasks.sounds import Classes, Heard, pooled_cosines
+from zsxai.benchmarks.tasks.classes import Classes
+from zsxai.benchmarks.tasks.sounds import Heard, pooled_cosines
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,23 +13,20 @@ from numpy.typing import NDArray
 
 from zsxai.benchmarks.cascade import Layer, Tower, drawn_anew, layers_of, steps
 from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Contamination, Randomisation, Task
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.suite import Randomisation
+from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.classes import Classes
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.sounds import (
-    Classes,
     Heard,
-    clip_items,
     encode_originals,
     hear,
     maps_of,
     pooled_cosines,
 )
 from zsxai.calibration import to_mask
-from zsxai.data.clip import Dataset
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.metrics import metrics_of
 from zsxai.metrics.base import RandomisedMaps
 from zsxai.spectral import Grid
 
@@ -78,7 +75,7 @@ class Explained:
     in_band: NDArray[Any]
 
 
-class RandomisationRunner(TaskRunner[Prepared]):
+class RandomisationRunner(TaskRunner[Randomisation, Prepared]):
     """Runs the task ``randomisation``.
 
     The class explained is the one that the untouched model's answer gives, at every level; explainer and calibration
@@ -91,13 +88,7 @@ class RandomisationRunner(TaskRunner[Prepared]):
     themselves, anew for every kind of mask; once per runner, about one noise for every layer.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
-        if not isinstance(stage.task, Randomisation):
-            raise TypeError("this runner takes the task 'randomisation'")
-        self.task: Randomisation = stage.task
-        known = metrics_of(self.task.kind)
-        self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
+    task_type = Randomisation
 
     @cached_property
     def untouched(self) -> Level:
@@ -126,13 +117,6 @@ class RandomisationRunner(TaskRunner[Prepared]):
                     levels.append(Level(f"{tower} {number}/{len(groups)}", number, group, drawn, self._classes()))
             cascades[tower] = levels
         return cascades, failures
-
-    @classmethod
-    def items(
-        cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
-    ) -> list[Item]:
-        """See :meth:`TaskRunner.items`."""
-        return clip_items(dataset, contamination, seed, others)
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`.

@@ -1,4 +1,4 @@
-"""What tasks share: the classes as prompts, and clips read, mixed and encoded once."""
+"""What tasks share: clips read, mixed and encoded once, and explainers asked about them."""
 
 from __future__ import annotations
 
@@ -12,80 +12,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.benchmarks.contamination import contaminants, contaminate
+from zsxai.benchmarks.contamination import contaminate
 from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Contamination, Prompting
 from zsxai.benchmarks.tasks.base import Failure, Item, Stage
-from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.metrics import functional
-from zsxai.model import ZeroShotModel, evaluating
+from zsxai.model import ZeroShotModel
 from zsxai.scoring import embed_clips, embed_sounds
 from zsxai.spectral import Domain, FrontEnd, Scale
-from zsxai.target import BoundTarget, Probability, Similarity, fill_template
+from zsxai.target import BoundTarget
 from zsxai.windows import Recording, Relevance
-
-
-def in_hash_order(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
-    """Clips shuffled the same way everywhere: the first N of them are a fair sample of all classes."""
-    return sorted(clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
 
 
 def drawn_by(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
     """Some of the candidates, by the hash of a name: the same on every machine and for every explainer."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return [candidates[i] for i in rng.permutation(len(candidates))[:count]]
-
-
-def clip_items(dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None) -> list[Item]:
-    """An item per clip, with the clip that is mixed in."""
-    clips = in_hash_order(dataset.clips)
-    mixed_in = contaminants(clips, contamination, seed, others)
-    return [Item(clip.name, (clip,), clip.label, other) for clip, other in zip(clips, mixed_in, strict=True)]
-
-
-class Classes:
-    """The classes of a data set as one model knows them: their prompts, embedded once.
-
-    Args:
-        model: The model.
-        labels: Classes.
-        prompting: Template, softmax, target.
-
-    Raises:
-        InputError: If the model gives no logit scale where one is asked for.
-    """
-
-    def __init__(self, model: ZeroShotModel, labels: Sequence[str], prompting: Prompting) -> None:
-        if prompting.softmax == "model" and model.logit_scale is None:
-            raise InputError(
-                f"{model.card.name} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'"
-            )
-        self.model = model
-        self.labels = list(labels)
-        self.prompting = prompting
-        self.logit_scale = (model.logit_scale or 1.0) if prompting.softmax == "model" else 1.0
-        with evaluating(model), torch.no_grad():
-            self.text = self.embed(self.labels, prompting.template)
-
-    def embed(self, labels: Sequence[str], template: str) -> Tensor:
-        """Embed labels under a template, ``(P, D)``."""
-        return self.model.embed_text([fill_template(template, label) for label in labels])
-
-    def probabilities(self, cosines: NDArray[Any]) -> NDArray[Any]:
-        """``(..., C)`` cosines to probabilities."""
-        return functional.probabilities(cosines, self.logit_scale)
-
-    def target(self, label: str) -> BoundTarget:
-        """What explainers are asked for a class."""
-        template = self.prompting.template
-        own = self.labels.index(label)
-        if self.prompting.target == "similarity":
-            return BoundTarget(Similarity(prompt=label), self.text[own : own + 1], self.model.logit_scale, template)
-        order = [own, *(i for i in range(len(self.labels)) if i != own)]
-        among = tuple(self.labels[i] for i in order)
-        return BoundTarget(Probability(prompt=label, among=among), self.text[order], self.logit_scale, template)
 
 
 @dataclass(eq=False)

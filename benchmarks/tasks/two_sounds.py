@@ -16,11 +16,11 @@ from zsxai.benchmarks.suite import Contamination, Task, TwoSounds
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage, TaskRunner
 from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
-from zsxai.benchmarks.tasks.sounds import Classes, Heard, encode_originals, pooled_cosines, stitched
+from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitched
 from zsxai.calibration import to_mask
 from zsxai.data.clip import Dataset
 from zsxai.explainer import Explainer
-from zsxai.metrics import functional, metrics_of
+from zsxai.metrics import functional
 from zsxai.metrics.base import MixtureMaps
 from zsxai.scoring import kept_energy
 from zsxai.windows import Recording
@@ -61,7 +61,7 @@ class Prepared:
     failures: list[Failure]
 
 
-class TwoSoundsRunner(TaskRunner[Prepared]):
+class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
     """Runs the task ``two-sounds``: two rows per mixture and explainer, one per prompt.
 
     Everything is judged on STFT bins within the model's band; a mel mask and its relevance are carried there by the
@@ -81,19 +81,11 @@ class TwoSoundsRunner(TaskRunner[Prepared]):
     themselves. Nothing is encoded under masks.
     """
 
+    task_type = TwoSounds
+
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
-        if not isinstance(stage.task, TwoSounds):
-            raise TypeError("this runner takes the task 'two-sounds'")
-        self.task: TwoSounds = stage.task
-        known = metrics_of(self.task.kind)
-        self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
         self.renders = any("estimate" in metric.needs for metric in self.metrics.values())
-
-    @cached_property
-    def classes(self) -> Classes:
-        """The data set's classes before the model."""
-        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.suite.prompting)
 
     @cached_property
     def _alike(self) -> NDArray[Any]:

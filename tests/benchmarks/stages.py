@@ -33,7 +33,7 @@ def stage_of(
 
 
 def measured(
-    runner: TaskRunner[Any], explainer: str, count: int = 3, forwards: Forwards | None = None, domain: str = "mel"
+    runner: TaskRunner[Any, Any], explainer: str, count: int = 3, forwards: Forwards | None = None, domain: str = "mel"
 ) -> tuple[list[Row], list[Failure]]:
     """Rows and failures of one explainer on the first items."""
     stage, forwards = runner.stage, forwards or Forwards()

@@ -1,0 +1,59 @@
+"""The classes of a data set as prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zsxai.benchmarks.suite import Prompting
+from zsxai.errors import InputError
+from zsxai.metrics import functional
+from zsxai.model import ZeroShotModel, evaluating
+from zsxai.target import BoundTarget, Probability, Similarity, fill_template
+
+
+class Classes:
+    """The classes of a data set as one model knows them: their prompts, embedded once.
+
+    Args:
+        model: The model.
+        labels: Classes.
+        prompting: Template, softmax, target.
+
+    Raises:
+        InputError: If the model gives no logit scale where one is asked for.
+    """
+
+    def __init__(self, model: ZeroShotModel, labels: Sequence[str], prompting: Prompting) -> None:
+        if prompting.softmax == "model" and model.logit_scale is None:
+            raise InputError(
+                f"{model.card.name} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'"
+            )
+        self.model = model
+        self.labels = list(labels)
+        self.prompting = prompting
+        self.logit_scale = (model.logit_scale or 1.0) if prompting.softmax == "model" else 1.0
+        with evaluating(model), torch.no_grad():
+            self.text = self.embed(self.labels, prompting.template)
+
+    def embed(self, labels: Sequence[str], template: str) -> Tensor:
+        """Embed labels under a template, ``(P, D)``."""
+        return self.model.embed_text([fill_template(template, label) for label in labels])
+
+    def probabilities(self, cosines: NDArray[Any]) -> NDArray[Any]:
+        """``(..., C)`` cosines to probabilities."""
+        return functional.probabilities(cosines, self.logit_scale)
+
+    def target(self, label: str) -> BoundTarget:
+        """What explainers are asked for a class."""
+        template = self.prompting.template
+        own = self.labels.index(label)
+        if self.prompting.target == "similarity":
+            return BoundTarget(Similarity(prompt=label), self.text[own : own + 1], self.model.logit_scale, template)
+        order = [own, *(i for i in range(len(self.labels)) if i != own)]
+        among = tuple(self.labels[i] for i in order)
+        return BoundTarget(Probability(prompt=label, among=among), self.text[order], self.logit_scale, template)
