@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zsxai.benchmarks.identity import code_of, device_name, explainer_identity, hashed, model_identity, own_code
+from zsxai.benchmarks.reading import CONTROLS_OF_A_MASK, split
 from zsxai.benchmarks.suite import Contamination, Suite, Task
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Item, Place
@@ -209,7 +210,8 @@ def check_names(suite: Suite) -> None:
     wanted = [("headline", suite.headline.metric, of_headline)]
     wanted += [("comparisons", name, everything) for name in suite.comparisons.metrics]
     for where, name, known in wanted:
-        if name.removeprefix("foil-wins:").removeprefix("rolled-wins:") not in known:
+        control, metric = split(name)
+        if metric not in known or control not in ("", *CONTROLS_OF_A_MASK):
             raise InputError(f"the {where} of the suite {suite.name!r} name {name!r}, which it does not measure")
 
 

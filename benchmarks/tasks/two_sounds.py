@@ -70,8 +70,8 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
     Variants: ``own``; ``oracle``, the true share of the prompt's sound read on the explainer's own cells and carried
     the same way (cells of one bin and frame, as those of ``energy``, give the ideal ratio mask); with the control
     ``energy`` one ``oracle <resolution>`` for each that the task names. An oracle is a reference for a resolution, not
-    a bound: another pooling of the truth on the same cells exceeds it a little (measured: up to .06 in correlation,
-    .004 in weighted AUC), and delta-energy and pointing reward the surest cells alone.
+    a bound: another pooling of the truth on the same cells can exceed it a little, and delta-energy and pointing reward
+    the surest cells alone.
 
     Strata: ``both-heard``, both prompts are among the five best classes of the mixture; ``alone``, both clips are
     named right by themselves; ``distinct``, the prompts' cosine is not above the 95th percentile of all pairs of
