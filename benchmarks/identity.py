@@ -53,9 +53,10 @@ def model_identity(model: ZeroShotModel, named: Named) -> dict[str, Any]:
     }
 
 
-def explainer_identity(explainer: Explainer) -> dict[str, Any]:
-    """What of an explainer can change a number."""
+def explainer_identity(explainer: Explainer, model: ZeroShotModel) -> dict[str, Any]:
+    """What of an explainer can change a number before a model; trained weights that it brings among it."""
     return {
+        "weights": explainer.weights(model),
         "name": explainer.name or type(explainer).__name__,
         "options": explainer.model_dump(mode="json"),
         "code": code_of(type(explainer)),

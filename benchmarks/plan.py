@@ -161,6 +161,7 @@ def plan(suite: Suite, settings: Settings) -> list[Cell]:
         for number, task in enumerate(suite.tasks):
             explainers = library.explainers(task)
             usable = {k: e for k, e in explainers.items() if _carries(model, e)}
+            identities = {k: explainer_identity(e, model) for k, e in usable.items()}
             known = metrics_of(task.kind)
             metrics = {name: code_of(type(known[name])) for name in metric_names(task)}
             for data in task.data:
@@ -191,7 +192,7 @@ def plan(suite: Suite, settings: Settings) -> list[Cell]:
                             unit = Unit(number, named.title, data, c, seed, start, start + len(part))
                             keys = [item.key(files) for item in part]
                             cells += [
-                                _cell(unit, place, {**shared, "items": keys}, usable[place.explainer])
+                                _cell(unit, place, {**shared, "items": keys}, identities[place.explainer])
                                 for place in places(suite, task, usable, seed, mixed, model)
                             ]
         del model  # before the next one is loaded
@@ -242,12 +243,12 @@ def metric_names(task: Task) -> list[str]:
     return sorted(task.metrics or known)
 
 
-def _cell(unit: Unit, place: Place, shared: Mapping[str, Any], explainer: Explainer) -> Cell:
+def _cell(unit: Unit, place: Place, shared: Mapping[str, Any], explainer: Mapping[str, Any]) -> Cell:
     description = {
         **shared,
         "domain": place.domain,
         "scale": place.scale,
-        "explainer": explainer_identity(explainer),
+        "explainer": explainer,
     }
     return Cell(unit, place, hashed(description), description)
 

@@ -94,7 +94,8 @@ def explain(
             the audio side computed once.
         sample_rate: Samples per second of an array.
         model: A name (``"tiny"``, ``"hf:<id or folder>"``) or a model object.
-        explainer: A name or an object; None takes the first that the model can carry, and records it.
+        explainer: A name or an object; None takes the first that fits the model, and records it: the learned ``lmac-zs``
+            where a decoder for the model's weights exists, or else ``gradcam``.
         options: Options of an explainer given by name.
         against: Other prompts; explains the contrast of cosines.
         among: A label set; explains the probability among it.
@@ -249,6 +250,7 @@ def _explain(
         tensor = torch.from_numpy(masks).to(recording.model.device)
         scores = score_masks(recording, tensor, bound)
         energies = np.nan_to_num(kept_energy(recording, tensor))  # nothing is kept of a silent band
+        notes = method.notes(recording.clips[0])
     means = mask_mean(masks, grid.in_band)
     pooling = recording.model.audio_spec.pooling
     original = recording.waveform.cpu().numpy()
@@ -259,6 +261,7 @@ def _explain(
             model_card=recording.model.card.model_dump(),
             explainer=method.name or type(method).__name__,
             options=method.model_dump(mode="json"),
+            explainer_weights=method.weights(recording.model),
             calibration=method.calibration,
             template=template,
             seed=seed,
@@ -270,7 +273,7 @@ def _explain(
             audio_sample_rate=sound.sample_rate,
             audio_channels=sound.channels,
             versions=versions(),
-            warnings=_warnings(masks[p], relevance[p], recording),
+            warnings=(*notes, *_warnings(masks[p], relevance[p], recording)),
         )
         made.append(
             Explanation(

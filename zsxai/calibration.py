@@ -32,6 +32,12 @@ def identity(relevance: NDArray[Any]) -> NDArray[Any]:
     return mask
 
 
+def sigmoid(relevance: NDArray[Any]) -> NDArray[Any]:
+    """The relevance is the log-odds of a mask: 0 becomes one half."""
+    odds: NDArray[Any] = 0.5 * (1.0 + np.tanh(0.5 * relevance))
+    return odds
+
+
 def relu_max(relevance: NDArray[Any]) -> NDArray[Any]:
     """Positive part over its maximum."""
     positive = _relu(relevance)
@@ -68,6 +74,7 @@ def _sqrt(calibration: Calibration) -> Calibration:
 
 CALIBRATIONS: dict[str, Calibration] = {
     "identity": identity,
+    "sigmoid": sigmoid,
     "relu-max": relu_max,
     "relu-p99": relu_p99,
     "sqrt-relu-max": _sqrt(relu_max),

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from zsxai.calibration import CALIBRATIONS
+from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Relevance
 
@@ -46,12 +47,15 @@ class Explainer(BaseModel, ABC):
     overrides :meth:`relevance` instead.
 
     Attributes:
+        name: In the registry.
+        argument: Option that a name's argument sets, as in ``lmac-zs:<folder>``; None where it takes none.
         calibration: Named calibration from relevance to mask (``zsxai.calibration``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str] = ""
+    argument: ClassVar[str | None] = None
     card: ClassVar[ExplainerCard]
     calibration: str = "relu-max"
 
@@ -61,6 +65,19 @@ class Explainer(BaseModel, ABC):
         if value not in CALIBRATIONS:
             raise ValueError(f"unknown calibration {value!r}: one of {', '.join(CALIBRATIONS)}")
         return value
+
+    @classmethod
+    def fits(cls, model: ZeroShotModel) -> bool:
+        """Whether the explainer can be the default for a model: here, whether the model gives what it needs."""
+        return isinstance(model, SpectralModel) or not cls.card.needs_gradients
+
+    def weights(self, model: ZeroShotModel) -> dict[str, str]:
+        """Hashes of trained weights that the explainer brings for a model, by what they are; they go into provenance."""
+        return {}
+
+    def notes(self, clip: Clip) -> tuple[str, ...]:
+        """What a reader should know before trusting the explanation of a clip, a line each."""
+        return ()
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """Explain one target on one clip.

@@ -38,6 +38,7 @@ class Provenance(BaseModel):
         model_card: Licence, sources, hash.
         explainer: Name.
         options: Every option of the explainer, defaults included.
+        explainer_weights: Hashes of trained weights that the explainer brings.
         calibration: Name of the calibration from relevance to mask.
         template: Prompt template, if any.
         seed: Seed of whatever was random.
@@ -58,6 +59,7 @@ class Provenance(BaseModel):
     model_card: dict[str, Any]
     explainer: str
     options: dict[str, Any]
+    explainer_weights: dict[str, str] = {}
     calibration: str
     template: str | None
     seed: int

@@ -88,3 +88,7 @@ class FrameMap:
         out = relevance.new_zeros(*relevance.shape[:-1], self.n_clip)
         sounding = self.sounding.to(relevance.device)
         return out.index_add_(-1, self.source.to(relevance.device)[sounding], relevance[..., sounding])
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over the copies, ``(..., n_window)`` to ``(..., n_clip)``; 0 where a frame has none."""
+        return self.adjoint(values) / self.adjoint(values.new_ones(self.n_window)).clamp(min=1.0)

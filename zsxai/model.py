@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import isroutine
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -203,6 +204,15 @@ class TextEncoding:
     tokens: Tensor | None = None
     token_mask: Tensor | None = None
 
+    def __len__(self) -> int:
+        """Prompts."""
+        return len(self.embedding)
+
+    def rows(self, index: Tensor | Sequence[int] | slice) -> TextEncoding:
+        """Some of the prompts, in the order of their numbers."""
+        parts = (self.embedding, self.tokens, self.token_mask)
+        return TextEncoding(*(None if part is None else part[index] for part in parts))  # type: ignore[arg-type]
+
 
 class SpectralModel(ZeroShotModel):
     """A model split at its mel input.
@@ -214,10 +224,12 @@ class SpectralModel(ZeroShotModel):
         front_end: STFT and mel, with the checkpoint's numbers.
         taps: Identity modules laid over the unfolded ``(B, C, f, t)`` maps, by name, early to late. Captum's layer
             methods and hooks attach here.
+        decoders: Folders of LMAC-ZS decoders that come with the model; those of other weights are passed over.
     """
 
     front_end: FrontEnd
     taps: Mapping[str, nn.Module]
+    decoders: Sequence[Path] = ()
 
     @abstractmethod
     def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -269,6 +281,11 @@ class SpectralModel(ZeroShotModel):
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
         """See :meth:`ZeroShotModel.embed_text`."""
         return self.encode_text(prompts).embedding
+
+
+def text_encoding(model: ZeroShotModel, prompts: Sequence[str]) -> TextEncoding:
+    """Prompts as a model reads them, with token states where it has any."""
+    return model.encode_text(prompts) if isinstance(model, SpectralModel) else TextEncoding(model.embed_text(prompts))
 
 
 @contextmanager

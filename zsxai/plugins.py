@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.model import BlackBoxLike, SpectralModel, ZeroShotModel, as_model
+from zsxai.model import BlackBoxLike, ZeroShotModel, as_model
 from zsxai.registry import EXPLAINERS, MODELS
 
-PREFERRED_EXPLAINERS = ("gradcam", "occlusion")
-"""What ``explainer=None`` tries in turn; the first that the model can carry is used and recorded."""
+PREFERRED_EXPLAINERS = ("lmac-zs", "gradcam", "occlusion")
+"""What ``explainer=None`` tries in turn; the first that fits the model is used and recorded."""
 
 
 def load_model(model: object, *, device: str | None = None, **options: Any) -> ZeroShotModel:
@@ -49,14 +49,25 @@ def load_explainer(explainer: object, **options: Any) -> Explainer:
     """Load an explainer by name, or set options on an object.
 
     Args:
-        explainer: A registered name or an :class:`~zsxai.explainer.Explainer`.
+        explainer: A registered name, with its argument where it takes one (``lmac-zs:<folder or hub id>``), or an
+            :class:`~zsxai.explainer.Explainer`.
         **options: Its fields.
 
     Raises:
         InputError: If the name or an option is unknown, or a value does not fit.
     """
     name = explainer if isinstance(explainer, str) else type(explainer).__name__
-    plugin = EXPLAINERS.get(explainer) if isinstance(explainer, str) else explainer
+    plugin: object = explainer
+    if isinstance(explainer, str):
+        plain, _, argument = explainer.partition(":")
+        plugin = EXPLAINERS.get(plain)
+        if argument:
+            option = getattr(plugin, "argument", None)
+            if option is None:
+                raise InputError(f"the explainer {plain!r} takes no argument: leave {':' + argument!r} out")
+            if option in options:
+                raise InputError(f"the explainer {plain!r} is given {option} twice: behind the colon and as an option")
+            options = {option: argument, **options}
     if isinstance(plugin, Explainer):
         if not options:
             return plugin
@@ -83,10 +94,10 @@ def first_problem(error: ValidationError, fields: Mapping[str, object]) -> str:
 
 
 def default_explainer(model: ZeroShotModel) -> str:
-    """The first of :data:`PREFERRED_EXPLAINERS` that a model can carry."""
+    """The first of :data:`PREFERRED_EXPLAINERS` that fits a model."""
     available = EXPLAINERS.names()
     for name in PREFERRED_EXPLAINERS:
-        if name in available and (isinstance(model, SpectralModel) or not EXPLAINERS.get(name).card.needs_gradients):
+        if name in available and EXPLAINERS.get(name).fits(model):
             return name
     raise InputError("no explainer is installed that this model can carry; see zsxai.list_explainers()")
 

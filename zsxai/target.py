@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from torch import Tensor
 
 from zsxai.errors import InputError
-from zsxai.model import ZeroShotModel
+from zsxai.model import TextEncoding, ZeroShotModel, text_encoding
 
 
 def check_prompt(prompt: object) -> str:
@@ -45,16 +45,23 @@ class BoundTarget:
 
     Args:
         target: What it was bound from.
-        text: ``(K, D)`` unit rows, the prompt itself first.
+        encoding: Its K prompts as the model reads them, the prompt itself first.
         logit_scale: The model's, for probabilities.
         template: Template the prompts went through.
     """
 
-    def __init__(self, target: Target, text: Tensor, logit_scale: float | None, template: str | None = None) -> None:
+    def __init__(
+        self, target: Target, encoding: TextEncoding, logit_scale: float | None, template: str | None = None
+    ) -> None:
         self.target = target
-        self.text = text
+        self.encoding = encoding
         self.logit_scale = logit_scale
         self.template = template
+
+    @property
+    def text(self) -> Tensor:
+        """``(K, D)`` unit rows, the prompt itself first."""
+        return self.encoding.embedding
 
     def __call__(self, embedding: Tensor) -> Tensor:
         """Score embeddings, ``(B, D)`` to ``(B,)``, in ``target.unit``."""
@@ -94,8 +101,8 @@ class Target(BaseModel, ABC):
         """
         prompts = [fill_template(template, check_prompt(p)) for p in (self.prompt, *self.others)]
         with torch.no_grad():
-            text = model.embed_text(prompts)
-        return BoundTarget(self, text, model.logit_scale, template)
+            encoding = text_encoding(model, prompts)
+        return BoundTarget(self, encoding, model.logit_scale, template)
 
     @field_validator("prompt")
     @classmethod

@@ -47,11 +47,14 @@ class Relevance:
         values: ``(P, f, n)``, or ``(f, n)`` for one target.
         grid: Where the cells lie.
         on: ``window`` where they lie on the filled window the model heard, ``clip`` where on the clip itself.
+        copies: What the copies of a repeated clip make on the clip: the ``sum`` of their relevance, or its ``mean`` where
+            the values are those of a mask.
     """
 
     values: Tensor
     grid: Grid
     on: Literal["window", "clip"]
+    copies: Literal["sum", "mean"] = "sum"
 
 
 def split(samples: int, window: int | None, overlap: float, hop: int) -> list[tuple[int, int]]:
@@ -224,13 +227,14 @@ class Clip:
             relevance: Values ``(P, f, n)`` on cells of the filled window or of the clip.
 
         Returns:
-            ``(P, F, N)`` float32; on a filled window the relevance of repeated copies is summed.
+            ``(P, F, N)`` float32; on a filled window copies are joined as the relevance says.
         """
         values = relevance.values.detach().cpu().double().numpy()  # numpy knows no bfloat16
         if relevance.on == "clip":
             return relevance.grid.resample(values, self.grid)
         filled = torch.from_numpy(relevance.grid.resample(values, self.window_grid))
-        return self.frames.adjoint(filled).numpy()
+        joined = self.frames.mean(filled) if relevance.copies == "mean" else self.frames.adjoint(filled)
+        return joined.numpy()
 
 
 class Recording:

@@ -12,7 +12,7 @@ from torch import Tensor
 from zsxai.benchmarks.suite import Prompting
 from zsxai.errors import InputError
 from zsxai.metrics import functional
-from zsxai.model import ZeroShotModel, evaluating
+from zsxai.model import ZeroShotModel, evaluating, text_encoding
 from zsxai.target import BoundTarget, Probability, Similarity, fill_template
 
 
@@ -38,11 +38,12 @@ class Classes:
         self.prompting = prompting
         self.logit_scale = (model.logit_scale or 1.0) if prompting.softmax == "model" else 1.0
         with evaluating(model), torch.no_grad():
-            self.text = self.embed(self.labels, prompting.template)
+            self.encoding = text_encoding(model, [fill_template(prompting.template, label) for label in self.labels])
 
-    def embed(self, labels: Sequence[str], template: str) -> Tensor:
-        """Embed labels under a template, ``(P, D)``."""
-        return self.model.embed_text([fill_template(template, label) for label in labels])
+    @property
+    def text(self) -> Tensor:
+        """``(C, D)`` embeddings of the classes' prompts."""
+        return self.encoding.embedding
 
     def probabilities(self, cosines: NDArray[Any]) -> NDArray[Any]:
         """``(..., C)`` cosines to probabilities."""
@@ -53,7 +54,7 @@ class Classes:
         template = self.prompting.template
         own = self.labels.index(label)
         if self.prompting.target == "similarity":
-            return BoundTarget(Similarity(prompt=label), self.text[own : own + 1], self.model.logit_scale, template)
+            return BoundTarget(Similarity(prompt=label), self.encoding.rows([own]), self.model.logit_scale, template)
         order = [own, *(i for i in range(len(self.labels)) if i != own)]
         among = tuple(self.labels[i] for i in order)
-        return BoundTarget(Probability(prompt=label, among=among), self.text[order], self.logit_scale, template)
+        return BoundTarget(Probability(prompt=label, among=among), self.encoding.rows(order), self.logit_scale, template)

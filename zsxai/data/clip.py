@@ -34,6 +34,7 @@ class LabelledClip:
     path: Path | None = None
     audio: Any = field(default=None, repr=False, compare=False)
     seconds: float | None = None
+    captions: tuple[str, ...] = ()
 
     def read(self) -> Sound:
         """The sound, mixed to mono.

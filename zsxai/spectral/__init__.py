@@ -2,7 +2,7 @@
 
 from zsxai.spectral.front_end import FrontEnd, FrontEndSpec, Stft, StftSpec
 from zsxai.spectral.grid import Domain, Grid, heard_band, map_grid, mel_grid, patch_grid, stft_grid
-from zsxai.spectral.mask import SCALES, Masking, Scale, floor_of, render, spread
+from zsxai.spectral.mask import SCALES, Masking, Scale, floor_of, power_gain, render, spread
 
 __all__ = [
     "SCALES",
@@ -19,6 +19,7 @@ __all__ = [
     "map_grid",
     "mel_grid",
     "patch_grid",
+    "power_gain",
     "render",
     "spread",
     "stft_grid",

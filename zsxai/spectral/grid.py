@@ -69,6 +69,12 @@ class Grid:
         return read.astype(np.float32)
 
 
+def interpolation(source: Grid, onto: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Matrices of :meth:`Grid.resample`: along frequency ``(F', F)`` and along time ``(N', N)``."""
+    frequency = _weights(hz_to_mel(source.frequencies), hz_to_mel(onto.frequencies))
+    return frequency, _weights(source.times, onto.times)
+
+
 def _weights(source: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
     """Matrix of linear interpolation from points ``source`` to points ``wanted``."""
     matrix = np.zeros((len(wanted), len(source)))

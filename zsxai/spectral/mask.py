@@ -51,15 +51,30 @@ class Masking(BaseModel):
         Returns:
             Gain in [0, 1], shaped as the broadcast of both; multiply power by it.
         """
-        if self.scale == "gain":
-            return mask.square()
-        if self.scale == "log1p":
-            # Below, magnitude / (expm1(M log1p(magnitude))) is 0 / 0: there the limit of quiet sound holds, M.
-            magnitude = power.clamp(min=1e-20).sqrt()
-            return (torch.expm1(mask.to(magnitude.dtype) * torch.log1p(magnitude)) / magnitude).square()
-        # (floor / P)^(1-M), as exp(depth - depth M) in one buffer: a quarter of the cost of a power.
-        depth = torch.log(self.floor / power.clamp(min=self.floor))
-        return torch.addcmul(depth, depth, mask.to(depth.dtype), value=-1.0).exp_()
+        return power_gain(self.scale, power, mask, self.floor)
+
+
+def power_gain(scale: Scale, power: Tensor, mask: Tensor, floor: Tensor | float) -> Tensor:
+    """Power gain of a mask on a scale, for one floor or one per clip.
+
+    Args:
+        scale: How the mask acts.
+        power: ``(..., F, N)``.
+        mask: Broadcastable to ``power``, in [0, 1].
+        floor: Power toward which ``log`` moves; a tensor is broadcastable to ``power``.
+
+    Returns:
+        Gain in [0, 1], shaped as the broadcast of power and mask.
+    """
+    if scale == "gain":
+        return mask.square()
+    if scale == "log1p":
+        # Below, magnitude / (expm1(M log1p(magnitude))) is 0 / 0: there the limit of quiet sound holds, M.
+        magnitude = power.clamp(min=1e-20).sqrt()
+        return (torch.expm1(mask.to(magnitude.dtype) * torch.log1p(magnitude)) / magnitude).square()
+    # (floor / P)^(1-M), as exp(depth - depth M) in one buffer: a quarter of the cost of a power.
+    depth = torch.log(floor / power.clamp(min=floor))
+    return torch.addcmul(depth, depth, mask.to(depth.dtype), value=-1.0).exp_()
 
 
 def floor_of(power: Tensor, model_floor: float) -> float:

@@ -1,0 +1,1 @@
+"""Decoders of LMAC-ZS that come with ``tiny``: a folder per domain."""

@@ -1,0 +1,112 @@
+"""From the decoder's cells to masks, and masked sounds before the model; differentiable in the log-odds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zsxai.model import Features, SpectralModel
+from zsxai.spectral import Domain, Grid, Scale, floor_of, power_gain
+from zsxai.spectral.grid import interpolation
+from zsxai.windows import Clip, make_grid
+
+
+class Cells:
+    """Carries log-odds from the cells of one grid to the heard rows of another, linear as :meth:`Grid.resample` is.
+
+    Args:
+        source: Where they lie.
+        onto: Where they are wanted, such as the grid of masks.
+        device: Of the tensors.
+    """
+
+    def __init__(self, source: Grid, onto: Grid, device: torch.device) -> None:
+        frequency, time = interpolation(source, onto)
+        self._frequency = torch.from_numpy(frequency[onto.in_band]).float().to(device)
+        self._time = torch.from_numpy(time.T).float().to(device)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """``(n, f, t)`` to ``(n, R, N)`` on the R rows that are heard."""
+        return self._frequency @ (values @ self._time)
+
+    def mask(self, log_odds: Tensor) -> Tensor:
+        """``(n, f, t)`` log-odds to masks ``(n, R, N)``."""
+        return torch.sigmoid(self.spread(log_odds))
+
+
+@dataclass(frozen=True, eq=False)
+class Sounds:
+    """A batch of filled windows, ready to be masked.
+
+    Attributes:
+        model: The model.
+        domain: Where masks lie.
+        scale: How they act.
+        rows: ``(F,)`` bool: rows that the model hears.
+        power: ``(B, R, N)`` float32 power on those rows.
+        floor: ``(B, 1, 1)``.
+        features: Of the windows as they are.
+    """
+
+    model: SpectralModel
+    domain: Domain
+    scale: Scale
+    rows: Tensor
+    power: Tensor
+    floor: Tensor
+    features: Features
+
+    @classmethod
+    def of(cls, model: SpectralModel, waveforms: Tensor, domain: Domain, scale: Scale) -> Sounds:
+        """Compute the stages of ``(B, T)`` filled windows, without a graph; each has the default floor."""
+        with torch.no_grad():
+            features = model.features(waveforms)
+            front_end = model.front_end
+            power = _power(features, domain)
+            least = front_end.spec.floor if domain == "mel" else front_end.power_floor
+            floor = torch.tensor([floor_of(clip, least) for clip in power], device=power.device)
+            rows = _rows(model, domain, waveforms.shape[-1])
+            return cls(model, domain, scale, rows, power[:, rows].float(), floor[:, None, None], features)
+
+    @classmethod
+    def of_clip(cls, clip: Clip) -> Sounds:
+        """One clip, filled, under the masking of its recording."""
+        model, masking = clip.spectral, clip.masking
+        rows = _rows(model, masking.domain, clip.window_samples)
+        power = _power(clip.features, masking.domain)[:, rows].float()
+        floor = torch.full((1, 1, 1), masking.floor, device=power.device)
+        return cls(model, masking.domain, masking.scale, rows, power, floor, clip.features)
+
+    def masked(self, masks: Tensor, of: Tensor) -> Features:
+        """What the encoder takes under masks.
+
+        Args:
+            masks: ``(n, R, N)`` in [0, 1].
+            of: ``(n,)`` which window each lies on.
+        """
+        power, floor = self.power[of], self.floor[of]
+        kept = power * power_gain(self.scale, power, masks, floor)
+        if self.domain == "mel":
+            mel = kept
+        else:
+            mel = self.model.front_end.bank[:, self.rows].to(kept.dtype) @ kept
+        return self.model.features_from_mel(mel)
+
+    def embed(self, masks: Tensor, of: Tensor) -> Tensor:
+        """Embeddings of masked windows, ``(n, D)``."""
+        return self.model.encode(self.masked(masks, of)).embedding
+
+
+def _rows(model: SpectralModel, domain: Domain, samples: int) -> Tensor:
+    grid = make_grid(model.front_end.spec, domain, samples)
+    return torch.from_numpy(grid.in_band).to(model.device)
+
+
+def _power(features: Features, domain: Domain) -> Tensor:
+    if domain == "mel":
+        return features.mel
+    if features.power is None:
+        raise RuntimeError("features() of a spectral model gives the STFT power")
+    return features.power

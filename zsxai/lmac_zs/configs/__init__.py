@@ -1,0 +1,1 @@
+"""Configurations of trainings that come with zsxai."""

@@ -1,0 +1,244 @@
+"""The decoder: a frozen model's feature maps and a prompt in, the log-odds of a mask out.
+
+The published decoder is a stack of transposed convolutions over the last four maps of the audio encoder, conditioned by
+cross-attention (arXiv 2405.17615, sections 3 and 4.2; widths and places of attention are not stated). This one is made so that
+a second prompt is cheap and any model fits:
+
+* an audio-only trunk runs once per clip, from the coarsest map to the finest, each map resized to meet the next;
+* the prompt enters behind it: token states by cross-attention at the coarse maps, the pooled embedding by scale and shift
+  (FiLM) at all of them;
+* it stops at the finest map's cells: what is gained by finer ones is little (docs/lmac-zs.md), and they cost the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from zsxai.model import TextEncoding
+
+ATTENDED = 2
+"""Coarsest maps at which tokens are attended to: their cells are few, and see far."""
+
+
+class DecoderSpec(BaseModel):
+    """Numbers of a decoder.
+
+    Attributes:
+        maps: Names of the feature maps it reads, early to late.
+        channels: Channels of those maps.
+        widths: Channels inside the decoder, for each map.
+        text_dim: Dimensions of the model's shared space.
+        token_dim: Dimensions of its token states; None where it gives none.
+        conditioning: ``tokens``: cross-attention to token states and FiLM with the pooled vector; ``pooled``: FiLM alone.
+        heads: Of the attention.
+        open: Log-odds that an untrained decoder gives everywhere: training starts from a nearly open mask.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    maps: tuple[str, ...] = Field(min_length=1)
+    channels: tuple[int, ...]
+    widths: tuple[int, ...]
+    text_dim: int = Field(gt=0)
+    token_dim: int | None = None
+    conditioning: Literal["tokens", "pooled"] = "tokens"
+    heads: int = Field(default=4, gt=0)
+    open: float = 2.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not len(self.maps) == len(self.channels) == len(self.widths):
+            raise ValueError(f"{len(self.maps)} maps need as many channels and widths: {self.channels}, {self.widths}")
+        if any(width % self.heads for width in self.widths):
+            raise ValueError(f"widths are multiples of the {self.heads} heads: {self.widths}")
+        if self.conditioning == "tokens" and self.token_dim is None:
+            raise ValueError("the model gives no token states: say conditioning = 'pooled'")
+        return self
+
+
+class Film(nn.Module):
+    """Scale and shift of every channel by the pooled embedding (Perez et al., AAAI 2018).
+
+    Args:
+        text_dim: Dimensions of the embedding, whose rows are unit.
+        width: Channels.
+    """
+
+    def __init__(self, text_dim: int, width: int) -> None:
+        super().__init__()
+        self.gain = text_dim**0.5
+        self.both = nn.Linear(text_dim, 2 * width)
+
+    def forward(self, cells: Tensor, embedding: Tensor) -> Tensor:
+        """``(n, width, f, t)`` and ``(n, text_dim)`` to ``(n, width, f, t)``."""
+        scale, shift = self.both(self.gain * embedding)[..., None, None].chunk(2, dim=1)
+        return cells * (1.0 + scale) + shift
+
+
+class Evidence(nn.Module):
+    """How much each cell speaks for the prompt, as a product of both sides, so that a prompt costs next to nothing.
+
+    Args:
+        text_dim: Dimensions of the prompt's embedding, whose rows are unit.
+        width: Channels of the cells.
+    """
+
+    def __init__(self, text_dim: int, width: int) -> None:
+        super().__init__()
+        self.gain = (text_dim / width) ** 0.5
+        self.ask = nn.Linear(text_dim, width, bias=False)
+        self.spread = nn.Conv2d(1, width, 1)
+
+    def forward(self, cells: Tensor, embedding: Tensor) -> Tensor:
+        """``(n, width, f, t)`` and ``(n, text_dim)`` to what is added to the cells."""
+        asked = self.gain * self.ask(embedding)
+        found: Tensor = self.spread(torch.einsum("ncft,nc->nft", cells, asked)[:, None])
+        return found
+
+    def pooled(self, cells: Tensor, embedding: Tensor) -> Tensor:
+        """Mean evidence of ``(B, width, f, t)`` cells for each of ``(K, text_dim)`` prompts, ``(B, K)``."""
+        return cells.mean(dim=(2, 3)) @ (self.gain * self.ask(embedding)).T
+
+
+class CrossAttention(nn.Module):
+    """Every cell asks the prompt's tokens; what it learns is added.
+
+    Args:
+        token_dim: Dimensions of the token states.
+        width: Channels of the cells.
+        heads: Of the attention.
+    """
+
+    def __init__(self, token_dim: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(token_dim)
+        self.ask = nn.Linear(width, width)
+        self.answer = nn.Linear(token_dim, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, cells: Tensor, tokens: Tensor, token_mask: Tensor) -> Tensor:
+        """``(n, width, f, t)``, ``(n, L, token_dim)`` and ``(n, L)`` bool to ``(n, width, f, t)``."""
+        n, width, f, t = cells.shape
+        rows = cells.flatten(2).transpose(1, 2)
+        query = self.ask(rows).view(n, f * t, self.heads, -1).transpose(1, 2)
+        key, value = self.answer(self.norm(tokens)).view(n, tokens.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
+        added = self.out(mixed.transpose(1, 2).reshape(n, f * t, width))
+        return cells + added.transpose(1, 2).reshape(n, width, f, t)
+
+
+class Decoder(nn.Module):
+    """Feature maps and prompts to the log-odds of masks, on the cells of the first map that it reads.
+
+    Args:
+        spec: The numbers.
+    """
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        widths = spec.widths
+        count = len(widths)
+        for k, channels in enumerate(spec.channels):
+            self.register_buffer(f"mean_{k}", torch.zeros(channels, 1, 1))
+            self.register_buffer(f"std_{k}", torch.ones(channels, 1, 1))
+        finer = list(zip(widths[1:], widths, strict=False))
+        self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(spec.channels, widths, strict=True))
+        self.narrow = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in finer)
+        self.smooth = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for w in widths)
+        self.norm = nn.ModuleList(nn.GroupNorm(spec.heads, w) for w in widths)
+        self.evidence = nn.ModuleList(Evidence(spec.text_dim, w) for w in widths)
+        self.film = nn.ModuleList(Film(spec.text_dim, w) for w in widths)
+        attended = range(max(0, count - ATTENDED), count) if spec.conditioning == "tokens" else ()
+        self.attention = nn.ModuleDict(
+            {str(k): CrossAttention(spec.token_dim or 0, widths[k], spec.heads) for k in attended}
+        )
+        self.descend = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in finer)
+        self.merge = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for w in widths)
+        self.out = nn.Conv2d(widths[0], 1, 1)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.constant_(self.out.bias, spec.open)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def standardise(self, maps: Sequence[Tensor]) -> None:
+        """Take each channel's mean and spread from a batch of maps: models scale theirs as they like."""
+        for k, values in enumerate(maps):
+            mean, std = getattr(self, f"mean_{k}"), getattr(self, f"std_{k}")
+            mean.copy_(values.float().mean(dim=(0, 2, 3))[:, None, None])
+            spread = values.float().std(dim=(0, 2, 3))
+            # A channel that is silent on these clips must not shout on others.
+            std.copy_(spread.clamp(min=0.1 * float(spread.mean()) + 1e-6)[:, None, None])
+
+    def trunk(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """The audio side, once per clip.
+
+        Args:
+            maps: ``(B, C, f, t)`` for every map of the spec.
+
+        Returns:
+            ``(B, width, f, t)`` for every map, early to late.
+        """
+        levels: list[Tensor] = []
+        for k in reversed(range(len(maps))):
+            values = (maps[k].detach().float() - getattr(self, f"mean_{k}")) / getattr(self, f"std_{k}")
+            cells = self.lateral[k](values)
+            if levels:
+                cells = cells + _onto(self.narrow[k](levels[0]), cells)
+            levels.insert(0, torch.relu(self.norm[k](self.smooth[k](torch.relu(cells)))))
+        return levels
+
+    def head(self, levels: Sequence[Tensor], text: TextEncoding) -> Tensor:
+        """The prompt's side.
+
+        Args:
+            levels: From :meth:`trunk`, a row per pair: ``(n, width, f, t)``, or one row for all pairs.
+            text: n prompts.
+
+        Returns:
+            ``(n, f, t)`` log-odds on the cells of the first map.
+        """
+        cells: Tensor | None = None
+        for k in reversed(range(len(levels))):
+            heard = levels[k].expand(len(text), -1, -1, -1)
+            asked = self.film[k](heard, text.embedding) + self.evidence[k](heard, text.embedding)
+            if cells is not None:
+                asked = asked + _onto(self.descend[k](cells), asked)
+            if str(k) in self.attention:
+                asked = self.attention[str(k)](asked, *_tokens(text))
+            cells = asked + self.merge[k](torch.relu(asked))
+        logits: Tensor = self.out(torch.relu(cells))
+        return logits[:, 0]
+
+    def forward(
+        self, maps: Sequence[Tensor], text: TextEncoding, of: Tensor, bank: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Log-odds for pairs of clips and prompts, and evidence, for training.
+
+        Args:
+            maps: ``(B, C, f, t)`` for every map of the spec.
+            text: n prompts.
+            of: ``(n,)`` which clip each prompt is asked about.
+            bank: ``(K, text_dim)`` other prompts.
+
+        Returns:
+            ``(n, f, t)``, and for every map the mean evidence ``(B, K)`` of its cells.
+        """
+        levels = self.trunk(maps)
+        pooled = [e.pooled(level, bank) for e, level in zip(self.evidence, levels, strict=True)]
+        return self.head([level[of] for level in levels], text), pooled
+
+
+def _onto(coarse: Tensor, fine: Tensor) -> Tensor:
+    return nn.functional.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _tokens(text: TextEncoding) -> tuple[Tensor, Tensor]:
+    if text.tokens is None or text.token_mask is None:
+        raise ValueError("a decoder of tokens was given prompts without token states")
+    return text.tokens, text.token_mask

@@ -1,0 +1,142 @@
+"""Whether a decoder in training still explains anything: what to watch for collapse."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zsxai.lmac_zs.cells import Cells, Sounds
+from zsxai.lmac_zs.corpus import Corpus, Draw
+from zsxai.lmac_zs.decoder import Decoder
+from zsxai.lmac_zs.objectives import log_probability
+from zsxai.metrics.localisation import ideal_binary_mask, roc_auc
+from zsxai.model import FeatureMap, SpectralModel
+from zsxai.windows import BATCH_SIZE
+
+_KEY = 2**31
+"""Stands in the key of the validation's draw where that of a step has its number."""
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Figures on held-out recordings; probabilities are softmaxed over a bank of captions.
+
+    Attributes:
+        p: Of the recordings' own captions, as they are.
+        p_in: Masked in.
+        p_out: Masked out.
+        p_out_constant: Under one minus a constant mask of the same mean: where ``p_out`` is no lower, the mask only turns
+            the volume down.
+        right: Mask mean for right captions.
+        wrong: For wrong ones; equal to ``right``, the decoder does not read its prompt.
+        pointing: Weighted AUC on mixtures of two, in decoder cells; .5 is what a blind mask scores.
+    """
+
+    p: float
+    p_in: float
+    p_out: float
+    p_out_constant: float
+    right: float
+    wrong: float
+    pointing: float
+
+    @property
+    def faithfulness(self) -> float:
+        """FF: what removing the mask costs."""
+        return self.p - self.p_out
+
+    @property
+    def collapsed(self) -> str | None:
+        """What is wrong, in a few words; None where nothing is."""
+        if self.right < 0.01:
+            return "the masks are empty"
+        if self.right > 0.99:
+            return "the masks are open everywhere"
+        if self.p_out >= self.p_out_constant - 0.02:
+            return "removing the mask costs no more than turning the volume down"
+        return None
+
+    def record(self) -> dict[str, float]:
+        """By name, for logs."""
+        return {**asdict(self), "faithfulness": self.faithfulness}
+
+
+class Validation:
+    """A fixed set of held-out recordings: half by themselves, half mixed.
+
+    Args:
+        corpus: Held-out clips.
+        domain: Where masks lie.
+        scale: How they act.
+        samples: In a window.
+        clips: How many.
+        bank: Captions told apart.
+        same_above: As of the training.
+    """
+
+    def __init__(
+        self, corpus: Corpus, domain: Any, scale: Any, samples: int, clips: int, bank: int, same_above: float
+    ) -> None:
+        self.corpus = corpus
+        self.domain = domain
+        self.scale = scale
+        self.same_above = same_above
+        order = np.arange(len(corpus.clips))
+        size = min(BATCH_SIZE, len(corpus.captions))
+        rounds = max(1, round(clips / (2 * size)))
+        self.alone = [corpus.draw((_KEY, i), size, samples, 0.0, bank, 0.0, order) for i in range(rounds)]
+        self.mixed = [corpus.draw((_KEY, rounds + i), size, samples, 1.0, bank, 0.0, order) for i in range(rounds)]
+
+    def __call__(self, model: SpectralModel, decoder: Decoder, cells: Cells) -> Diagnostics:
+        """Measure."""
+        with torch.no_grad():
+            rows = [self._alone(model, decoder, cells, draw) for draw in self.alone]
+            pointing = [value for draw in self.mixed for value in self._mixed(model, decoder, cells, draw)]
+        figures = torch.cat(rows).double().mean(dim=0).tolist()
+        return Diagnostics(*figures, pointing=float(np.nanmean(pointing)) if pointing else float("nan"))
+
+    def _alone(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
+        text = self.corpus.encoding
+        sounds = Sounds.of(model, draw.waveforms.to(model.device), self.domain, self.scale)
+        encoding = model.encode(sounds.features)
+        everyone = torch.arange(len(draw.own), device=model.device)
+        maps = maps_of(encoding.feature_maps, decoder.spec.maps)
+        levels = decoder.trunk(maps)
+        masks, wrong = (cells.mask(decoder.head(levels, text.rows(caption))) for caption in (draw.own, draw.foreign))
+        constant = masks.mean(dim=(1, 2), keepdim=True).expand_as(masks)
+        own, bank = text.embedding[draw.own], text.embedding[draw.bank]
+        same = self.corpus.same(draw.own, draw.bank, self.same_above)
+        versions = [encoding.embedding]
+        versions += [sounds.embed(m, everyone) for m in (masks, 1.0 - masks, 1.0 - constant)]
+        p = [log_probability(v, own, bank, same, model.logit_scale or 1.0).exp() for v in versions]
+        return torch.stack([*p, masks.mean(dim=(1, 2)), wrong.mean(dim=(1, 2))], dim=1)
+
+    def _mixed(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> list[float]:
+        text = self.corpus.encoding
+        whole, first, second = (
+            Sounds.of(model, waves.to(model.device), self.domain, self.scale)
+            for waves in (draw.waveforms, draw.sounds, draw.others)
+        )
+        levels = decoder.trunk(maps_of(model.encode(whole.features).feature_maps, decoder.spec.maps))
+        found = []
+        for caption, own, other in ((draw.own, first, second), (draw.partner, second, first)):
+            masks = cells.mask(decoder.head(levels, text.rows(caption)))
+            for part in zip(masks, own.power, other.power, whole.power, strict=True):
+                found.append(_pointing(*(values.cpu().numpy() for values in part)))
+        return found
+
+
+def _pointing(mask: NDArray[Any], own: NDArray[Any], other: NDArray[Any], mixture: NDArray[Any]) -> float:
+    loud = np.maximum(own, other) > 1e-6 * mixture.max()
+    return roc_auc(mask[loud], ideal_binary_mask(own[loud], other[loud]), np.sqrt(mixture[loud]))
+
+
+def maps_of(feature_maps: tuple[FeatureMap, ...], names: tuple[str, ...]) -> list[Tensor]:
+    """The maps that a decoder reads, early to late."""
+    by_name = {m.name: m.values for m in feature_maps}
+    return [by_name[name] for name in names]

@@ -1,0 +1,127 @@
+"""The explainer ``lmac-zs``: a trained decoder asked about a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from zsxai.errors import InputError
+from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder, folder_of, read_card
+from zsxai.lmac_zs.corpus import joined
+from zsxai.lmac_zs.diagnostics import maps_of
+from zsxai.model import SpectralModel, ZeroShotModel
+from zsxai.spectral import Domain, Grid
+from zsxai.target import BoundTarget, Contrast
+from zsxai.windows import Clip, Relevance
+
+_PROMPTS = 16
+"""Prompts decoded at once."""
+
+
+class LMACZS(Explainer):
+    """Log-odds of the mask that a decoder gives for the prompt; a contrast is the difference of its prompts' log-odds.
+
+    Attributes:
+        decoder: Folder or hub id of a trained decoder; the one that comes with the model, for the masks' domain, where None.
+    """
+
+    name: ClassVar[str] = "lmac-zs"
+    argument: ClassVar[str | None] = "decoder"
+    card: ClassVar[ExplainerCard] = ExplainerCard(
+        summary="Mask of a decoder trained to keep what the model needs.",
+        needs_gradients=True,
+        deterministic=True,
+        forwards="1, shared by all targets; and the decoder",
+        backwards="0",
+        reference="Paissan et al., NeurIPS 2024, arXiv 2405.17615; objective: docs/lmac-zs.md",
+    )
+    calibration: str = "sigmoid"
+    decoder: str | None = None
+
+    @classmethod
+    def fits(cls, model: ZeroShotModel) -> bool:
+        """See :meth:`zsxai.Explainer.fits`: whether a decoder for exactly these weights comes with the model."""
+        return isinstance(model, SpectralModel) and bool(_cards(model))
+
+    def weights(self, model: ZeroShotModel) -> dict[str, str]:
+        """See :meth:`zsxai.Explainer.weights`."""
+        if self.decoder is not None:
+            return {"decoder": read_card(folder_of(self.decoder)).weights_sha256}
+        cards = _cards(model) if isinstance(model, SpectralModel) else {}
+        return {f"decoder of {domain}": card.weights_sha256 for domain, (_, card) in sorted(cards.items())}
+
+    def notes(self, clip: Clip) -> tuple[str, ...]:
+        """See :meth:`zsxai.Explainer.notes`."""
+        card, masking = self.trained(clip).card, clip.masking
+        if (card.domain, card.scale) == (masking.domain, masking.scale):
+            return ()
+        return (
+            f"the decoder was trained for masks on {card.domain} ({card.scale}); these lie on {masking.domain} "
+            f"({masking.scale})",
+        )
+
+    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
+        """See :meth:`zsxai.Explainer.relevance`."""
+        values, grid = self.ask(clip, targets)
+        return Relevance(values, grid, "window", copies="mean")
+
+    def ask(self, clip: Clip, targets: Sequence[BoundTarget]) -> tuple[Tensor, Grid]:
+        """Log-odds ``(P, f, t)`` for the targets, and where their cells lie in the filled window."""
+        trained = self.trained(clip)
+        names = trained.card.decoder.maps
+        with torch.no_grad():
+            levels = trained.decoder.trunk(maps_of(clip.encoding.feature_maps, names))
+            # A probability is of its prompt alone; a contrast asks about the others too.
+            asked = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
+            text = joined(asked)
+            parts = range(0, len(text), _PROMPTS)
+            log_odds = torch.cat([trained.decoder.head(levels, text.rows(slice(at, at + _PROMPTS))) for at in parts])
+        of_target = torch.split(log_odds, [len(a) for a in asked])
+        values = torch.stack([v[0] - v[1:].mean(dim=0) if len(v) > 1 else v[0] for v in of_target])
+        return values, next(m.grid for m in clip.encoding.feature_maps if m.name == names[0])
+
+    def trained(self, clip: Clip) -> TrainedDecoder:
+        """The decoder for a clip's model and masks.
+
+        Raises:
+            InputError: If it was trained for another model, or none is named and none comes with the model.
+        """
+        model = clip.spectral
+        if self.decoder is not None:
+            trained = _loaded(str(folder_of(self.decoder)), str(model.device))
+            trained.check_model(model)
+            return trained
+        cards = _cards(model)
+        if not cards:
+            raise InputError(
+                f"no decoder comes with {model.card.name}: train one with zsxai train lmac-zs and name it, "
+                "explainer='lmac-zs:<folder or hub id>'"
+            )
+        folder, _ = cards.get(clip.masking.domain) or next(iter(cards.values()))
+        return _loaded(str(folder), str(model.device))
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: str, device: str) -> TrainedDecoder:
+    return TrainedDecoder.from_pretrained(folder, device=device)
+
+
+@lru_cache(maxsize=16)
+def _card(folder: Path) -> DecoderCard:
+    return read_card(folder)
+
+
+def _cards(model: SpectralModel) -> dict[Domain, tuple[Path, DecoderCard]]:
+    """Decoders that come with a model, by domain, those of other weights left out."""
+    found: dict[Domain, tuple[Path, DecoderCard]] = {}
+    for folder in model.decoders:
+        card = _card(folder)
+        if card.model_sha256 == model.card.weights_sha256:
+            found.setdefault(card.domain, (folder, card))
+    return found

@@ -1,0 +1,58 @@
+"""Checkpoints of a training in progress: whole or absent, tensors and plain containers only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from zsxai.errors import InputError
+from zsxai.weights import load_weights
+
+
+def save_state(path: Path, decoder: nn.Module, optimiser: Any, step: int, identity: dict[str, Any]) -> None:
+    """Write beside and rename, so that a killed training leaves the last whole checkpoint.
+
+    Args:
+        path: The file.
+        decoder: Its weights are kept.
+        optimiser: Its moments are kept.
+        step: Steps done.
+        identity: What the training hangs on; :func:`load_state` compares it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        "decoder": decoder.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "step": step,
+        "identity": json.dumps(identity, sort_keys=True),
+    }
+    beside = path.with_name(f"{path.name}.part")
+    torch.save(state, beside)
+    beside.replace(path)
+
+
+def load_state(path: Path, decoder: nn.Module, optimiser: Any, identity: dict[str, Any]) -> int:
+    """Fill a decoder and its optimiser from a checkpoint; returns the steps done.
+
+    Raises:
+        InputError: If the file is damaged, or of another training.
+    """
+    state = load_weights(path)
+    try:
+        kept = json.loads(state["identity"])
+        differ = [name for name in identity if json.loads(json.dumps(identity[name])) != kept.get(name)]
+        if differ:
+            raise InputError(
+                f"{path} is of a training with another {differ[0]}: go on with the same, or train into another folder"
+            )
+        decoder.load_state_dict(state["decoder"])
+        optimiser.load_state_dict(state["optimiser"])
+        return int(state["step"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no checkpoint of this training: {error}") from error

@@ -1,0 +1,319 @@
+"""Training a decoder: one loop for one CPU, one GPU or many, which goes on exactly where it was stopped.
+
+Nothing random outlives a step: recordings, mixtures and captions of a step are drawn from a generator keyed by seed, step and
+process. A checkpoint is therefore the weights, the optimiser and the number of the step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from zsxai.data.clip import LabelledClip
+from zsxai.errors import InputError, ZsxaiError
+from zsxai.lmac_zs.cells import Cells, Sounds
+from zsxai.lmac_zs.config import TrainingConfig, read_phrases
+from zsxai.lmac_zs.corpus import Corpus, Draw
+from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
+from zsxai.lmac_zs.diagnostics import Diagnostics, Validation, maps_of
+from zsxai.lmac_zs.objectives import Situation
+from zsxai.lmac_zs.state import load_state, save_state
+from zsxai.model import SpectralModel, evaluating
+from zsxai.windows import make_grid
+
+
+class DivergedError(ZsxaiError):
+    """The loss is no number any more; the message says what to try."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step reports.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps in all.
+        loss: Sum of the terms.
+        terms: Weighted parts of the loss, and ``mask``, the mean of all masks.
+        diagnostics: Where they were measured at this step.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    terms: dict[str, float]
+    diagnostics: Diagnostics | None = None
+
+    def record(self) -> dict[str, float]:
+        """One line of a log."""
+        found = {"step": self.step, "loss": self.loss, **self.terms}
+        if self.diagnostics is not None:
+            found |= {f"validation/{name}": value for name, value in self.diagnostics.record().items()}
+        return found
+
+
+Report = Callable[[Progress], None]
+
+
+class Trainer:
+    """One training of one decoder.
+
+    Args:
+        model: Frozen and in eval mode while it is trained on.
+        clips: To train on.
+        held_out: For the diagnostics.
+        config: Everything else.
+        out: Folder of the checkpoint; None keeps none.
+
+    Raises:
+        InputError: If the data or the configuration do not fit the model.
+    """
+
+    def __init__(
+        self,
+        model: SpectralModel,
+        clips: Sequence[LabelledClip],
+        held_out: Sequence[LabelledClip],
+        config: TrainingConfig,
+        out: Path | None = None,
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.out = out
+        window = model.audio_spec.window_samples
+        self.samples = window or round(config.seconds * model.sample_rate)
+        phrases = read_phrases(config.phrases)
+        self.corpus = Corpus(model, clips, config.templates, phrases)
+        self.steps = config.updates(len(self.corpus.clips))
+        self.accelerator = Accelerator(
+            cpu=model.device.type == "cpu",
+            mixed_precision="bf16" if _in_bfloat16(config, model.device) else "no",
+            gradient_accumulation_steps=config.accumulate,
+        )
+        for root in model.modules():
+            root.requires_grad_(False)
+            # Convolutions are a sixth faster so on CPUs; the numbers are the same but for rounding.
+            root.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.validation = None
+        if held_out:
+            self.validation = Validation(
+                Corpus(model, held_out, config.templates, phrases),
+                config.domain,
+                config.scale,
+                self.samples,
+                config.validation_clips,
+                config.bank,
+                config.same_above,
+            )
+        with evaluating(model):
+            decoder, self.cells = self._made()
+        self.spec = decoder.spec
+        self.optimiser = torch.optim.Adam(decoder.parameters(), lr=config.rate)
+        self.step = 0
+        self.stopping: int | None = None
+        """Signal that asked to stop after the step under way."""
+        if out is not None and (out / STATE).is_file():
+            self.step = load_state(out / STATE, decoder, self.optimiser, self._identity())
+        self.decoder, self.optimiser = self.accelerator.prepare(decoder, self.optimiser)
+
+    def _made(self) -> tuple[Decoder, Cells]:
+        """A decoder before its first step: sized by the model, drawn from the seed, standardised on the first draw."""
+        config, model = self.config, self.model
+        first = self._draw(0, 0)
+        sounds = Sounds.of(model, first.waveforms.to(model.device), config.domain, config.scale)
+        with torch.no_grad():
+            feature_maps = model.encode(sounds.features).feature_maps
+            text = model.encode_text([self.corpus.texts[0]])
+        known = [m.name for m in feature_maps]
+        names = config.decoder.maps or tuple(known[-len(config.decoder.widths) :])
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(f"{model.card.name} has no feature map {unknown[0]!r}: it has {', '.join(known)}")
+        maps = maps_of(feature_maps, names)
+        spec = decoder_spec(config, names, [m.shape[1] for m in maps], text.embedding.shape[1], text.tokens)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            decoder = Decoder(spec).to(model.device)
+        decoder.standardise(maps)
+        source = next(m.grid for m in feature_maps if m.name == names[0])
+        onto = make_grid(model.front_end.spec, config.domain, self.samples)
+        return decoder, Cells(source, onto, model.device)
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must have been trained with to be gone on from."""
+        frozen = self.config.model_dump(
+            mode="json", exclude={"data", "validation", "validate_every", "checkpoint_every"}
+        )
+        return {
+            **frozen,
+            "phrases": read_phrases(self.config.phrases) and sorted(self.corpus.texts),
+            "model": self.model.card.weights_sha256,
+            "clips": [clip.name for clip in self.corpus.clips],
+        }
+
+    def run(self, report: Report | None = None) -> Decoder:
+        """Train to the end, from the checkpoint where there is one.
+
+        Args:
+            report: Told after every step, on the main process.
+
+        Returns:
+            The decoder, in eval mode.
+
+        Raises:
+            DivergedError: If the loss is not finite.
+        """
+        with evaluating(self.model):
+            while self.step < self.steps and self.stopping is None:
+                terms = self._update()
+                self.step += 1
+                if not self.accelerator.is_main_process:
+                    continue
+                last = self.step == self.steps or self.stopping is not None
+                found = None
+                if self.validation is not None and (
+                    self.step == self.steps or self.step % self.config.validate_every == 0
+                ):
+                    found = self.diagnose()
+                if report is not None:
+                    loss = sum(value for name, value in terms.items() if name != "mask")
+                    report(Progress(self.step, self.steps, loss, terms, found))
+                if self.out is not None and (last or self.step % self.config.checkpoint_every == 0):
+                    save_state(self.out / STATE, self.bare, self.optimiser, self.step, self._identity())
+            self.accelerator.wait_for_everyone()
+        return self.bare.eval()
+
+    @property
+    def bare(self) -> Decoder:
+        """The decoder without what spreads it over devices."""
+        decoder: Decoder = self.accelerator.unwrap_model(self.decoder)
+        return decoder
+
+    def diagnose(self) -> Diagnostics:
+        """The diagnostics as the decoder stands.
+
+        Raises:
+            InputError: If nothing was held out.
+        """
+        if self.validation is None:
+            raise InputError("no recordings were held out for diagnostics: name validation data, or held_out above 0")
+        with evaluating(self.model):
+            return self.validation(self.model, self.bare, self.cells)
+
+    def _update(self) -> dict[str, float]:
+        config = self.config
+        rate = config.rate * rate_at(self.step / self.steps, config.warm_up, config.schedule)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        total: dict[str, float] = {}
+        for part in range(config.accumulate):
+            with self.accelerator.accumulate(self.decoder):
+                terms, mask = self._terms(self._draw(self.step, part))
+                loss = torch.stack(list(terms.values())).sum()
+                if not bool(torch.isfinite(loss)):
+                    raise DivergedError(self._why(terms))
+                self.accelerator.backward(loss)
+                if self.accelerator.sync_gradients:
+                    self.accelerator.clip_grad_norm_(self.decoder.parameters(), config.clip_norm)
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+            for name, value in {**terms, "mask": mask}.items():
+                total[name] = total.get(name, 0.0) + float(value.detach()) / config.accumulate
+        return total
+
+    def _why(self, terms: dict[str, Tensor]) -> str:
+        broken = ", ".join(name for name, value in terms.items() if not bool(torch.isfinite(value)))
+        kept = f"; the checkpoint of an earlier step lies in {self.out}" if self.out is not None else ""
+        return (
+            f"the loss is not finite at step {self.step + 1} ({broken}): lower rate ({self.config.rate:g}) or clip_norm "
+            f"({self.config.clip_norm:g}), or say precision = 'float32'{kept}"
+        )
+
+    def _draw(self, step: int, part: int) -> Draw:
+        config = self.config
+        key = (config.seed, step, part, self.accelerator.process_index)
+        order: NDArray[np.int_] = np.arange(len(self.corpus.clips))
+        mix = config.mix if config.objective.mixing else 0.0
+        return self.corpus.draw(key, config.batch, self.samples, mix, config.bank, config.level, order)
+
+    def _terms(self, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+        model, config, device = self.model, self.config, self.model.device
+        text = self.corpus.encoding
+        sounds = Sounds.of(model, draw.waveforms.to(device), config.domain, config.scale)
+        pairs = config.objective.pairs(draw)
+        with self.accelerator.autocast():
+            with torch.no_grad():
+                encoding = model.encode(sounds.features)
+            maps = maps_of(encoding.feature_maps, self.spec.maps)
+            bank = text.embedding[draw.bank]
+            log_odds, evidence = self.decoder(maps, text.rows(pairs.caption), pairs.of.to(device), bank)
+            masks = self.cells.mask(log_odds.float())
+            situation = Situation(
+                sounds=sounds,
+                embedding=encoding.embedding,
+                pairs=pairs,
+                masks=masks,
+                evidence=evidence,
+                text=text.embedding[pairs.caption],
+                beside=text.embedding[pairs.beside],
+                bank=bank,
+                same=self.corpus.same(pairs.caption, draw.bank, config.same_above),
+                same_beside=self.corpus.same(pairs.beside, draw.bank, config.same_above),
+                scale=model.logit_scale or 1.0,
+                done=self.step / self.steps,
+            )
+            return config.objective.terms(situation), masks.detach().mean()
+
+
+STATE = "state.ckpt"
+"""File of the checkpoint in the folder of a training."""
+
+
+def decoder_spec(
+    config: TrainingConfig, names: Sequence[str], channels: Sequence[int], text_dim: int, tokens: Tensor | None
+) -> DecoderSpec:
+    """The decoder's numbers for a model.
+
+    Raises:
+        InputError: If there are not as many maps as widths.
+    """
+    choice = config.decoder
+    if len(names) != len(choice.widths):
+        raise InputError(f"the decoder reads {len(names)} maps and has {len(choice.widths)} widths: {choice.widths}")
+    return DecoderSpec(
+        maps=tuple(names),
+        channels=tuple(channels),
+        widths=choice.widths,
+        text_dim=text_dim,
+        token_dim=None if tokens is None else tokens.shape[2],
+        conditioning="pooled" if tokens is None else choice.conditioning,
+    )
+
+
+def rate_at(done: float, warm_up: float, schedule: str) -> float:
+    """Part of the peak learning rate: a linear rise, then a cosine to 3 %, or constant."""
+    if done < warm_up:
+        return max(0.02, done / warm_up)
+    if schedule == "constant":
+        return 1.0
+    over = (done - warm_up) / (1.0 - warm_up)
+    return 0.03 + 0.97 * 0.5 * (1.0 + math.cos(math.pi * over))
+
+
+def _in_bfloat16(config: TrainingConfig, device: torch.device) -> bool:
+    if config.precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return config.precision == "bf16"
+
+
+def parameters(module: nn.Module) -> int:
+    """Number of trained weights."""
+    return sum(p.numel() for p in module.parameters())
