@@ -94,8 +94,8 @@ def explain(
             the audio side computed once.
         sample_rate: Samples per second of an array.
         model: A name (``"tiny"``, ``"hf:<id or folder>"``) or a model object.
-        explainer: A name or an object; None takes the first that fits the model, and records it: the learned ``lmac-zs``
-            where a decoder for the model's weights exists, or else ``gradcam``.
+        explainer: A name or an object; None takes the first that fits the model, and records it: the learned
+            ``lmac-zs`` where a decoder for the model's weights exists, or else ``gradcam``.
         options: Options of an explainer given by name.
         against: Other prompts; explains the contrast of cosines.
         among: A label set; explains the probability among it.

@@ -72,7 +72,7 @@ class Explainer(BaseModel, ABC):
         return isinstance(model, SpectralModel) or not cls.card.needs_gradients
 
     def weights(self, model: ZeroShotModel) -> dict[str, str]:
-        """Hashes of trained weights that the explainer brings for a model, by what they are; they go into provenance."""
+        """Hashes of trained weights that the explainer brings for a model, by what they are; for provenance."""
         return {}
 
     def notes(self, clip: Clip) -> tuple[str, ...]:

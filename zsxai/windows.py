@@ -47,8 +47,8 @@ class Relevance:
         values: ``(P, f, n)``, or ``(f, n)`` for one target.
         grid: Where the cells lie.
         on: ``window`` where they lie on the filled window the model heard, ``clip`` where on the clip itself.
-        copies: What the copies of a repeated clip make on the clip: the ``sum`` of their relevance, or its ``mean`` where
-            the values are those of a mask.
+        copies: What the copies of a repeated clip make on the clip: the ``sum`` of their relevance, or its ``mean``
+            where the values are those of a mask.
     """
 
     values: Tensor

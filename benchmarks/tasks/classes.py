@@ -57,4 +57,6 @@ class Classes:
             return BoundTarget(Similarity(prompt=label), self.encoding.rows([own]), self.model.logit_scale, template)
         order = [own, *(i for i in range(len(self.labels)) if i != own)]
         among = tuple(self.labels[i] for i in order)
-        return BoundTarget(Probability(prompt=label, among=among), self.encoding.rows(order), self.logit_scale, template)
+        return BoundTarget(
+            Probability(prompt=label, among=among), self.encoding.rows(order), self.logit_scale, template
+        )

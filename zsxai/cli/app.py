@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from zsxai.cli import commands
-from zsxai.errors import InputError
+from zsxai.errors import InputError, ZsxaiError
 from zsxai.registry import Registry
 
 COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
@@ -138,7 +138,7 @@ def _failed(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         _say(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'zsxai'} --help")
         return 2
-    if isinstance(error, (PluginError, OSError)):
+    if isinstance(error, (PluginError, OSError, ZsxaiError)):
         _say(str(error))
         return 1
     traceback.print_exception(error)

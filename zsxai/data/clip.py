@@ -17,7 +17,7 @@ class LabelledClip:
 
     Attributes:
         name: Unique in its data set.
-        label: Class name in words ("church bells"), or a caption.
+        label: Class name in words ("church bells"), or the first caption.
         source: Id of the recording that the clip was cut from: the unit that intervals are drawn over.
         fold: Cross-validation fold, from 1; 0 where there are none.
         path: The audio file; None where :attr:`audio` holds the sound.
@@ -25,6 +25,7 @@ class LabelledClip:
             is no file.
         seconds: Length at which the sound is cut, where the data set defines one: lossy copies decode to a little more,
             and a millisecond behind a model's window would cost a window of its own.
+        captions: Sentences that say what is heard; empty where the data set has class names only.
     """
 
     name: str

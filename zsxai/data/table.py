@@ -15,6 +15,7 @@ class Table(Reader):
 
     Columns: ``path`` (relative to the CSV file, or absolute), and ``label`` or ``caption``, taken as written. Optional:
     ``source`` (the recording that the clip was cut from; else the path), ``fold`` (else 0), ``name`` (else the path).
+    Lines with one path and captions are one clip with several captions, labelled by the first.
 
     Args:
         root: The CSV file.
@@ -34,15 +35,19 @@ class Table(Reader):
             raise InputError(f"{table} lacks the column 'label' or 'caption': it has {', '.join(rows[0])}")
         if "label" in rows[0] and "caption" in rows[0]:
             raise InputError(f"{table} has the columns 'label' and 'caption': leave one out")
+        texts = [[_filled(row[text], text, row["path"], table)] for row in rows]
+        if text == "caption":
+            rows, texts = _one_each(rows, texts, table)
         clips = [
             LabelledClip(
                 name=row.get("name") or row["path"],
-                label=_filled(row[text], text, row["path"], table),
+                label=said[0],
                 source=row.get("source") or row["path"],
                 fold=whole_number(row["fold"], "fold", table) if row.get("fold") else 0,
                 path=table.parent / row["path"],
+                captions=tuple(said) if text == "caption" else (),
             )
-            for row in rows
+            for row, said in zip(rows, texts, strict=True)
         ]
         self.clips = complete(in_folds(clips, folds, str(table)), str(table))
         self.labels = sorted({clip.label for clip in clips})
@@ -52,3 +57,20 @@ def _filled(text: str, column: str, path: str, table: Path) -> str:
     if not text.strip():
         raise InputError(f"{table}: the {column} of {path} is empty")
     return text.strip()
+
+
+def _one_each(
+    rows: list[dict[str, str]], texts: list[list[str]], table: Path
+) -> tuple[list[dict[str, str]], list[list[str]]]:
+    """One row for every path, with all its captions; what a row leaves empty another may say."""
+    found: dict[str, tuple[dict[str, str], list[str]]] = {}
+    for row, said in zip(rows, texts, strict=True):
+        first, captions = found.setdefault(row["path"], (dict(row), []))
+        captions += said
+        for column in ("name", "source", "fold"):
+            here, before = row.get(column), first.get(column)
+            if here and before and here != before:
+                raise InputError(f"{table}: the lines of {row['path']} differ in {column}: {before!r} and {here!r}")
+            if here:
+                first[column] = here
+    return [row for row, _ in found.values()], [captions for _, captions in found.values()]

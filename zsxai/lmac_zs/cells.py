@@ -88,11 +88,9 @@ class Sounds:
         """
         power, floor = self.power[of], self.floor[of]
         kept = power * power_gain(self.scale, power, masks, floor)
-        if self.domain == "mel":
-            mel = kept
-        else:
-            mel = self.model.front_end.bank[:, self.rows].to(kept.dtype) @ kept
-        return self.model.features_from_mel(mel)
+        # Out of the model's band there is nothing to hear: its rows of the bank are 0.
+        bank = self.model.front_end.bank[:, self.rows].to(kept.dtype) if self.domain == "stft" else None
+        return self.model.features_from_mel(kept if bank is None else bank @ kept)
 
     def embed(self, masks: Tensor, of: Tensor) -> Tensor:
         """Embeddings of masked windows, ``(n, D)``."""

@@ -83,7 +83,8 @@ class TrainedDecoder:
         """Load a decoder.
 
         Args:
-            name: A folder that :meth:`save` wrote, or a hub id (``owner/name``, ``owner/name@revision``), which is downloaded.
+            name: A folder that :meth:`save` wrote, or a hub id (``owner/name``, ``owner/name@revision``), which is
+                downloaded.
             device: Where it runs.
 
         Raises:
@@ -225,11 +226,12 @@ def readme(card: DecoderCard) -> str:
         for name, entry in card.data.items()
     )
     return (
-        f"---\nlibrary_name: zsxai\ntags: [audio, explainability, lmac-zs]\n---\n"
+        "---\nlibrary_name: zsxai\ntags: [audio, explainability, lmac-zs]\n---\n"
         f"# LMAC-ZS decoder for {card.model}\n\n"
-        f"Explains `{card.model}` (weights `{card.model_sha256[:12]}`) and no other model. Masks on `{card.domain}`, scale "
-        f"`{card.scale}`, calibration `{card.calibration}`. Licence: {card.licence}.\n\n"
-        f"```python\nzsxai.explain(audio, prompt, model={card.model!r}, explainer='lmac-zs:<this folder or hub id>')\n```\n\n"
+        f"Explains `{card.model}` (weights `{card.model_sha256[:12]}`) and no other model. Masks on `{card.domain}`, "
+        f"scale `{card.scale}`, calibration `{card.calibration}`. Licence: {card.licence}.\n\n"
+        f"```python\nzsxai.explain(audio, prompt, model={card.model!r}, explainer='lmac-zs:<folder or hub id>')\n"
+        "```\n\n"
         f"Trained by\n\n```\n{card.command or 'zsxai.lmac_zs.training.Trainer'}\n```\n\non\n\n{data}\n"
         f"Diagnostics on held-out recordings at the end of the training (not a benchmark):\n\n"
         f"| figure | value |\n|---|---|\n{figures}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,7 +78,7 @@ def lmac_zs(
     changes = parse_options(set_ or [])
     chosen = load_config(None if config is None else _config_file(config), changes)
     chosen, roots = with_data(chosen, data or [])
-    loaded = load_model(model, device=device, **parse_options(model_option or []))
+    loaded = load_model(model, device=own_device(device), **parse_options(model_option or []))
     if not isinstance(loaded, SpectralModel):
         raise InputError(f"{model} is a black box, without gradients: a decoder cannot be trained for it")
     try:
@@ -99,6 +100,16 @@ def lmac_zs(
     typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
     for name, value in trained.card.figures.items():
         typer.echo(f"  {name:16} {value:.3f}")
+
+
+def own_device(device: str | None) -> str | None:
+    """The device of this process: of several that ``accelerate launch`` started, each has a GPU of its own."""
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is None or device not in (None, "cuda"):
+        return device
+    import torch
+
+    return f"cuda:{rank}" if torch.cuda.is_available() else device
 
 
 def _config_file(config: str) -> Path:
@@ -162,8 +173,8 @@ class _bar:  # noqa: N801
             found = progress.diagnostics
             if found is not None:
                 line = (
-                    f"step {progress.step}: FF {found.faithfulness:.2f}, p {found.p:.2f} -> {found.p_in:.2f} kept, mask mean "
-                    f"right {found.right:.2f} wrong {found.wrong:.2f}, two sounds {found.pointing:.2f}"
+                    f"step {progress.step}: FF {found.faithfulness:.2f}, p {found.p:.2f} -> {found.p_in:.2f} kept, "
+                    f"mask mean right {found.right:.2f} wrong {found.wrong:.2f}, two sounds {found.pointing:.2f}"
                 )
                 console.print(line, highlight=False)
                 if found.collapsed:

@@ -75,6 +75,7 @@ class TrainingConfig(Record):
         bank: Captions told apart in a step, at least.
         same_above: Cosine of two captions from which on they are taken to mean the same.
         seconds: Length of a window, where the model takes any.
+        licence: Of the decoder, for its card.
         precision: ``bf16`` computes networks in bfloat16; ``auto`` does on a GPU that has it.
         seed: Of weights, order, mixtures and captions.
         validate_every: Steps between diagnostics.
@@ -110,6 +111,7 @@ class TrainingConfig(Record):
     bank: int = Field(default=48, ge=2)
     same_above: float = Field(default=0.95, gt=0, le=1)
     seconds: float = Field(default=10.0, gt=0)
+    licence: str = "unknown"
     precision: Literal["auto", "float32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
     validate_every: int = Field(default=100, ge=1)

@@ -1,13 +1,13 @@
 """The decoder: a frozen model's feature maps and a prompt in, the log-odds of a mask out.
 
-The published decoder is a stack of transposed convolutions over the last four maps of the audio encoder, conditioned by
-cross-attention (arXiv 2405.17615, sections 3 and 4.2; widths and places of attention are not stated). This one is made so that
-a second prompt is cheap and any model fits:
+The published decoder is a stack of transposed convolutions over the last four maps of the audio encoder, conditioned
+by cross-attention (arXiv 2405.17615, sections 3 and 4.2; widths and places of attention are not stated). This one is
+made so that a second prompt is cheap and any model fits:
 
 * an audio-only trunk runs once per clip, from the coarsest map to the finest, each map resized to meet the next;
-* the prompt enters behind it: token states by cross-attention at the coarse maps, the pooled embedding by scale and shift
-  (FiLM) at all of them;
-* it stops at the finest map's cells: what is gained by finer ones is little (docs/lmac-zs.md), and they cost the most.
+* the prompt enters behind it: token states by cross-attention at the coarse maps; at all of them the pooled embedding,
+  by scale and shift (FiLM) and by its product with every cell (:class:`Evidence`);
+* it stops at the finest map's cells: what finer ones would gain is little (docs/lmac-zs.md), and they cost the most.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class DecoderSpec(BaseModel):
         widths: Channels inside the decoder, for each map.
         text_dim: Dimensions of the model's shared space.
         token_dim: Dimensions of its token states; None where it gives none.
-        conditioning: ``tokens``: cross-attention to token states and FiLM with the pooled vector; ``pooled``: FiLM alone.
+        conditioning: ``tokens``: cross-attention to token states besides what the pooled vector does; ``pooled``: the
+            pooled vector alone.
         heads: Of the attention.
         open: Log-odds that an untrained decoder gives everywhere: training starts from a nearly open mask.
     """
@@ -77,7 +78,8 @@ class Film(nn.Module):
     def forward(self, cells: Tensor, embedding: Tensor) -> Tensor:
         """``(n, width, f, t)`` and ``(n, text_dim)`` to ``(n, width, f, t)``."""
         scale, shift = self.both(self.gain * embedding)[..., None, None].chunk(2, dim=1)
-        return cells * (1.0 + scale) + shift
+        moved: Tensor = cells * (1.0 + scale) + shift
+        return moved
 
 
 class Evidence(nn.Module):
@@ -94,15 +96,15 @@ class Evidence(nn.Module):
         self.ask = nn.Linear(text_dim, width, bias=False)
         self.spread = nn.Conv2d(1, width, 1)
 
-    def forward(self, cells: Tensor, embedding: Tensor) -> Tensor:
-        """``(n, width, f, t)`` and ``(n, text_dim)`` to what is added to the cells."""
-        asked = self.gain * self.ask(embedding)
-        found: Tensor = self.spread(torch.einsum("ncft,nc->nft", cells, asked)[:, None])
-        return found
+    def forward(self, cells: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """``(n, width, f, t)`` and ``(n, text_dim)`` to evidence ``(n, 1, f, t)``, and what it adds to the cells."""
+        found = torch.einsum("ncft,nc->nft", cells, self.gain * self.ask(embedding))[:, None]
+        return found, self.spread(found)
 
     def pooled(self, cells: Tensor, embedding: Tensor) -> Tensor:
         """Mean evidence of ``(B, width, f, t)`` cells for each of ``(K, text_dim)`` prompts, ``(B, K)``."""
-        return cells.mean(dim=(2, 3)) @ (self.gain * self.ask(embedding)).T
+        found: Tensor = cells.mean(dim=(2, 3)) @ (self.gain * self.ask(embedding)).T
+        return found
 
 
 class CrossAttention(nn.Module):
@@ -130,7 +132,8 @@ class CrossAttention(nn.Module):
         key, value = self.answer(self.norm(tokens)).view(n, tokens.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
         added = self.out(mixed.transpose(1, 2).reshape(n, f * t, width))
-        return cells + added.transpose(1, 2).reshape(n, width, f, t)
+        found: Tensor = cells + added.transpose(1, 2).reshape(n, width, f, t)
+        return found
 
 
 class Decoder(nn.Module):
@@ -154,6 +157,7 @@ class Decoder(nn.Module):
         self.smooth = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for w in widths)
         self.norm = nn.ModuleList(nn.GroupNorm(spec.heads, w) for w in widths)
         self.evidence = nn.ModuleList(Evidence(spec.text_dim, w) for w in widths)
+        self.trust = nn.Parameter(torch.full((count,), 0.25))
         self.film = nn.ModuleList(Film(spec.text_dim, w) for w in widths)
         attended = range(max(0, count - ATTENDED), count) if spec.conditioning == "tokens" else ()
         self.attention = nn.ModuleDict(
@@ -203,17 +207,20 @@ class Decoder(nn.Module):
         Returns:
             ``(n, f, t)`` log-odds on the cells of the first map.
         """
-        cells: Tensor | None = None
+        cells = levels[-1].new_zeros(len(text), self.spec.widths[-1], 1, 1)
+        total = levels[-1].new_zeros(len(text), 1, 1, 1)
         for k in reversed(range(len(levels))):
             heard = levels[k].expand(len(text), -1, -1, -1)
-            asked = self.film[k](heard, text.embedding) + self.evidence[k](heard, text.embedding)
-            if cells is not None:
+            evidence, added = self.evidence[k](heard, text.embedding)
+            total = _onto(total, heard) + self.trust[k] * evidence
+            asked = self.film[k](heard, text.embedding) + added
+            if k < len(levels) - 1:
                 asked = asked + _onto(self.descend[k](cells), asked)
             if str(k) in self.attention:
                 asked = self.attention[str(k)](asked, *_tokens(text))
             cells = asked + self.merge[k](torch.relu(asked))
-        logits: Tensor = self.out(torch.relu(cells))
-        return logits[:, 0]
+        log_odds: Tensor = self.out(torch.relu(cells)) + total
+        return log_odds[:, 0]
 
     def forward(
         self, maps: Sequence[Tensor], text: TextEncoding, of: Tensor, bank: Tensor

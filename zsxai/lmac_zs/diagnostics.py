@@ -30,8 +30,8 @@ class Diagnostics:
         p: Of the recordings' own captions, as they are.
         p_in: Masked in.
         p_out: Masked out.
-        p_out_constant: Under one minus a constant mask of the same mean: where ``p_out`` is no lower, the mask only turns
-            the volume down.
+        p_out_constant: Under one minus a constant mask of the same mean: where ``p_out`` is no lower, the mask only
+            turns the volume down.
         right: Mask mean for right captions.
         wrong: For wrong ones; equal to ``right``, the decoder does not read its prompt.
         pointing: Weighted AUC on mixtures of two, in decoder cells; .5 is what a blind mask scores.
@@ -97,8 +97,9 @@ class Validation:
         with torch.no_grad():
             rows = [self._alone(model, decoder, cells, draw) for draw in self.alone]
             pointing = [value for draw in self.mixed for value in self._mixed(model, decoder, cells, draw)]
+        pointed = np.array(pointing)
         figures = torch.cat(rows).double().mean(dim=0).tolist()
-        return Diagnostics(*figures, pointing=float(np.nanmean(pointing)) if pointing else float("nan"))
+        return Diagnostics(*figures, float(np.nanmean(pointed)) if np.isfinite(pointed).any() else float("nan"))
 
     def _alone(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
         text = self.corpus.encoding
@@ -126,8 +127,8 @@ class Validation:
         found = []
         for caption, own, other in ((draw.own, first, second), (draw.partner, second, first)):
             masks = cells.mask(decoder.head(levels, text.rows(caption)))
-            for part in zip(masks, own.power, other.power, whole.power, strict=True):
-                found.append(_pointing(*(values.cpu().numpy() for values in part)))
+            parts = zip(masks, own.power, other.power, whole.power, strict=True)
+            found += [_pointing(*(values.cpu().numpy() for values in part)) for part in parts]
         return found
 
 

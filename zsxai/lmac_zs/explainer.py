@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder, folder_of, read_card
+from zsxai.lmac_zs.checkpoint import CARD, DecoderCard, TrainedDecoder, folder_of, read_card
 from zsxai.lmac_zs.corpus import joined
 from zsxai.lmac_zs.diagnostics import maps_of
 from zsxai.model import SpectralModel, ZeroShotModel
@@ -25,10 +25,11 @@ _PROMPTS = 16
 
 
 class LMACZS(Explainer):
-    """Log-odds of the mask that a decoder gives for the prompt; a contrast is the difference of its prompts' log-odds.
+    """Log-odds of the mask that a decoder gives for the prompt; of a contrast, the difference of its prompts' log-odds.
 
     Attributes:
-        decoder: Folder or hub id of a trained decoder; the one that comes with the model, for the masks' domain, where None.
+        decoder: Folder or hub id of a trained decoder, or of several, a folder each, of which the one for the masks'
+            domain is taken; where None, those that come with the model.
     """
 
     name: ClassVar[str] = "lmac-zs"
@@ -47,13 +48,11 @@ class LMACZS(Explainer):
     @classmethod
     def fits(cls, model: ZeroShotModel) -> bool:
         """See :meth:`zsxai.Explainer.fits`: whether a decoder for exactly these weights comes with the model."""
-        return isinstance(model, SpectralModel) and bool(_cards(model))
+        return isinstance(model, SpectralModel) and bool(_shipped(model))
 
     def weights(self, model: ZeroShotModel) -> dict[str, str]:
         """See :meth:`zsxai.Explainer.weights`."""
-        if self.decoder is not None:
-            return {"decoder": read_card(folder_of(self.decoder)).weights_sha256}
-        cards = _cards(model) if isinstance(model, SpectralModel) else {}
+        cards = self._cards(model) if isinstance(model, SpectralModel) else {}
         return {f"decoder of {domain}": card.weights_sha256 for domain, (_, card) in sorted(cards.items())}
 
     def notes(self, clip: Clip) -> tuple[str, ...]:
@@ -93,35 +92,40 @@ class LMACZS(Explainer):
             InputError: If it was trained for another model, or none is named and none comes with the model.
         """
         model = clip.spectral
-        if self.decoder is not None:
-            trained = _loaded(str(folder_of(self.decoder)), str(model.device))
-            trained.check_model(model)
-            return trained
-        cards = _cards(model)
+        cards = self._cards(model)
         if not cards:
             raise InputError(
                 f"no decoder comes with {model.card.name}: train one with zsxai train lmac-zs and name it, "
                 "explainer='lmac-zs:<folder or hub id>'"
             )
         folder, _ = cards.get(clip.masking.domain) or next(iter(cards.values()))
-        return _loaded(str(folder), str(model.device))
+        trained = _loaded(folder, str(model.device))
+        trained.check_model(model)
+        return trained
+
+    def _cards(self, model: SpectralModel) -> Cards:
+        return _shipped(model) if self.decoder is None else _found(folder_of(self.decoder))
+
+
+Cards = dict[Domain, tuple[Path, DecoderCard]]
+"""Folders and cards of decoders by their domain."""
 
 
 @lru_cache(maxsize=4)
-def _loaded(folder: str, device: str) -> TrainedDecoder:
+def _loaded(folder: Path, device: str) -> TrainedDecoder:
     return TrainedDecoder.from_pretrained(folder, device=device)
 
 
 @lru_cache(maxsize=16)
-def _card(folder: Path) -> DecoderCard:
-    return read_card(folder)
+def _found(folder: Path) -> Cards:
+    """The decoder in a folder, or those in the folders in it."""
+    at = [folder] if (folder / CARD).exists() else sorted(file.parent for file in folder.glob(f"*/{CARD}"))
+    cards = {card.domain: (place, card) for place, card in ((place, read_card(place)) for place in at)}
+    return cards or {"stft": (folder, read_card(folder))}  # which says what is missing
 
 
-def _cards(model: SpectralModel) -> dict[Domain, tuple[Path, DecoderCard]]:
-    """Decoders that come with a model, by domain, those of other weights left out."""
-    found: dict[Domain, tuple[Path, DecoderCard]] = {}
-    for folder in model.decoders:
-        card = _card(folder)
-        if card.model_sha256 == model.card.weights_sha256:
-            found.setdefault(card.domain, (folder, card))
-    return found
+def _shipped(model: SpectralModel) -> Cards:
+    """Decoders that come with a model, those of other weights left out."""
+    found = [_found(folder) for folder in model.decoders]
+    ours = model.card.weights_sha256
+    return {d: at for cards in reversed(found) for d, at in cards.items() if at[1].model_sha256 == ours}

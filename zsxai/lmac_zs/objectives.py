@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from zsxai.lmac_zs.cells import Sounds
 from zsxai.lmac_zs.corpus import Draw
@@ -91,10 +91,10 @@ class Contrastive(Objective):
     * ``kept``: ``-log p(M x)`` on matched pairs;
     * ``removed``: ``-log(1 - p((1 - M) x))`` on matched pairs;
     * ``beside``: ``-log p_other((1 - M) x)`` on mixtures: what is left must mean the other sound;
-    * ``size``: ``m(M)`` on matched pairs, ramped up over the first part of the training, so that masks start open;
+    * ``size``: ``m(M)`` on matched pairs, ramped up over the first part of the training: masks start open;
     * ``foreign``: ``m(M)`` on mismatched pairs, ramped up alike;
-    * ``evidence``: Kullback-Leibler divergence between the model's softmax over the bank and that of the decoder's own mean
-      evidence, at every map: what its cells say must add up to what the model says;
+    * ``evidence``: Kullback-Leibler divergence between the model's softmax over the bank and that of the decoder's own
+      mean evidence, at every map: what its cells say must add up to what the model says;
     * ``rise``: ``max(0, s(M x) - s(x))`` on mismatched pairs, s the cosine: no mask may make up what is not there.
 
     Attributes:
@@ -157,7 +157,7 @@ class Contrastive(Objective):
         if self.evidence:
             wanted = (at.scale * at.embedding @ at.bank.T).log_softmax(dim=1)
             found = [
-                torch.nn.functional.kl_div(e.log_softmax(dim=1), wanted, log_target=True, reduction="batchmean")
+                nn.functional.kl_div(e.log_softmax(dim=1), wanted, log_target=True, reduction="batchmean")
                 for e in at.evidence
             ]
             terms["evidence"] = self.evidence * torch.stack(found).mean()
@@ -174,11 +174,11 @@ class Paper(Objective):
 
     * ``fidelity``: ``|C_ij - s(M_ij x_j)|`` over all pairs of the batch;
     * ``size``: ``m(M_ij)`` over all pairs;
-    * ``diversity``: ``|t_i.t_j - a_ii.a_ji|``, a_ji the recording i masked for caption j: masks of one recording must differ
-      as their captions do (Eq. 7).
+    * ``diversity``: ``|t_i.t_j - a_ii.a_ji|``, a_ji the recording i masked for caption j: masks of one recording must
+      differ as their captions do (Eq. 7).
 
-    Its weights are not published. No term removes anything, and on a model that hardly notices volume the mask turns down
-    instead of choosing (docs/lmac-zs.md); the diagnostics show it.
+    Its weights are not published. No term removes anything, and on a model that hardly notices volume the mask turns
+    down instead of choosing (docs/lmac-zs.md); the diagnostics show it.
 
     Attributes:
         size: Weight, lambda 1.

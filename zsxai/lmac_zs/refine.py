@@ -25,8 +25,8 @@ PATCHES = (32, 16)
 class Optimisation(Explainer):
     """What both share: the objective of the training on one clip, for the target's prompt against others.
 
-    With M the mask: ``-log p(M x) - removed log(1 - p((1 - M) x)) + size mean(M)``, p the softmax of the prompt among the
-    target's other prompts, or among everyday sounds where it has none (:mod:`zsxai.lmac_zs.bank`).
+    With M the mask: ``-log p(M x) - removed log(1 - p((1 - M) x)) + size mean(M)``, p the softmax of the prompt among
+    the target's other prompts, or among everyday sounds where it has none (:mod:`zsxai.lmac_zs.bank`).
 
     Attributes:
         steps: Of Adam.
@@ -103,7 +103,7 @@ class LMACZSPlus(Optimisation, LMACZS):
 class MaskOptimisation(Optimisation):
     """The mask that is best for one clip, found from an open one: high scores by construction, no better explanation.
 
-    It maximises what faithfulness metrics measure and localises worse than the decoder (docs/results/lmac-zs.md): the mask
+    It maximises what faithfulness metrics measure and localises worse than the decoder (docs/results/lmac-zs.md): it
     finds whatever moves the model, cells that sound like nothing among them. Read it as what scores can be reached.
     """
 

@@ -106,6 +106,7 @@ def train(
         command=command,
         data={"trained on": _facts(clips), "held out": _facts(held_out)},
         figures={} if found is None else {k: round(v, 4) for k, v in found.record().items()},
+        licence=config.licence,
         versions=versions(),
         commit=commit(),
     )

@@ -1,7 +1,7 @@
 """Training a decoder: one loop for one CPU, one GPU or many, which goes on exactly where it was stopped.
 
-Nothing random outlives a step: recordings, mixtures and captions of a step are drawn from a generator keyed by seed, step and
-process. A checkpoint is therefore the weights, the optimiser and the number of the step.
+Nothing random outlives a step: recordings, mixtures and captions of a step are drawn from a generator keyed by seed,
+step and process. A checkpoint is therefore the weights, the optimiser and the number of the step.
 """
 
 from __future__ import annotations
@@ -233,8 +233,8 @@ class Trainer:
         broken = ", ".join(name for name, value in terms.items() if not bool(torch.isfinite(value)))
         kept = f"; the checkpoint of an earlier step lies in {self.out}" if self.out is not None else ""
         return (
-            f"the loss is not finite at step {self.step + 1} ({broken}): lower rate ({self.config.rate:g}) or clip_norm "
-            f"({self.config.clip_norm:g}), or say precision = 'float32'{kept}"
+            f"the loss is not finite at step {self.step + 1} ({broken}): lower rate ({self.config.rate:g}) or "
+            f"clip_norm ({self.config.clip_norm:g}), or say precision = 'float32'{kept}"
         )
 
     def _draw(self, step: int, part: int) -> Draw:

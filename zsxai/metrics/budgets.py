@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from zsxai.metrics.base import Array, BudgetCurve, MaskedScores, Metric
 from zsxai.metrics.curves import at_budget, deletion_auc, insertion_auc
-from zsxai.metrics.functional import Values
+from zsxai.metrics.functional import Values, average_drop, average_gain
 
 _BY_ENERGY = "loud cells are expensive: a budget of energy keeps few of them, and many quiet ones"
 
@@ -89,6 +89,56 @@ class RemovedAt25(Metric[MaskedScores]):
     def compute(self, p: Array, curve: BudgetCurve) -> Values:
         """See :meth:`Metric.compute`."""
         return p - at_budget(curve.budgets, curve.p_removed, self.budget)
+
+
+class DropAt25(Metric[MaskedScores]):
+    """AD at a matched mask mean: relative loss of probability with only the best quarter of the cells kept, percent."""
+
+    symbol, better, bounds = "AD@25", "lower", (0.0, 100.0)
+    reference = "this project: arXiv 2405.17615, eq. 12, at a matched mask mean"
+    sensitive_to = "the logit scale, the label set"
+    gamed_by = "loudness: the loud cells often carry the class; compare with the loudness control"
+    needs = ("p", "by_area")
+    budget: ClassVar[float] = 0.25
+
+    def compute(self, p: Array, curve: BudgetCurve) -> Values:
+        """See :meth:`Metric.compute`."""
+        return average_drop(p, at_budget(curve.budgets, curve.p_kept, self.budget))
+
+
+class GainAt25(Metric[MaskedScores]):
+    """AG at a matched mask mean: part of the missing probability gained with only the best quarter kept, percent."""
+
+    symbol, better, bounds = "AG@25", "higher", (0.0, 100.0)
+    reference = "this project: arXiv 2405.17615, eq. 13, at a matched mask mean"
+    sensitive_to = "how sure the model is: near certainty it divides a little by a little"
+    gamed_by = "rankings optimised on the score itself"
+    needs = ("p", "by_area")
+    budget: ClassVar[float] = 0.25
+
+    def compute(self, p: Array, curve: BudgetCurve) -> Values:
+        """See :meth:`Metric.compute`."""
+        return average_gain(p, at_budget(curve.budgets, curve.p_kept, self.budget))
+
+
+class DropAt25Energy(DropAt25):
+    """Relative loss of probability with only the best cells kept that hold a quarter of the power, in percent."""
+
+    symbol = "AD@25 E"
+    reference = "this project: arXiv 2405.17615, eq. 12, at a matched kept energy"
+    sensitive_to = _BY_ENERGY
+    gamed_by = "quietness: many quiet cells fit in a small budget; compare with the energy control"
+    needs = ("p", "by_energy")
+
+
+class GainAt25Energy(GainAt25):
+    """Part of the missing probability gained with only the best cells kept that hold a quarter of the power."""
+
+    symbol = "AG@25 E"
+    reference = "this project: arXiv 2405.17615, eq. 13, at a matched kept energy"
+    sensitive_to = _BY_ENERGY
+    gamed_by = "quietness: many quiet cells fit in a small budget; compare with the energy control"
+    needs = ("p", "by_energy")
 
 
 class KeptAt25Energy(KeptAt25):
