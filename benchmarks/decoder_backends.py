@@ -224,20 +224,21 @@ def measured(model: SpectralModel, batch: int, steps: int, overfit: int) -> Trai
     )
 
 
-def trainer_of(model: SpectralModel, values: Mapping[str, Any], seconds: float | None = None) -> Trainer:
-    """A training on synthesised clips that are read already, prompts embedded; nothing is held out.
+def trainer_of(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
+    """A training on synthesised clips as long as the window, read already, prompts embedded; nothing is held out.
 
     Args:
         model: The model.
         values: Of the configuration, in place of the defaults.
-        seconds: Length of the clips; the model's window where None, 1 at least.
     """
     from zsxai.data import load_dataset
-    from zsxai.lmac_zs.config import checked
+    from zsxai.lmac_zs.config import DecoderChoice, checked
     from zsxai.lmac_zs.training import Trainer
 
-    config: TrainingConfig = checked(values, "the configuration")
-    length = max(1.0, seconds or model.audio_spec.window or config.seconds)
+    # A model of fewer maps than the default reads gets as many widths.
+    fitting = {"widths": DecoderChoice().widths[-len(model.taps) :]}
+    config: TrainingConfig = checked({"decoder": fitting, **values}, "the configuration")
+    length = max(1.0, model.audio_spec.window or config.seconds)
     clips = load_dataset("synthetic", clips_per_class=1, seconds=length).clips
     trainer = Trainer(model, clips, (), config)
     for index in range(len(clips)):

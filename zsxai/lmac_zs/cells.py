@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -86,11 +87,21 @@ class Sounds:
             masks: ``(n, R, N)`` in [0, 1].
             of: ``(n,)`` which window each lies on.
         """
-        power, floor = self.power[of], self.floor[of]
-        kept = power * power_gain(self.scale, power, masks, floor)
+        if self.scale == "log":
+            # floor^(1-M) P^M, with all that hangs on the clip alone computed once for its many masks.
+            over, base = self._level
+            kept = base[of] * torch.exp(over[of] * masks)
+        else:
+            power = self.power[of]
+            kept = power * power_gain(self.scale, power, masks, self.floor[of])
         # Out of the model's band there is nothing to hear: its rows of the bank are 0.
         bank = self.model.front_end.bank[:, self.rows].to(kept.dtype) if self.domain == "stft" else None
         return self.model.features_from_mel(kept if bank is None else bank @ kept)
+
+    @cached_property
+    def _level(self) -> tuple[Tensor, Tensor]:
+        """Nepers of power over the floor, 0 or more, and what lies at or under it."""
+        return torch.log(self.power.clamp(min=self.floor) / self.floor), torch.minimum(self.power, self.floor)
 
     def embed(self, masks: Tensor, of: Tensor) -> Tensor:
         """Embeddings of masked windows, ``(n, D)``."""

@@ -102,11 +102,11 @@ class TrainingConfig(Record):
     epochs: int | None = Field(default=None, ge=1)
     batch: int = Field(default=8, ge=2)
     accumulate: int = Field(default=1, ge=1)
-    rate: float = Field(default=1e-3, gt=0)
+    rate: float = Field(default=2e-3, gt=0)
     warm_up: float = Field(default=0.03, ge=0, lt=1)
     schedule: Literal["cosine", "constant"] = "cosine"
     clip_norm: float = Field(default=1.0, gt=0)
-    mix: float = Field(default=0.5, ge=0, le=1)
+    mix: float = Field(default=0.8, ge=0, le=1)
     level: float = Field(default=5.0, ge=0)
     bank: int = Field(default=48, ge=2)
     same_above: float = Field(default=0.95, gt=0, le=1)
@@ -127,10 +127,10 @@ class TrainingConfig(Record):
         return self
 
     def updates(self, clips: int) -> int:
-        """Steps for so many clips; 1,200 where neither steps nor epochs are said."""
+        """Steps for so many clips; 800 where neither steps nor epochs are said."""
         if self.epochs is not None:
             return max(1, round(self.epochs * clips / (self.batch * self.accumulate)))
-        return self.steps or 1200
+        return self.steps or 800
 
 
 def load_config(path: str | Path | None, changes: Mapping[str, Any] | None = None) -> TrainingConfig:

@@ -112,9 +112,9 @@ class Contrastive(Objective):
     removed: float = Field(default=1.0, ge=0)
     beside: float = Field(default=0.5, ge=0)
     size: float = Field(default=0.8, ge=0)
-    foreign: float = Field(default=0.8, ge=0)
+    foreign: float = Field(default=0.5, ge=0)
     evidence: float = Field(default=1.0, ge=0)
-    rise: float = Field(default=2.0, ge=0)
+    rise: float = Field(default=0.0, ge=0)
     warm_up: float = Field(default=0.2, ge=0, lt=1)
 
     def pairs(self, draw: Draw) -> Pairs:

@@ -1,0 +1,90 @@
+"""The configurations that come with the library keep to what the paper states, and name readers that exist."""
+
+import inspect
+from importlib import resources
+
+import pytest
+
+from zsxai.lmac_zs import command
+from zsxai.lmac_zs.config import TrainingConfig, load_config
+from zsxai.lmac_zs.objectives import Paper
+from zsxai.lmac_zs.training import rate_at
+from zsxai.registry import DATASETS
+
+every_config = pytest.mark.parametrize("name", command.CONFIGS)
+
+
+def loaded(name: str, **changes: object) -> TrainingConfig:
+    return load_config(command._config_file(name), changes)
+
+
+def test_the_folder_holds_the_named_ones_and_no_others():
+    files = [f.name for f in resources.files("zsxai.lmac_zs.configs").iterdir() if f.name.endswith(".toml")]
+    assert sorted(files) == sorted(f"{name}.toml" for name in command.CONFIGS)
+
+
+@every_config
+def test_the_papers_settings(name):
+    """arXiv 2405.17615, sections 3, 4.1 and 4.2."""
+    config = loaded(name)
+    assert (config.batch, config.accumulate) == (2, 1)
+    assert (config.epochs, config.steps) == (2, None)
+    assert config.rate == 1e-5
+    assert config.domain == "mel"
+    assert config.templates == ("this is the sound of {}",)
+    assert isinstance(config.objective, Paper)
+    assert config.objective.size > 0, "lambda 1"
+    assert config.objective.diversity > 0, "lambda 2"
+    assert not config.objective.mixing
+    assert config.mix == 0
+    assert config.decoder.conditioning == "tokens"
+    assert config.decoder.maps == (), "the model's last ones"
+    assert len(config.decoder.widths) == 4
+
+
+@every_config
+def test_what_the_paper_does_not_mention_is_left_out(name):
+    config = loaded(name)
+    assert all(rate_at(done, config.warm_up, config.schedule) == 1 for done in (0, 0.01, 0.5, 0.999))
+    assert config.clip_norm >= 1e6, "no gradient comes near"
+    assert config.precision == "float32"
+
+
+def test_the_data():
+    ct, full = loaded("paper-ct"), loaded("paper-full")
+    assert set(ct.data) == {"clotho"}
+    assert set(full.data) == {"clotho", "fsd50k", "audiocaps", "macs"}
+    assert ct.data["clotho"] == full.data["clotho"]
+    splits = {key: spec.options.get("split") for key, spec in full.data.items()}
+    assert splits == {"clotho": "development", "fsd50k": "dev", "audiocaps": "train", "macs": None}
+
+
+@every_config
+def test_validation_is_another_split_of_a_data_set_whose_folder_is_given_anyway(name):
+    config = loaded(name)
+    for key, spec in config.validation.items():
+        assert config.data[key].reader == spec.reader
+        assert config.data[key].options != spec.options
+    given, roots = command.with_data(config, [f"{key}=here" for key in config.data])
+    assert given == config
+    assert set(config.validation) <= set(roots)
+
+
+@every_config
+def test_readers_are_there_and_take_the_options(name):
+    config = loaded(name)
+    for spec in (*config.data.values(), *config.validation.values()):
+        assert spec.reader in DATASETS.names()
+        inspect.signature(DATASETS.get(spec.reader)).bind("root", **spec.options)
+
+
+def test_both_differ_in_their_data_alone():
+    ct, full = (loaded(name).model_dump(exclude={"data"}) for name in command.CONFIGS)
+    assert ct == full
+
+
+@every_config
+def test_a_value_can_be_changed(name):
+    assert loaded(name, epochs=10).updates(100) == 500
+    assert loaded(name).updates(100) == 100
+    assert loaded(name, domain="stft").domain == "stft"
