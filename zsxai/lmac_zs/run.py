@@ -79,6 +79,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(f"{config.model_dump_json(indent=2)}\n", encoding="utf-8")
     logs, last = Logs(folder, trainer.step), None
+    made_by = commit()  # of the code that runs, whatever is edited meanwhile
 
     def told(progress: Progress) -> None:
         nonlocal last
@@ -108,7 +109,7 @@ def train(
         figures={} if found is None else {k: round(v, 4) for k, v in found.record().items()},
         licence=config.licence,
         versions=versions(),
-        commit=commit(),
+        commit=made_by,
     )
     trained = TrainedDecoder(decoder.requires_grad_(False), card)
     if trainer.accelerator.is_main_process:
