@@ -256,8 +256,8 @@ FSD_NOTES = {
     "64760": {"title": "guitarras_63.WAV", "description": "electric guitar", "tags": [], "uploader": "casualsamples"},
     "125169": {
         "title": "The truck.",
-        "description": 'A truck &amp; its motor.\r\n\r\nSee <a href="http://a.org/x" rel="nofollow">https://a.org/x</a> or '
-        "www.b.org for   more",
+        "description": "A truck &amp; its motor.\r\n\r\n"
+        'See <a href="http://a.org/x" rel="nofollow">https://a.org/x</a> or www.b.org for   more',
         "uploader": "alienistcog",
     },
     "18442": {"title": ".wav", "description": "http://a.org", "tags": ["clap"], "uploader": "casualsamples"},
