@@ -321,7 +321,7 @@ def _overfitted(model: SpectralModel, batch: int, steps: int) -> tuple[tuple[flo
         "mix": 1.0,
         "warm_up": 0.0,
         "schedule": "constant",
-        "objective": Contrastive(size=0.0, foreign=0.0, evidence=0.0),
+        "objective": Contrastive(size=0.0, foreign=0.0, evidence=0.0, rise=2.0),
     }
     trainer = trainer_of(model, values)
     _centred(trainer)

@@ -18,6 +18,8 @@ from zsxai.errors import InputError
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
 from zsxai.spectral import FrontEnd, Grid, map_grid
 
+DECODERS = Path(__file__).parent / "decoders"
+"""Decoders of LMAC-ZS for the weights that travel with the library; other weights have none."""
 AUDIO_SPEC = AudioSpec(sample_rate=SAMPLE_RATE, window=SECONDS, fill="zero")
 
 
@@ -43,6 +45,7 @@ class TinyClap(SpectralModel):
         device: torch.device,
     ) -> None:
         self.card = card
+        self.decoders = (DECODERS,)
         self.audio_spec = AUDIO_SPEC
         self.device = device
         self.front_end = FrontEnd(FRONT_END).to(device).eval()

@@ -1,15 +1,22 @@
-"""The configurations that come with the library keep to what the paper states, and name readers that exist."""
+"""The configurations that come with the library keep to what the paper states; the pages on them to the code."""
 
 import inspect
+import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
+from zsxai.benchmarks.suite import load_suite
 from zsxai.lmac_zs import command
-from zsxai.lmac_zs.config import TrainingConfig, load_config
-from zsxai.lmac_zs.objectives import Paper
+from zsxai.lmac_zs.config import TrainingConfig, load_config, read_phrases
+from zsxai.lmac_zs.objectives import Contrastive, Paper
 from zsxai.lmac_zs.training import rate_at
 from zsxai.registry import DATASETS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "lmac-zs.md").read_text(encoding="utf-8")
+TUTORIAL = (DOCS / "tutorials" / "train-a-decoder.md").read_text(encoding="utf-8")
 
 every_config = pytest.mark.parametrize("name", command.CONFIGS)
 
@@ -88,3 +95,49 @@ def test_a_value_can_be_changed(name):
     assert loaded(name, epochs=10).updates(100) == 500
     assert loaded(name).updates(100) == 100
     assert loaded(name, domain="stft").domain == "stft"
+
+
+def short(value: float) -> str:
+    return f"{value:g}".removeprefix("0") or "0"
+
+
+def test_the_page_has_the_weights_of_the_default_objective():
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in PAGE.splitlines() if line.startswith("| `")]
+    weights = {row[0].strip(" `"): row[3].split(":")[0].strip() for row in rows if len(row) == 5}
+    default = Contrastive().model_dump(exclude={"name", "warm_up"})
+    assert weights == {"kept": "1", **{name: short(weight) for name, weight in default.items()}}
+
+
+def test_the_page_has_the_size_of_tinys_decoder():
+    (code,) = re.findall(r"```python\n(from zsxai\.lmac_zs\.decoder .*?)```", PAGE, flags=re.DOTALL)
+    printed: list[int] = []
+    exec(code, {"print": printed.append})  # noqa: S102
+    assert re.findall(r"^\| `tiny` \|.*\| ([\d,]+) \|$", PAGE, flags=re.MULTILINE) == [f"{printed[0]:,}"]
+
+
+def test_the_tutorial_has_the_defaults():
+    c = TrainingConfig()
+    for row in (
+        f"| `steps`, or `epochs` | {c.updates(0):,} |",
+        f"| `batch`, `accumulate` | {c.batch}, {c.accumulate} |",
+        f"| `rate`, `warm_up`, `schedule` | {short(c.rate)}, {short(c.warm_up)}, `{c.schedule}` |",
+        f"| `mix`, `level` | {short(c.mix)}, {short(c.level)} |",
+        f"| `bank`, `same_above` | {c.bank}, {short(c.same_above)} |",
+        f"| `domain`, `scale` | `{c.domain}`, `{c.scale}` |",
+        f"| `held_out`, `validation_clips`, `validate_every` | {short(c.held_out)}, {c.validation_clips}, "
+        f"{c.validate_every} |",
+        f"| `seconds` | {short(c.seconds)} |",
+        f"| `seed` | {c.seed} |",
+    ):
+        assert row in TUTORIAL
+
+
+def test_the_tutorials_files_load(tmp_path):
+    files = re.findall(r"```toml\n(.*?)```", TUTORIAL, flags=re.DOTALL)
+    assert len(files) == 4
+    suite, training, classes, phrases = files
+    for name, text in (("mine", suite), ("train", training), ("classes", classes), ("phrases", phrases)):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    assert load_suite(str(tmp_path / "mine.toml")).name == "mine"
+    assert load_config(tmp_path / "train.toml").steps == 3000
+    assert read_phrases(load_config(tmp_path / "classes.toml").phrases)["rain"]

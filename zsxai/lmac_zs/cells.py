@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,6 +52,7 @@ class Sounds:
         power: ``(B, R, N)`` float32 power on those rows.
         floor: ``(B, 1, 1)``.
         features: Of the windows as they are.
+        computing: What the encoder runs in, such as autocast; masks and spectra are computed in float32.
     """
 
     model: SpectralModel
@@ -58,6 +62,7 @@ class Sounds:
     power: Tensor
     floor: Tensor
     features: Features
+    computing: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     @classmethod
     def of(cls, model: SpectralModel, waveforms: Tensor, domain: Domain, scale: Scale) -> Sounds:
@@ -105,7 +110,9 @@ class Sounds:
 
     def embed(self, masks: Tensor, of: Tensor) -> Tensor:
         """Embeddings of masked windows, ``(n, D)``."""
-        return self.model.encode(self.masked(masks, of)).embedding
+        features = self.masked(masks, of)
+        with self.computing():
+            return self.model.encode(features).embedding.float()
 
 
 def _rows(model: SpectralModel, domain: Domain, samples: int) -> Tensor:

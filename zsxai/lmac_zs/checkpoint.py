@@ -195,7 +195,11 @@ def folder_of(name: str | Path) -> Path:
         )
     hub = _hub()
     try:
-        return Path(hub.snapshot_download(repository, revision=revision or None, allow_patterns=list(FILES)))
+        return Path(
+            hub.snapshot_download(
+                repository, revision=revision or None, allow_patterns=[*FILES, *(f"*/{file}" for file in FILES)]
+            )
+        )
     except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
         reason = next(iter(str(error).splitlines()), "")
         raise InputError(f"there is no folder {str(name)!r}, and the hub does not give it: {reason}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,19 +88,26 @@ def lmac_zs(
         if error.name != "accelerate":
             raise
         raise MissingExtraError("training needs the package 'accelerate': pip install 'zsxai[train]'") from error
-    said = ["zsxai train lmac-zs", f"--model {model}"]
-    said += [f"--data {name}=DIR" for name in chosen.data]
-    said += [f"--config {config}"] if config else []
-    said += [f"--set {pair}" for pair in set_ or []]
+    said = ["zsxai", "train", "lmac-zs", "--model", model, *(["--config", config] if config else [])]
+    for option, values in (("--data", [_placeless(pair) for pair in data or []]), ("--set", set_ or [])):
+        said += [part for value in values for part in (option, value)]
     try:
         with _bar() as report:
-            trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=" ".join(said))
+            trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=shlex.join(said))
     except Stopped as stopped:
         typer.echo(f"zsxai: interrupted; {stopped}", err=True)
         raise SystemExit(TERMINATED if stopped.terminated else INTERRUPTED) from None
     typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
     for name, value in trained.card.figures.items():
         typer.echo(f"  {name:16} {value:.3f}")
+    if not trained.card.figures:
+        typer.echo("No recordings were held out, so nothing watched for collapse: name validation data in --config.")
+
+
+def _placeless(pair: str) -> str:
+    """A ``[NAME=]PATH`` pair less the place on this machine, for the card."""
+    name, equals, _ = pair.partition("=")
+    return f"{name}=DIR" if equals else Path(name).name
 
 
 def own_device(device: str | None) -> str | None:
@@ -176,9 +184,10 @@ class _bar:  # noqa: N801
                     f"step {progress.step}: FF {found.faithfulness:.2f}, p {found.p:.2f} -> {found.p_in:.2f} kept, "
                     f"mask mean right {found.right:.2f} wrong {found.wrong:.2f}, two sounds {found.pointing:.2f}"
                 )
-                console.print(line, highlight=False)
+                console.print(line, highlight=False, soft_wrap=True)
                 if found.collapsed:
-                    console.print(f"  [yellow]collapse? {found.collapsed}[/yellow] (docs/lmac-zs.md, Collapse)")
+                    said = f"  [yellow]collapse? {found.collapsed}[/yellow] (docs/lmac-zs.md, Collapse)"
+                    console.print(said, soft_wrap=True)
 
         return report
 

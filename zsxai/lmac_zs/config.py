@@ -126,10 +126,10 @@ class TrainingConfig(Record):
             raise ValueError("templates hold one {} each, for the class, such as 'the sound of {}'")
         return self
 
-    def updates(self, clips: int) -> int:
-        """Steps for so many clips; 800 where neither steps nor epochs are said."""
+    def updates(self, clips: int, processes: int = 1) -> int:
+        """Steps for so many clips on so many devices; 800 where neither steps nor epochs are said."""
         if self.epochs is not None:
-            return max(1, round(self.epochs * clips / (self.batch * self.accumulate)))
+            return max(1, round(self.epochs * clips / (self.batch * self.accumulate * processes)))
         return self.steps or 800
 
 

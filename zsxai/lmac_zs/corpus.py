@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ from zsxai.fill import fill
 from zsxai.model import SpectralModel, TextEncoding, evaluating
 
 CACHE_BYTES = 2 * 2**30
-"""Sound kept in memory, so that small data sets are read once."""
+"""Sound, and token states, kept in memory, so that small data sets are read once."""
 FEWEST_GROUPS = 3
 """Classes or captioned clips: one heard, one it is mixed with, one that is foreign to both."""
 _EMBED = 64
@@ -55,13 +56,17 @@ class Draw:
 class Corpus:
     """Clips and captions of a data set before one model.
 
-    Captions of one group mean the same: a class of a data set with classes, a clip of one with sentences.
+    Captions of one group mean the same: a class of a data set with classes, a clip of one with sentences. Captions that
+    are longer than the model reads are left out, and clips that have no other.
 
     Args:
         model: Hears the clips and reads the captions.
         clips: Of one or more data sets.
         templates: Around every class name (and phrase); sentences are taken as they are.
         phrases: Further wording of classes, by class name.
+
+    Attributes:
+        too_long: Captions left out.
 
     Raises:
         InputError: If there are fewer than three groups: nothing is left to be foreign.
@@ -75,34 +80,53 @@ class Corpus:
         phrases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.model = model
-        self.clips = list(clips)
-        texts: list[str] = []
-        groups: list[list[int]] = []
-        number: dict[str, int] = {}
-        self.group = np.empty(len(self.clips), dtype=int)
-        for i, clip in enumerate(self.clips):
-            key = clip.name if clip.captions else clip.label
-            if key not in number:
-                number[key] = len(groups)
-                said = clip.captions or _worded(clip.label, templates, phrases or {})
-                groups.append(list(range(len(texts), len(texts) + len(said))))
-                texts += said
-            self.group[i] = number[key]
-        if len(groups) < FEWEST_GROUPS:
-            raise InputError(f"the data hold {len(groups)} classes or captioned clips: training takes three or more")
-        self.texts = texts
-        self.captions = groups
-        self.group_of = np.concatenate([np.full(len(rows), g) for g, rows in enumerate(groups)])
+        said = {_key(c): list(c.captions) or _worded(c.label, templates, phrases or {}) for c in clips}
+        embedded = self._embed(list(dict.fromkeys(text for texts in said.values() for text in texts)))
+        self.too_long = sum(text not in embedded for texts in said.values() for text in texts)
+        readable = {key: [t for t in texts if t in embedded] for key, texts in said.items()}
+        names = [key for key, texts in readable.items() if texts]
+        if len(names) < FEWEST_GROUPS:
+            raise InputError(f"the data hold {len(names)} classes or captioned clips: training takes three or more")
+        number = {key: group for group, key in enumerate(names)}
+        self.clips = [clip for clip in clips if _key(clip) in number]
+        self.group = np.array([number[_key(clip)] for clip in self.clips])
+        self.texts = [text for key in names for text in readable[key]]
+        self.group_of = np.repeat(np.arange(len(names)), [len(readable[key]) for key in names])
+        self.captions = [np.flatnonzero(self.group_of == group).tolist() for group in range(len(names))]
+        self.embedding = torch.stack([embedded[text] for text in self.texts])
         self._sounds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._bytes = 0
 
+    def _embed(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Embeddings of the texts that the model can read."""
+        found: dict[str, Tensor] = {}
+        with evaluating(self.model), torch.no_grad():
+            for at in range(0, len(texts), _EMBED):
+                part = texts[at : at + _EMBED]
+                try:
+                    found.update(zip(part, self.model.embed_text(part), strict=True))
+                except InputError:  # one of them is too long
+                    for text in part:
+                        with suppress(InputError):
+                            found[text] = self.model.embed_text([text])[0]
+        return found
+
+    def prompts(self, captions: Tensor) -> TextEncoding:
+        """Captions ``(n,)`` as the model reads them, token states among it; kept where all of them are little."""
+        if self._kept is not None:
+            return self._kept.rows(captions)
+        different, at = torch.unique(captions, return_inverse=True)
+        with torch.no_grad():
+            return self.model.encode_text([self.texts[i] for i in different.tolist()]).rows(at.to(self.model.device))
+
     @cached_property
-    def encoding(self) -> TextEncoding:
-        """All captions, as the model reads them; token states lie padded to the longest."""
-        model = self.model
-        with evaluating(model), torch.no_grad():
-            parts = [model.encode_text(self.texts[at : at + _EMBED]) for at in range(0, len(self.texts), _EMBED)]
-        return joined(parts)
+    def _kept(self) -> TextEncoding | None:
+        with evaluating(self.model), torch.no_grad():
+            one = self.model.encode_text([max(self.texts, key=len)])
+            if one.tokens is not None and one.tokens.numel() * 4 * len(self.texts) > CACHE_BYTES:
+                return None
+            parts = [self.texts[at : at + _EMBED] for at in range(0, len(self.texts), _EMBED)]
+            return joined([self.model.encode_text(part) for part in parts])
 
     def same(self, captions: Tensor, others: Tensor, above: float) -> Tensor:
         """Which captions mean the same: those of one group, and those whose cosine is ``above`` or more.
@@ -116,7 +140,7 @@ class Corpus:
             ``(n, K)`` bool.
         """
         group = torch.from_numpy(self.group_of)
-        alike = self.encoding.embedding[captions] @ self.encoding.embedding[others].T >= above
+        alike = self.embedding[captions] @ self.embedding[others].T >= above
         return (group[captions][:, None] == group[others][None]).to(alike.device) | alike
 
     def sound(self, index: int) -> NDArray[np.float32]:
@@ -234,6 +258,11 @@ def active_power(waveform: Tensor) -> float:
     size = max(1, len(waveform) // 250)
     power = waveform[: len(waveform) // size * size].reshape(-1, size).square().mean(dim=1)
     return float(power[power >= 1e-4 * power.max()].mean())
+
+
+def _key(clip: LabelledClip) -> str:
+    """What captions of one meaning share."""
+    return f"clip {clip.name}" if clip.captions else f"class {clip.label}"
 
 
 def _worded(label: str, templates: Sequence[str], phrases: Mapping[str, Sequence[str]]) -> list[str]:

@@ -34,7 +34,7 @@ class Diagnostics:
             turns the volume down.
         right: Mask mean for right captions.
         wrong: For wrong ones; equal to ``right``, the decoder does not read its prompt.
-        pointing: Weighted AUC on mixtures of two, in decoder cells; .5 is what a blind mask scores.
+        pointing: Weighted AUC on mixtures of two, on the masks' grid; .5 is what a blind mask scores.
     """
 
     p: float
@@ -102,23 +102,22 @@ class Validation:
         return Diagnostics(*figures, float(np.nanmean(pointed)) if np.isfinite(pointed).any() else float("nan"))
 
     def _alone(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
-        text = self.corpus.encoding
+        corpus = self.corpus
         sounds = Sounds.of(model, draw.waveforms.to(model.device), self.domain, self.scale)
         encoding = model.encode(sounds.features)
         everyone = torch.arange(len(draw.own), device=model.device)
         maps = maps_of(encoding.feature_maps, decoder.spec.maps)
         levels = decoder.trunk(maps)
-        masks, wrong = (cells.mask(decoder.head(levels, text.rows(caption))) for caption in (draw.own, draw.foreign))
+        masks, wrong = (cells.mask(decoder.head(levels, corpus.prompts(c))) for c in (draw.own, draw.foreign))
         constant = masks.mean(dim=(1, 2), keepdim=True).expand_as(masks)
-        own, bank = text.embedding[draw.own], text.embedding[draw.bank]
-        same = self.corpus.same(draw.own, draw.bank, self.same_above)
+        own, bank = corpus.embedding[draw.own], corpus.embedding[draw.bank]
+        same = corpus.same(draw.own, draw.bank, self.same_above)
         versions = [encoding.embedding]
         versions += [sounds.embed(m, everyone) for m in (masks, 1.0 - masks, 1.0 - constant)]
         p = [log_probability(v, own, bank, same, model.logit_scale or 1.0).exp() for v in versions]
         return torch.stack([*p, masks.mean(dim=(1, 2)), wrong.mean(dim=(1, 2))], dim=1)
 
     def _mixed(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> list[float]:
-        text = self.corpus.encoding
         whole, first, second = (
             Sounds.of(model, waves.to(model.device), self.domain, self.scale)
             for waves in (draw.waveforms, draw.sounds, draw.others)
@@ -126,7 +125,7 @@ class Validation:
         levels = decoder.trunk(maps_of(model.encode(whole.features).feature_maps, decoder.spec.maps))
         found = []
         for caption, own, other in ((draw.own, first, second), (draw.partner, second, first)):
-            masks = cells.mask(decoder.head(levels, text.rows(caption)))
+            masks = cells.mask(decoder.head(levels, self.corpus.prompts(caption)))
             parts = zip(masks, own.power, other.power, whole.power, strict=True)
             found += [_pointing(*(values.cpu().numpy() for values in part)) for part in parts]
         return found

@@ -8,6 +8,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,31 +72,39 @@ def train(
         raise InputError(f"{folder} is not empty: go on with --resume, or choose another --out")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file")
-    clips = read_clips(config.data, roots or {})
-    held_out = read_clips(config.validation, roots or {}) if config.validation else []
+    clips = read_clips({n: _at(spec, (roots or {}).get(n) or spec.root) for n, spec in config.data.items()})
+    held_out: list[LabelledClip] = []
+    if config.validation:  # of one name with a data set trained on, it lies in the same place unless it says another
+        held_out = read_clips({n: _at(s, s.root or (roots or {}).get(n)) for n, s in config.validation.items()})
     if not config.validation:
         clips, held_out = split(clips, config.held_out)
     trainer = Trainer(model, clips, held_out, config, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(f"{config.model_dump_json(indent=2)}\n", encoding="utf-8")
-    logs, last = Logs(folder, trainer.step), None
+    alone = trainer.accelerator.is_main_process
+    logs: Logs | None = None
+    last: Progress | None = None
+    if alone:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(f"{config.model_dump_json(indent=2)}\n", encoding="utf-8")
+        logs = Logs(folder, trainer.step)
     made_by = commit()  # of the code that runs, whatever is edited meanwhile
 
     def told(progress: Progress) -> None:
         nonlocal last
-        logs(progress)
+        if logs is not None:
+            logs(progress)
         last = progress
         if report is not None:
             report(progress)
 
     with finishing(trainer):
         decoder = trainer.run(told)
-    logs.close()
+    if logs is not None:
+        logs.close()
     if trainer.stopping is not None:
         where = f"step {trainer.step} of {trainer.steps} is in {folder / STATE}; --resume goes on"
         raise Stopped(where, terminated=trainer.stopping == signal.SIGTERM)
     found = last.diagnostics if last is not None and last.diagnostics else None
-    if found is None and trainer.validation is not None:
+    if found is None and trainer.validation is not None and alone:
         found = trainer.diagnose()
     card = DecoderCard(
         model=model.card.name,
@@ -105,14 +114,14 @@ def train(
         decoder=trainer.spec,
         training=without_paths(config.model_dump(mode="json")),
         command=command,
-        data={"trained on": _facts(clips), "held out": _facts(held_out)},
+        data={"trained on": _facts(trainer.corpus.clips), "held out": _facts(held_out)},
         figures={} if found is None else {k: round(v, 4) for k, v in found.record().items()},
         licence=config.licence,
         versions=versions(),
         commit=made_by,
     )
     trained = TrainedDecoder(decoder.requires_grad_(False), card)
-    if trainer.accelerator.is_main_process:
+    if alone:
         trained.save(folder / DECODER, overwrite=True)
     return trained
 
@@ -137,8 +146,12 @@ def finishing(trainer: Trainer) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def read_clips(data: Mapping[str, DataSpec], roots: Mapping[str, str]) -> list[LabelledClip]:
-    """Clips of several data sets, named apart.
+def _at(spec: DataSpec, root: str | None) -> DataSpec:
+    return spec.model_copy(update={"root": root})
+
+
+def read_clips(data: Mapping[str, DataSpec]) -> list[LabelledClip]:
+    """Clips of several data sets; where there are several, a clip's name begins with that of its data set.
 
     Raises:
         InputError: If there is no data set, or one cannot be read.
@@ -147,7 +160,8 @@ def read_clips(data: Mapping[str, DataSpec], roots: Mapping[str, str]) -> list[L
         raise InputError("nothing to train on: name data, such as --data sounds.csv or --data esc50=ESC-50-master")
     clips: list[LabelledClip] = []
     for name, spec in data.items():
-        clips += load_dataset(spec.reader, roots.get(name, spec.root), **spec.options).clips
+        found = load_dataset(spec.reader, spec.root, **spec.options).clips
+        clips += found if len(data) == 1 else [replace(clip, name=f"{name}/{clip.name}") for clip in found]
     return clips
 
 

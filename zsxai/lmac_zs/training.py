@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +93,17 @@ class Trainer:
         self.samples = window or round(config.seconds * model.sample_rate)
         phrases = read_phrases(config.phrases)
         self.corpus = Corpus(model, clips, config.templates, phrases)
-        self.steps = config.updates(len(self.corpus.clips))
+        if model.logit_scale is None and config.objective.name == "contrastive":
+            raise InputError(
+                f"{model.card.name} gives no logit scale: at a scale of 1 all captions are nearly alike, and there is "
+                "nothing to learn from; set logit_scale on the model"
+            )
         self.accelerator = Accelerator(
             cpu=model.device.type == "cpu",
             mixed_precision="bf16" if _in_bfloat16(config, model.device) else "no",
             gradient_accumulation_steps=config.accumulate,
         )
+        self.steps = config.updates(len(self.corpus.clips), self.accelerator.num_processes)
         for root in model.modules():
             root.requires_grad_(False)
             # Convolutions are a sixth faster so on CPUs; the numbers are the same but for rounding.
@@ -172,24 +177,31 @@ class Trainer:
             DivergedError: If the loss is not finite.
         """
         with evaluating(self.model):
-            while self.step < self.steps and self.stopping is None:
+            while self.step < self.steps and not self._asked_to_stop():
                 terms = self._update()
                 self.step += 1
                 if not self.accelerator.is_main_process:
                     continue
-                last = self.step == self.steps or self.stopping is not None
+                last = self.step == self.steps
                 found = None
-                if self.validation is not None and (
-                    self.step == self.steps or self.step % self.config.validate_every == 0
-                ):
+                if self.validation is not None and (last or self.step % self.config.validate_every == 0):
                     found = self.diagnose()
                 if report is not None:
                     loss = sum(value for name, value in terms.items() if name != "mask")
                     report(Progress(self.step, self.steps, loss, terms, found))
                 if self.out is not None and (last or self.step % self.config.checkpoint_every == 0):
                     save_state(self.out / STATE, self.bare, self.optimiser, self.step, self._identity())
+            if self.out is not None and self.stopping is not None and self.accelerator.is_main_process:
+                save_state(self.out / STATE, self.bare, self.optimiser, self.step, self._identity())
             self.accelerator.wait_for_everyone()
         return self.bare.eval()
+
+    def _asked_to_stop(self) -> bool:
+        """Whether any process was: all must leave the loop at the same step."""
+        if self.accelerator.num_processes > 1:
+            flag = torch.tensor([int(self.stopping or 0)], device=self.accelerator.device)
+            self.stopping = int(self.accelerator.gather(flag).max()) or None
+        return self.stopping is not None
 
     @property
     def bare(self) -> Decoder:
@@ -245,32 +257,32 @@ class Trainer:
         return self.corpus.draw(key, config.batch, self.samples, mix, config.bank, config.level, order)
 
     def _terms(self, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
-        model, config, device = self.model, self.config, self.model.device
-        text = self.corpus.encoding
+        model, config, device, corpus = self.model, self.config, self.model.device, self.corpus
         sounds = Sounds.of(model, draw.waveforms.to(device), config.domain, config.scale)
+        sounds = replace(sounds, computing=self.accelerator.autocast)
         pairs = config.objective.pairs(draw)
+        bank = corpus.embedding[draw.bank]
         with self.accelerator.autocast():
             with torch.no_grad():
                 encoding = model.encode(sounds.features)
             maps = maps_of(encoding.feature_maps, self.spec.maps)
-            bank = text.embedding[draw.bank]
-            log_odds, evidence = self.decoder(maps, text.rows(pairs.caption), pairs.of.to(device), bank)
-            masks = self.cells.mask(log_odds.float())
-            situation = Situation(
-                sounds=sounds,
-                embedding=encoding.embedding,
-                pairs=pairs,
-                masks=masks,
-                evidence=evidence,
-                text=text.embedding[pairs.caption],
-                beside=text.embedding[pairs.beside],
-                bank=bank,
-                same=self.corpus.same(pairs.caption, draw.bank, config.same_above),
-                same_beside=self.corpus.same(pairs.beside, draw.bank, config.same_above),
-                scale=model.logit_scale or 1.0,
-                done=self.step / self.steps,
-            )
-            return config.objective.terms(situation), masks.detach().mean()
+            log_odds, evidence = self.decoder(maps, corpus.prompts(pairs.caption), pairs.of.to(device), bank)
+        masks = self.cells.mask(log_odds.float())
+        situation = Situation(
+            sounds=sounds,
+            embedding=encoding.embedding.float(),
+            pairs=pairs,
+            masks=masks,
+            evidence=[e.float() for e in evidence],
+            text=corpus.embedding[pairs.caption],
+            beside=corpus.embedding[pairs.beside],
+            bank=bank,
+            same=corpus.same(pairs.caption, draw.bank, config.same_above),
+            same_beside=corpus.same(pairs.beside, draw.bank, config.same_above),
+            scale=model.logit_scale or 1.0,
+            done=self.step / self.steps,
+        )
+        return config.objective.terms(situation), masks.detach().mean()
 
 
 STATE = "state.ckpt"
