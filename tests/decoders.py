@@ -88,8 +88,12 @@ def random_decoder(numbers: DecoderSpec | None = None, seed: int = 0) -> Decoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         decoder = Decoder(numbers or spec())
-        torch.nn.init.normal_(decoder.out.weight, std=1.0)
-    return decoder.requires_grad_(False).eval()
+        torch.nn.init.normal_(decoder.out.weight, std=2.0)
+    decoder.requires_grad_(False).eval()
+    # Answers on both sides of one half, not far from it.
+    decoder.out.weight -= decoder.out.weight.mean()
+    decoder.out.bias.zero_()
+    return decoder
 
 
 def constant_decoder(log_odds: float) -> Decoder:

@@ -16,6 +16,7 @@ from zsxai.spectral.front_end import hz_to_mel
 pytestmark = STRICT
 BY_HAND = {
     "identity": [0, 0, 0.25, 1],
+    "sigmoid": [0.11920292, 0.5, 0.5621765, 0.98201379],
     "relu-max": [0, 0, 0.0625, 1],
     "sqrt-relu-max": [0, 0, 0.25, 1],
     "relu-p99": [0, 0, 0.25 / 3.8875, 1],
@@ -33,7 +34,11 @@ def test_by_hand(name: str) -> None:
     np.testing.assert_allclose(mask.ravel(), BY_HAND[name], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", CALIBRATIONS)
+OF_POSITIVE = [name for name in CALIBRATIONS if name != "sigmoid"]
+"""Those that show the positive part only; log-odds of 0 are a mask of one half."""
+
+
+@pytest.mark.parametrize("name", OF_POSITIVE)
 def test_masks_stay_in_the_band_and_in_the_unit_interval(name: str) -> None:
     relevance = np.random.default_rng(0).normal(size=(9, 20)).astype(np.float32) * 3
     relevance[0] = 1e6
@@ -52,7 +57,14 @@ def test_masks_stay_in_the_band_and_in_the_unit_interval(name: str) -> None:
     assert not to_mask(relevance, np.zeros(9, dtype=bool), name).any()
 
 
-@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_log_odds_of_any_size_become_a_mask() -> None:
+    odds = np.array([[-1e4, -1.0, 0.0, 1.0, 1e4]], dtype=np.float32)
+    mask = to_mask(odds, np.ones(1, dtype=bool), "sigmoid")[0]
+    np.testing.assert_allclose(mask, [0, 1 - mask[3], 0.5, 1 / (1 + np.exp(-1)), 1], rtol=1e-6)
+    assert not to_mask(odds, np.zeros(1, dtype=bool), "sigmoid").any()
+
+
+@pytest.mark.parametrize("name", OF_POSITIVE)
 def test_nothing_positive_is_an_empty_mask(name: str) -> None:
     assert not to_mask(np.zeros((3, 4), dtype=np.float32), np.ones(3, dtype=bool), name).any()
     if name != "min-max":
@@ -66,7 +78,7 @@ def test_min_max_takes_the_least_to_zero_whatever_its_sign() -> None:
 
 
 def test_unknown_names_bring_the_known() -> None:
-    with pytest.raises(InputError, match="unknown calibration 'softmax': one of identity, relu-max"):
+    with pytest.raises(InputError, match="unknown calibration 'softmax': one of identity, sigmoid, relu-max"):
         to_mask(np.zeros((1, 1), dtype=np.float32), np.ones(1, dtype=bool), "softmax")
 
 

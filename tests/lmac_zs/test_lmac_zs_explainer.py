@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import zsxai
-from tests.decoders import constant_decoder, noise, random_decoder, saved, spec, trained
+from tests.decoders import constant_decoder, noise, random_decoder, saved, spec, toy, trained
 from tests.toys import SPEC, STRICT, BandToy, BlackBoxToy, ConvToy
 from zsxai.errors import InputError
 from zsxai.lmac_zs.checkpoint import CARD, WEIGHTS, read_card
@@ -25,19 +25,19 @@ from zsxai.windows import Recording
 pytestmark = STRICT
 
 
-def explain(model: Any, prompt: Any = "a dog barking", samples: int = 8000, **options: Any) -> Any:
+def explain(model: Any, prompt: Any = "a dog barking", samples: int = 2000, **options: Any) -> Any:
     return zsxai.explain(noise(samples), prompt, sample_rate=16000, model=model, **options)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return saved(tmp_path / "decoder", ConvToy())
+    return saved(tmp_path / "decoder", toy())
 
 
 @pytest.fixture
 def model(folder: Path) -> ConvToy:
     """Brings a decoder."""
-    made = ConvToy()
+    made = toy()
     made.decoders = (folder,)
     return made
 
@@ -66,7 +66,7 @@ def test_a_decoder_by_name(folder: Path) -> None:
     for name in ("mask-optimisation", "gradcam"):
         with pytest.raises(InputError, match=rf"the explainer '{name}' takes no argument: leave ':x' out"):
             load_explainer(f"{name}:x")
-    named, told = (explain(ConvToy(), explainer=e, options=o) for e, o in (
+    named, told = (explain(toy(), explainer=e, options=o) for e, o in (
         (f"lmac-zs:{folder}", {}), ("lmac-zs", {"decoder": str(folder)}),
     ))  # fmt: skip
     assert named == told
@@ -75,9 +75,9 @@ def test_a_decoder_by_name(folder: Path) -> None:
 
 
 def test_the_mask_is_the_decoders(folder: Path) -> None:
-    model, decoder = ConvToy(), random_decoder()
-    e = explain(model, samples=16000, explainer=f"lmac-zs:{folder}")
-    waves = torch.from_numpy(noise(16000))[None]
+    model, decoder = toy(), random_decoder()
+    e = explain(model, samples=4000, explainer=f"lmac-zs:{folder}")
+    waves = torch.from_numpy(noise(4000))[None]
     feature_maps = model.encode(model.features(waves)).feature_maps
     log_odds = decoder.head(decoder.trunk([m.values for m in feature_maps]), model.encode_text(["a dog barking"]))
     wanted = feature_maps[0].grid.resample(log_odds.numpy(), e.grid)[0]
@@ -92,14 +92,14 @@ def test_the_default_where_a_decoder_fits(model: ConvToy, folder: Path, tmp_path
     assert default_explainer(model) == "lmac-zs"
     found = explain(model)
     assert found.provenance.explainer == "lmac-zs"
-    np.testing.assert_array_equal(found.mask, explain(ConvToy(), explainer=f"lmac-zs:{folder}").mask)
-    assert default_explainer(ConvToy()) == "gradcam"
-    other = ConvToy()
+    np.testing.assert_array_equal(found.mask, explain(toy(), explainer=f"lmac-zs:{folder}").mask)
+    assert default_explainer(toy()) == "gradcam"
+    other = toy()
     other.card = other.card.model_copy(update={"weights_sha256": "1" * 64})
     other.decoders = (folder,)
     assert default_explainer(other) == "gradcam"
     assert explain(other).provenance.explainer == "gradcam"
-    unhashed = ConvToy()
+    unhashed = toy()
     unhashed.card = unhashed.card.model_copy(update={"weights_sha256": None})
     unhashed.decoders = (folder,)
     assert default_explainer(unhashed) == "gradcam"
@@ -110,7 +110,7 @@ def test_no_model_is_unusable_for_want_of_a_decoder(tmp_path: Path) -> None:
     """A folder that holds none, or is not there, brings no decoder; what is named and asked for is another matter."""
     (tmp_path / "empty").mkdir()
     for place in (tmp_path / "empty", tmp_path / "nowhere"):
-        model = ConvToy()
+        model = toy()
         model.decoders = (place,)
         assert default_explainer(model) == "gradcam"
         with pytest.raises(InputError, match="no decoder"):
@@ -124,14 +124,14 @@ def test_no_decoder(folder: Path) -> None:
     )
     for name in ("lmac-zs", "lmac-zs+"):
         with pytest.raises(InputError) as e:
-            explain(ConvToy(), explainer=name)
+            explain(toy(), explainer=name)
         assert str(e.value) == says
         with pytest.raises(InputError, match="no decoder at .*nowhere"):
-            explain(ConvToy(), explainer=f"{name}:{folder / 'nowhere'}")
+            explain(toy(), explainer=f"{name}:{folder / 'nowhere'}")
 
 
 def test_a_decoder_of_another_model_is_refused(folder: Path) -> None:
-    other = ConvToy()
+    other = toy()
     other.card = other.card.model_copy(update={"name": "other", "weights_sha256": "1" * 64})
     for name in ("lmac-zs", "lmac-zs+"):
         with pytest.raises(InputError, match=r"trained for ConvToy \(weights 0+\), not for other \(weights 1+\)"):
@@ -165,7 +165,7 @@ def test_masks_it_was_not_trained_for_are_noted(model: ConvToy, domain: Any, sca
 
 
 def test_the_decoder_for_the_domain_is_taken(tmp_path: Path) -> None:
-    model = ConvToy()
+    model = toy()
     for place, domain, seed in (("a", "stft", 1), ("b", "mel", 2)):
         saved(tmp_path / "both" / place, model, random_decoder(seed=seed), domain=domain)
     both = f"lmac-zs:{tmp_path / 'both'}"
@@ -182,7 +182,7 @@ def test_the_decoder_for_the_domain_is_taken(tmp_path: Path) -> None:
 
 
 def test_the_first_that_comes_with_a_model_counts(tmp_path: Path) -> None:
-    model = ConvToy()
+    model = toy()
     first, second = (saved(tmp_path / n, model, random_decoder(seed=s)) for n, s in (("a", 1), ("b", 2)))
     foreign = saved(tmp_path / "c", model, random_decoder(seed=3), model_sha256="1" * 64)
     model.decoders = (foreign, first, second)
@@ -201,10 +201,10 @@ def test_a_decoder_that_is_trained_again_is_read_again(model: ConvToy, folder: P
 def test_damage_is_said(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(b"nothing")
     with pytest.raises(InputError, match="is corrupt"):
-        explain(ConvToy(), explainer=f"lmac-zs:{folder}")
+        explain(toy(), explainer=f"lmac-zs:{folder}")
     (folder / CARD).unlink()
     with pytest.raises(InputError, match=r"card\.json is missing"):
-        explain(ConvToy(), explainer=f"lmac-zs:{folder.parent / 'decoder'}")
+        explain(toy(), explainer=f"lmac-zs:{folder.parent / 'decoder'}")
 
 
 def test_saved_loaded_and_verified(model: ConvToy, tmp_path: Path) -> None:
@@ -216,8 +216,7 @@ def test_saved_loaded_and_verified(model: ConvToy, tmp_path: Path) -> None:
 
 
 def test_the_kit_passes_it(model: ConvToy) -> None:
-    for name in ("lmac-zs", "lmac-zs+"):
-        check_explainer(load_explainer(name), model).raise_if_failed()
+    check_explainer(load_explainer("lmac-zs"), model).raise_if_failed()
 
 
 def test_a_contrast_is_the_difference_of_log_odds(model: ConvToy) -> None:
@@ -264,7 +263,7 @@ def test_many_prompts_are_asked_at_the_cost_of_one_trunk(model: ConvToy, monkeyp
     monkeypatch.setattr(Decoder, "trunk", counting_trunk)
     monkeypatch.setattr(Decoder, "head", counting_head)
     monkeypatch.setattr(ConvToy, "encode", counting_encode)
-    clip = Recording(model, noise(8000)).clips[0]
+    clip = Recording(model, noise(2000)).clips[0]
     bound = [(p if isinstance(p, zsxai.Target) else zsxai.Similarity(prompt=p)).bind(model) for p in prompts]
     found = LMACZS().relevance(clip, bound)
     assert trunks == [1]
@@ -280,19 +279,19 @@ def test_every_window_is_asked(model: ConvToy, folder: Path, monkeypatch: pytest
     trunks = []
     trunk = Decoder.trunk
     monkeypatch.setattr(Decoder, "trunk", lambda self, maps: trunks.append(1) or trunk(self, maps))
-    e = explain(model, ["a dog", "rain"], samples=40000)
+    e = explain(model, ["a dog", "rain"], samples=10000)
     assert len(e[0].windows) == len(trunks) == 4
     # Where one window lies alone its map is the recording's.
-    alone = zsxai.explain(noise(40000)[:16000], "a dog", sample_rate=16000, model=model)
-    np.testing.assert_allclose(e[0].relevance[:, :45], alone.relevance[:, :45], atol=1e-4)
+    alone = zsxai.explain(noise(10000)[:4000], "a dog", sample_rate=16000, model=model)
+    np.testing.assert_allclose(e[0].relevance[:, :12], alone.relevance[:, :12], atol=1e-4)
     assert e[0].provenance.warnings == ()
 
 
 @pytest.mark.parametrize("fill", ["repeat", "zero", "repeat-pad"])
-@pytest.mark.parametrize("samples", [1, 160, 300, 1600, 4800, 7999, 8000, 12000, 15999, 16000, 16001, 40000])
+@pytest.mark.parametrize("samples", [1, 160, 300, 1120, 1999, 2000, 2080, 3999, 4000, 4001, 10000])
 def test_a_decoder_that_says_one_thing_makes_a_constant_mask(tmp_path: Path, samples: int, fill: Any) -> None:
     """However the clip fills the window, and wherever its frames are cut: no frame is without an answer."""
-    model = ConvToy(fill=fill)
+    model = toy(fill=fill)
     model.decoders = (saved(tmp_path / "d", model, constant_decoder(1.5)),)
     for domain in ("stft", "mel"):
         e = explain(model, samples=samples, domain=domain)
@@ -301,15 +300,16 @@ def test_a_decoder_that_says_one_thing_makes_a_constant_mask(tmp_path: Path, sam
 
 def test_copies_of_a_short_clip_make_their_mean(folder: Path) -> None:
     """A mask is not twice as open because the clip is heard twice."""
-    model = ConvToy(fill="repeat")
-    found = explain(model, explainer=f"lmac-zs:{folder}")
-    clip = Recording(model, noise(8000)).clips[0]
+    model = toy(window=0.2, fill="repeat")
+    found = explain(model, samples=1600, explainer=f"lmac-zs:{folder}")
+    clip = Recording(model, noise(1600)).clips[0]
     bound = [zsxai.Similarity(prompt="a dog barking").bind(model)]
     relevance = LMACZS(decoder=str(folder)).relevance(clip, bound)
     assert (relevance.on, relevance.copies) == ("window", "mean")
     filled = relevance.grid.resample(relevance.values.numpy(), clip.window_grid)[0]
-    assert filled.shape[1] == 101
-    np.testing.assert_allclose(found.relevance[:, 3:48], (filled[:, 3:48] + filled[:, 53:98]) / 2, atol=1e-4)
+    assert filled.shape[1] == 21
+    np.testing.assert_allclose(found.relevance[:, 1:10], (filled[:, 1:10] + filled[:, 11:20]) / 2, atol=1e-4)
+    assert np.abs(filled[:, 1:10] - filled[:, 11:20]).max() > 1e-3, "the copies are answered apart"
 
 
 def test_two_calls_are_equal_to_the_bit(model: ConvToy) -> None:
@@ -320,18 +320,18 @@ def test_two_calls_are_equal_to_the_bit(model: ConvToy) -> None:
 
 
 def test_a_float64_front_end(folder: Path) -> None:
-    plain = explain(ConvToy(), explainer=f"lmac-zs:{folder}")
+    plain = explain(toy(), explainer=f"lmac-zs:{folder}")
     fine = explain(
-        ConvToy(spec=SPEC.model_copy(update={"precision": "float64"})), explainer=f"lmac-zs:{folder}", domain="stft"
+        toy(spec=SPEC.model_copy(update={"precision": "float64"})), explainer=f"lmac-zs:{folder}", domain="stft"
     )
     np.testing.assert_allclose(fine.mask, plain.mask, atol=1e-3)
     assert fine.mask.dtype == np.float32
 
 
 def test_models_of_any_length(tmp_path: Path) -> None:
-    model = ConvToy(window=None)
+    model = toy(window=None)
     model.decoders = (saved(tmp_path / "d", model),)
-    for samples in (300, 16000, 50000):
+    for samples in (300, 4000, 20000):
         e = explain(model, samples=samples)
         assert len(e.windows) == 1
         assert np.isfinite(e.relevance).all()
@@ -339,7 +339,7 @@ def test_models_of_any_length(tmp_path: Path) -> None:
 
 
 def test_a_model_without_token_states(tmp_path: Path) -> None:
-    model = BandToy()
+    model = BandToy(window=0.25)
     one = spec(maps=("bands",), channels=(4,), widths=(8,), text_dim=4, token_dim=None, conditioning="pooled")
     model.decoders = (saved(tmp_path / "d", model, random_decoder(one)),)
     low, high = explain(model, ["band 0", "band 3"])

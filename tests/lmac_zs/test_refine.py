@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import zsxai
-from tests.decoders import noise, random_decoder, saved
+from tests.decoders import noise, saved, toy
 from tests.toys import STRICT, BandToy, ConvToy
 from zsxai.errors import InputError
 from zsxai.lmac_zs.bank import SAME, SOUNDS, bank_of
@@ -29,13 +29,13 @@ pytestmark = STRICT
 LABELS = ["a dog", "rain", "wind", "bells"]
 
 
-def explain(model: Any, prompt: Any = "a dog", samples: int = 8000, **options: Any) -> Any:
+def explain(model: Any, prompt: Any = "a dog", samples: int = 2000, **options: Any) -> Any:
     return zsxai.explain(noise(samples), prompt, sample_rate=16000, model=model, **options)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> ConvToy:
-    made = ConvToy()
+    made = toy()
     made.decoders = (saved(tmp_path / "decoder", made),)
     return made
 
@@ -53,42 +53,42 @@ def objective(model: ConvToy, mask: Any, samples: int, *, removed: float, size: 
 
 @pytest.mark.parametrize(("domain", "scale"), [("stft", "log"), ("mel", "gain"), ("stft", "log1p")])
 def test_mask_optimisation_improves_on_an_open_mask(domain: Any, scale: Any) -> None:
-    model = ConvToy()
+    model = toy()
     how = {"domain": domain, "scale": scale}
-    start = explain(model, samples=16000, among=LABELS, explainer="constant", **how)
+    start = explain(model, samples=4000, among=LABELS, explainer="constant", **how)
     opened = np.where(start.grid.in_band[:, None], 1 / (1 + np.exp(-2.0)), 0.0) * np.ones(start.grid.shape)
     weights = {"removed": 1.0, "size": 0.5}
-    before = objective(model, opened, 16000, **weights, **how)
+    before = objective(model, opened, 4000, **weights, **how)
     losses = [before]
     for steps in (5, 30):
         found = explain(
-            model, samples=16000, among=LABELS, explainer="mask-optimisation", options={"steps": steps}, **how
+            model, samples=4000, among=LABELS, explainer="mask-optimisation", options={"steps": steps}, **how
         )
-        losses.append(objective(model, found.mask, 16000, **weights, **how))
+        losses.append(objective(model, found.mask, 4000, **weights, **how))
     assert losses == sorted(losses, reverse=True), "the longer, the better"
     assert losses[2] < 0.98 * losses[0]
 
 
 @pytest.mark.parametrize("prompt", LABELS)
 def test_mask_optimisation_raises_the_probability(prompt: str) -> None:
-    model = ConvToy()
-    clip = Recording(model, noise(16000)).clips[0]
+    model = toy()
+    clip = Recording(model, noise(4000)).clips[0]
     target = as_target(prompt, among=LABELS).bind(model)
     start = torch.full((1, *clip.grid.shape), 1 / (1 + np.exp(-2.0))) * torch.from_numpy(clip.grid.in_band)[:, None]
     with torch.no_grad():
         before = float(target(clip.embed_masked(start)))
     options = {"steps": 20, "removed": 0.0, "size": 0.0}
-    found = explain(model, prompt, samples=16000, among=LABELS, explainer="mask-optimisation", options=options)
+    found = explain(model, prompt, samples=4000, among=LABELS, explainer="mask-optimisation", options=options)
     assert found.score_in > before + 1e-3
     assert found.score_in > found.score
 
 
 def test_its_weights_do_what_they_say() -> None:
-    model = ConvToy()
+    model = toy()
 
     def made(**options: float) -> Any:
         options = {"steps": 15, "removed": 0.0, "size": 0.0, **options}
-        return explain(model, samples=16000, among=LABELS, explainer="mask-optimisation", options=options)
+        return explain(model, samples=4000, among=LABELS, explainer="mask-optimisation", options=options)
 
     plain = made()
     assert made(size=5.0).mask_mean < plain.mask_mean - 0.1
@@ -97,7 +97,7 @@ def test_its_weights_do_what_they_say() -> None:
 
 
 def test_no_steps_leave_the_decoders_mask(model: ConvToy) -> None:
-    for options in ({}, {"domain": "mel"}, {"samples": 40000}, {"samples": 4800}, {"against": ["rain", "wind"]}):
+    for options in ({}, {"domain": "mel"}, {"samples": 10000}, {"samples": 1200}, {"against": ["rain", "wind"]}):
         plain = explain(model, explainer="lmac-zs", **options)
         refined = explain(model, explainer="lmac-zs+", options={"steps": 0}, **options)
         np.testing.assert_array_equal(refined.relevance, plain.relevance)
@@ -108,15 +108,15 @@ def test_steps_improve_on_the_decoders_mask(model: ConvToy) -> None:
     weights = {"removed": 1.0, "size": 0.5}
     losses = []
     for steps in (0, 5, 20):
-        found = explain(model, samples=16000, among=LABELS, explainer="lmac-zs+", options={"steps": steps})
-        losses.append(objective(model, found.mask, 16000, **weights))
+        found = explain(model, samples=4000, among=LABELS, explainer="lmac-zs+", options={"steps": steps})
+        losses.append(objective(model, found.mask, 4000, **weights))
     assert losses == sorted(losses, reverse=True)
     assert losses[2] < losses[0] - 1e-3
 
 
 def test_a_change_is_smooth(model: ConvToy) -> None:
     """Steps change patches, not single cells: the decoder's detail stays."""
-    clip = Recording(model, noise(16000)).clips[0]
+    clip = Recording(model, noise(4000)).clips[0]
     bound = [as_target("a dog", among=LABELS).bind(model)]
     start, grid = LMACZSPlus().ask(clip, bound)
     found = LMACZSPlus(steps=5).relevance(clip, bound)
@@ -149,9 +149,9 @@ def test_the_kit_passes_it(model: ConvToy, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lmac-zs+", "mask-optimisation"])
 @pytest.mark.parametrize("fill", ["repeat", "zero", "repeat-pad"])
-@pytest.mark.parametrize("samples", [1, 300, 4800, 15999, 40000])
+@pytest.mark.parametrize("samples", [1, 300, 1120, 3999, 10000])
 def test_any_length(tmp_path: Path, name: str, samples: int, fill: Any) -> None:
-    model = ConvToy(fill=fill)
+    model = toy(fill=fill)
     model.decoders = (saved(tmp_path / "d", model),)
     e = explain(model, samples=samples, explainer=name, options={"steps": 2})
     assert np.isfinite(e.relevance).all()
@@ -189,7 +189,7 @@ def test_options_that_are_wrong(name: str, options: dict[str, Any], says: str) -
 
 
 def test_the_others_of_a_target_are_its_bank() -> None:
-    model = ConvToy()
+    model = toy()
     contrast = as_target("a dog", against=["rain", "wind"]).bind(model)
     assert torch.equal(bank_of(model, contrast), model.embed_text(["rain", "wind"]))
     among = as_target("rain", among=LABELS).bind(model)
@@ -197,7 +197,7 @@ def test_the_others_of_a_target_are_its_bank() -> None:
 
 
 def test_everyday_sounds_where_there_are_none() -> None:
-    model = ConvToy()
+    model = toy()
     everyday = model.embed_text(list(SOUNDS))
     assert len(set(SOUNDS)) == len(SOUNDS) == 48
     for prompt, template in (("a dog barking", None), ("a violin", None), ("rain", "the sound of {}")):
@@ -215,7 +215,7 @@ def test_everything_means_the_same_to_a_model_that_knows_no_words() -> None:
         def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
             return super().encode_text(["one"] * len(prompts))
 
-    e = explain(Deaf(), explainer="mask-optimisation", options={"steps": 2})
+    e = explain(Deaf(window=0.25), explainer="mask-optimisation", options={"steps": 2})
     assert np.isfinite(e.relevance).all()
 
 
@@ -234,7 +234,7 @@ class Reading(ConvToy):
 
 def test_the_bank_is_of_the_weights_as_they_are() -> None:
     """Sanity checks draw weights anew in place: prompts and bank must come from one text tower."""
-    model = Reading()
+    model = Reading(window=0.25)
     before = bank_of(model, as_target("a violin").bind(model))
     model.text.weight.copy_(torch.randn(8, 8, generator=torch.Generator().manual_seed(0)))
     target = as_target("a violin").bind(model)
@@ -246,7 +246,7 @@ def test_the_bank_is_of_the_weights_as_they_are() -> None:
 
 def test_no_model_is_held_for_its_bank() -> None:
     """A model of half a gigabyte goes when its owner lets it go."""
-    model = ConvToy()
+    model = toy()
     explain(model, explainer="mask-optimisation", options={"steps": 1})
     gone = weakref.ref(model)
     del model
@@ -256,14 +256,11 @@ def test_no_model_is_held_for_its_bank() -> None:
 
 def test_bands_are_found() -> None:
     """On a model whose answer is known: the mask keeps the band that is asked for, and lets the others go."""
-    model = BandToy()
-    found = explain(
-        model, "band 2", samples=16000, among=[f"band {k}" for k in range(4)], explainer="mask-optimisation"
-    )
+    model = BandToy(window=0.25)
     mel = explain(
         model,
         "band 2",
-        samples=16000,
+        samples=4000,
         among=[f"band {k}" for k in range(4)],
         explainer="mask-optimisation",
         domain="mel",
@@ -271,7 +268,7 @@ def test_bands_are_found() -> None:
     )
     by_band = [float(mel.mask[8 * k : 8 * k + 8].mean()) for k in range(4)]
     assert by_band[2] > 0.15 + max(by_band[k] for k in (0, 1, 3)), by_band
-    assert found.score_in > found.score
+    assert mel.score_in > mel.score
 
 
 def test_the_decoder_is_not_asked_by_mask_optimisation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +278,5 @@ def test_the_decoder_is_not_asked_by_mask_optimisation(monkeypatch: pytest.Monke
         raise AssertionError
 
     monkeypatch.setattr(Decoder, "trunk", never)
-    explain(ConvToy(), explainer="mask-optimisation", options={"steps": 1})
+    explain(toy(), explainer="mask-optimisation", options={"steps": 1})
     assert MaskOptimisation.argument is None
-    assert random_decoder() is not None
