@@ -150,8 +150,8 @@ def test_the_bank_holds_no_caption_twice(corpus: Corpus) -> None:
 
 def test_captions_that_mean_the_same() -> None:
     corpus = Corpus(ConvToy(), classes(3), ("{}", "the sound of {}"))
-    corpus.encoding = TextEncoding(torch.nn.functional.normalize(torch.eye(6) + 0.0, dim=1))
-    corpus.encoding.embedding[4] = corpus.encoding.embedding[2]  # of classes 2 and 1
+    corpus.embedding = torch.eye(6)
+    corpus.embedding[4] = corpus.embedding[2]  # of classes 2 and 1
     everyone = torch.arange(6)
     found = corpus.same(everyone, everyone, above=0.9)
     wanted = torch.block_diag(*[torch.ones(2, 2)] * 3).bool()
@@ -188,7 +188,7 @@ def test_sentences_of_a_table_are_taken_as_they_are(tmp_path: Path) -> None:
     rows = [f"{i}.wav,{i} dogs bark in a yard" for i in range(3)]
     (tmp_path / "sounds.csv").write_text("\n".join(["path,caption", *rows]), encoding="utf-8")
     data = config(data={"sounds": {"reader": "csv", "root": str(tmp_path / "sounds.csv")}}).data
-    corpus = Corpus(ConvToy(), read_clips(data, {}), ("{}", "the sound of {}"))
+    corpus = Corpus(ConvToy(), read_clips(data), ("{}", "the sound of {}"))
     assert sorted(set(corpus.texts)) == [f"{i} dogs bark in a yard" for i in range(3)]
 
 
@@ -201,31 +201,69 @@ def test_clips_of_several_data_sets_are_named_apart(tmp_path: Path) -> None:
         rows = [f"{i}.wav,{i} {what}" for i in range(3)]
         (tmp_path / name / "sounds.csv").write_text("\n".join(["path,caption", *rows]), encoding="utf-8")
     places = {name: {"reader": "csv", "root": str(tmp_path / name / "sounds.csv")} for name in ("one", "two")}
-    clips = read_clips(config(data=places).data, {})
+    clips = read_clips(config(data=places).data)
     assert len({clip.name for clip in clips}) == 6
     corpus = Corpus(ConvToy(), clips, ("{}",))
     found = [{corpus.texts[c] for c in corpus.captions[g]} for g in corpus.group]
     assert found == [{f"{i} {what}"} for what in ("dogs bark", "bells ring") for i in range(3)]
 
 
-def test_captions_are_encoded_in_parts_and_once() -> None:
-    calls: list[int] = []
+class Counting(ConvToy):
+    """Counts the prompts of every call, and reads no more than six words."""
 
-    class Counting(ConvToy):
-        def encode_text(self, prompts: Any) -> TextEncoding:
-            calls.append(len(prompts))
-            return super().encode_text(prompts)
+    calls: tuple[int, ...] = ()
 
-    clips = [heard(f"c{c}", "any", captions=[f"{c} " + "very " * (c % 5) + "long"]) for c in range(100)]
+    def encode_text(self, prompts: Any) -> TextEncoding:
+        if any(len(p.split()) > 6 for p in prompts):
+            raise InputError("one of the prompts is too long")
+        self.calls += (len(prompts),)
+        return super().encode_text(prompts)
+
+
+def sentences(count: int) -> list[module.LabelledClip]:
+    return [heard(f"c{c}", "any", captions=[f"{c} " + "very " * (c % 5) + "long"]) for c in range(count)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_captions_as_the_model_reads_them(monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    """All are kept where they are little; otherwise those of a step are read when they are asked for."""
+    if not kept:
+        monkeypatch.setattr(module, "CACHE_BYTES", 10_000)
+    model = Counting()
+    corpus = Corpus(model, sentences(100), ("{}",))
+    assert len(corpus.embedding) == 100
+    asked = torch.tensor([0, 99, 4, 63, 64, 4])
+    model.calls = ()
+    found = [corpus.prompts(asked) for _ in range(3)][-1]
+    if kept:
+        assert sum(model.calls) <= 101
+        assert max(model.calls) <= 64
+    else:
+        assert max(model.calls) <= 5, "each caption once"
+    torch.testing.assert_close(found.embedding, corpus.embedding[asked])
+    for row, caption in enumerate(asked.tolist()):
+        alone = ConvToy().encode_text([corpus.texts[caption]])
+        torch.testing.assert_close(found.embedding[[row]], alone.embedding)
+        torch.testing.assert_close(found.tokens[row][found.token_mask[row]], alone.tokens[0])
+
+
+def test_captions_that_the_model_cannot_read_are_left_out() -> None:
+    long = "one two three four five six seven"
+    clips = [heard("a", "any", captions=[long, "short"]), heard("b", "any", captions=[long]), *sentences(70)]
     corpus = Corpus(Counting(), clips, ("{}",))
-    encoding = corpus.encoding
-    assert corpus.encoding is encoding
-    assert sum(calls) == len(encoding) == 100
-    assert max(calls) <= 64
-    for row in (0, 4, 63, 64, 99):
-        alone = ConvToy().encode_text([corpus.texts[row]])
-        torch.testing.assert_close(encoding.embedding[[row]], alone.embedding)
-        torch.testing.assert_close(encoding.tokens[row][encoding.token_mask[row]], alone.tokens[0])
+    assert corpus.too_long == 2
+    assert long not in corpus.texts
+    assert len(corpus.texts) == len(corpus.embedding) == 71
+    assert [c.name for c in corpus.clips[:2]] == ["a", "c0"], "a clip that has no other is left out with it"
+    assert len(corpus.group) == len(corpus.clips) == 71
+    assert [corpus.texts[i] for i in corpus.captions[corpus.group[0]]] == ["short"]
+    torch.testing.assert_close(corpus.embedding[[5]], ConvToy().embed_text([corpus.texts[5]]))
+
+
+def test_it_is_said_where_all_captions_are_too_long() -> None:
+    clips = [heard(f"c{c}", "any", captions=[f"{c} two three four five six seven"]) for c in range(5)]
+    with pytest.raises(InputError, match="too long"):
+        Corpus(Counting(), clips, ("{}",))
 
 
 def test_joined_encodings() -> None:

@@ -52,7 +52,8 @@ def refused(place: Path | str, says: str) -> str:
 
 def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
     decoder = random_decoder()
-    decoder.standardise([torch.randn(2, 6, 3, 4), torch.randn(2, 12, 2, 2)])
+    generator = torch.Generator().manual_seed(0)
+    decoder.standardise([torch.randn(2, c, 3, 4, generator=generator) for c in (6, 12)])
     made = trained(ConvToy(), decoder, figures={"pointing": 0.75}, command="zsxai train", licence="CC0-1.0")
     folder = made.save(tmp_path / "a")
     assert sorted(p.name for p in folder.iterdir()) == sorted(FILES)
@@ -321,7 +322,7 @@ def test_from_the_hub(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch, t
     assert found.card == read_card(folder)
     (name, (repository, options)) = hub.calls[-1]
     assert (name, repository, options["revision"]) == ("snapshot_download", "me/decoder", "v2")
-    assert sorted(options["allow_patterns"]) == sorted(FILES), "nothing else is downloaded"
+    assert {pattern.removeprefix("*/") for pattern in options["allow_patterns"]} == set(FILES), "and nothing else"
     assert folder_of("me/decoder") == folder
     assert hub.calls[-1][1][1]["revision"] is None
     calls = len(hub.calls)

@@ -148,12 +148,13 @@ def test_the_kit_passes_it(model: ConvToy, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["lmac-zs+", "mask-optimisation"])
-@pytest.mark.parametrize("fill", ["repeat", "zero", "repeat-pad"])
-@pytest.mark.parametrize("samples", [1, 300, 1120, 3999, 10000])
+@pytest.mark.parametrize(
+    ("samples", "fill"), [(1, "repeat"), (300, "zero"), (1120, "repeat"), (1120, "repeat-pad"), (10000, "repeat")]
+)
 def test_any_length(tmp_path: Path, name: str, samples: int, fill: Any) -> None:
     model = toy(fill=fill)
     model.decoders = (saved(tmp_path / "d", model),)
-    e = explain(model, samples=samples, explainer=name, options={"steps": 2})
+    e = explain(model, samples=samples, explainer=name, options={"steps": 1})
     assert np.isfinite(e.relevance).all()
     assert e.relevance.all(axis=None), "no frame is without an answer"
     assert e.mask.shape == e.grid.shape

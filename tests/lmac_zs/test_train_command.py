@@ -75,7 +75,8 @@ def test_from_sounds_to_an_explanation(table: Path, tmp_path: Path, capsys: pyte
     said, _ = capsys.readouterr()
     assert f"{out / 'decoder'} explains train-toy: --explainer lmac-zs:{out / 'decoder'}" in said
     card = json.loads((out / "decoder" / "card.json").read_text(encoding="utf-8"))
-    assert card["command"].startswith("zsxai train lmac-zs --model train-toy --data sounds=DIR --set steps=2")
+    assert card["command"].startswith("zsxai train lmac-zs --model train-toy --data sounds")
+    assert "--set steps=2" in card["command"]
     assert str(tmp_path) not in (out / "decoder" / "card.json").read_text(encoding="utf-8")
     assert card["training"]["steps"] == 2
     assert card["data"]["trained on"]["clips"] == 6
@@ -129,7 +130,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "both": (["--set", "steps=3", "--set", "epochs=2"], "say steps or epochs, not both"),
     "no braces": (["--set", 'templates=["hear"]'], "templates hold one {} each"),
     "no pair": (["--set", "steps"], "an option is KEY=VALUE"),
-    "no such device": (["--device", "abacus"], ""),
     "objective": (["--set", 'objective={"name": "hinge"}'], "objective"),
     "phrases": (["--set", "phrases=nowhere.toml", "--config", "SYNTHETIC"], "nowhere.toml holds no phrases"),
     "widths": (["--set", 'decoder={"widths": [8, 10]}', "--config", "SYNTHETIC"], "widths are multiples of the 4 heads"),
@@ -141,7 +141,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("mistake", [m for m in MISTAKES if m != "no such device"])
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_one_line_for_every_mistake(
     mistake: str, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,10 +229,10 @@ def test_without_accelerate(
 
 def test_help_is_light() -> None:
     listing = "import json, sys; print(json.dumps(sorted(sys.modules)))"
-    code = "from zsxai.cli import main; assert main(['train', 'lmac-zs', '--help']) == 0; assert main(['train']) == 0"
+    code = "from zsxai.cli import main; assert main(['train', 'lmac-zs', '--help']) == 0; assert main(['train', '--help']) == 0"
     done = subprocess.run([sys.executable, "-c", f"{code}\n{listing}"], capture_output=True, text=True, check=True)
     *helped, modules = done.stdout.splitlines()
-    assert not {"torch", "numpy", "accelerate", "tensorboard", "soundfile", "pydantic"} & set(json.loads(modules))
+    assert not {"torch", "numpy", "accelerate", "tensorboard", "soundfile", "safetensors"} & set(json.loads(modules))
     words = "\n".join(helped)
     for part in ("--resume", "--config", "--set", "--data", "--out", *CONFIGS):
         assert part in words

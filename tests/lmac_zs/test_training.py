@@ -293,17 +293,14 @@ def test_a_model_of_any_length_hears_as_much_as_the_configuration_says() -> None
 @pytest.mark.parametrize("domain", ["stft", "mel"])
 def test_a_float64_front_end(domain: str) -> None:
     model = toy(spec=SPEC.model_copy(update={"precision": "float64"}))
-    plain, fine = losses(trainer(domain=domain)), losses(trainer(model, domain=domain))
+    plain, fine = losses(trainer(domain=domain, steps=2)), losses(trainer(model, domain=domain, steps=2))
     assert fine == pytest.approx(plain, rel=1e-2)
 
 
-@pytest.mark.parametrize("scale", ["gain", "log1p"])
-@pytest.mark.parametrize("domain", ["stft", "mel"])
-def test_every_way_to_mask(domain: str, scale: str) -> None:
-    model = toy()
-    found = losses(trainer(model, domain=domain, scale=scale, steps=2))
-    assert np.isfinite(found).all()
-    assert found[1:] != losses(trainer(model, domain=domain, scale="log", steps=2))[1:]
+def test_every_way_to_mask() -> None:
+    firsts = [losses(trainer(domain=d, scale=s, steps=1)) for d in ("stft", "mel") for s in ("log", "gain", "log1p")]
+    assert np.isfinite(firsts).all()
+    assert len({round(loss, 4) for (loss,) in firsts}) == 6, "each hears something else"
 
 
 @pytest.mark.parametrize("fill", ["zero", "repeat", "repeat-pad"])
@@ -314,9 +311,12 @@ def test_clips_shorter_than_the_window(fill: Any) -> None:
 
 
 def test_a_model_without_a_scale() -> None:
+    """A contrast at a scale of 1 tells nothing apart; the paper's objective has no scale."""
     model = toy()
     model.logit_scale = None
-    assert np.isfinite(losses(trainer(model, held_out=sounds()))).all()
+    with pytest.raises(InputError, match="ConvToy gives no logit scale: .*; set logit_scale on the model"):
+        trainer(model)
+    assert np.isfinite(losses(trainer(model, held_out=sounds(), objective={"name": "paper"}))).all()
 
 
 def test_what_the_decoder_needs_is_read_off_the_model() -> None:
@@ -389,7 +389,7 @@ def test_the_probability_of_the_recordings_as_they_are() -> None:
         assert not draw.mixed.any()
         for wave, own in zip(draw.waveforms, draw.own.tolist(), strict=True):
             others = [b for b in draw.bank.tolist() if corpus.group_of[b] != corpus.group_of[own]]
-            text = corpus.encoding.embedding[[own, *others]]
+            text = corpus.embedding[[own, *others]]
             alike = (text[1:] @ text[0] >= made.config.same_above).tolist()
             keep = [0, *(k + 1 for k, same in enumerate(alike) if not same)]
             logits = model.logit_scale * model.embed_audio(wave[None])[0] @ text[keep].T

@@ -82,7 +82,7 @@ class LMACZS(Explainer):
             parts = range(0, len(text), _PROMPTS)
             log_odds = torch.cat([trained.decoder.head(levels, text.rows(slice(at, at + _PROMPTS))) for at in parts])
         of_target = torch.split(log_odds, [len(a) for a in asked])
-        values = torch.stack([v[0] - v[1:].mean(dim=0) if len(v) > 1 else v[0] for v in of_target])
+        values = torch.stack([rather(v[0], v[1:]) for v in of_target])
         return values, next(m.grid for m in clip.encoding.feature_maps if m.name == names[0])
 
     def trained(self, clip: Clip) -> TrainedDecoder:
@@ -105,6 +105,16 @@ class LMACZS(Explainer):
 
     def _cards(self, model: SpectralModel) -> Cards:
         return _shipped(model) if self.decoder is None else _found(folder_of(self.decoder))
+
+
+def rather(own: Tensor, others: Tensor) -> Tensor:
+    """Log-odds of a prompt rather than others: a cell is kept where they are above 0 and above every other's.
+
+    Args:
+        own: ``(f, t)``.
+        others: ``(K, f, t)``; with none, its own stay.
+    """
+    return torch.minimum(own, own - others.amax(dim=0)) if len(others) else own
 
 
 Cards = dict[Domain, tuple[Path, DecoderCard]]
