@@ -7,6 +7,8 @@ made so that a second prompt is cheap and any model fits:
 * an audio-only trunk runs once per clip, from the coarsest map to the finest, each map resized to meet the next;
 * the prompt enters behind it: token states by cross-attention at the coarse maps; at all of them the pooled embedding,
   by scale and shift (FiLM) and by its product with every cell (:class:`Evidence`);
+* what the model's own gradient says at the coarsest map comes in beside it (:mod:`zsxai.lmac_zs.gradient`): features
+  that the model knows from its own training mislead on new recordings, the gradient less;
 * it stops at the finest map's cells: what finer ones would gain is little (docs/lmac-zs.md), and they cost the most.
 """
 
@@ -158,6 +160,8 @@ class Decoder(nn.Module):
         self.norm = nn.ModuleList(nn.GroupNorm(spec.heads, w) for w in widths)
         self.evidence = nn.ModuleList(Evidence(spec.text_dim, w) for w in widths)
         self.trust = nn.Parameter(torch.full((count,), 0.25))
+        self.gradient = nn.Conv2d(1, widths[-1], 1)
+        self.trust_gradient = nn.Parameter(torch.tensor(0.25))
         self.film = nn.ModuleList(Film(spec.text_dim, w) for w in widths)
         attended = range(max(0, count - ATTENDED), count) if spec.conditioning == "tokens" else ()
         self.attention = nn.ModuleDict(
@@ -197,24 +201,27 @@ class Decoder(nn.Module):
             levels.insert(0, torch.relu(self.norm[k](self.smooth[k](torch.relu(cells)))))
         return levels
 
-    def head(self, levels: Sequence[Tensor], text: TextEncoding) -> Tensor:
+    def head(self, levels: Sequence[Tensor], text: TextEncoding, gradient: Tensor) -> Tensor:
         """The prompt's side.
 
         Args:
             levels: From :meth:`trunk`, a row per pair: ``(n, width, f, t)``, or one row for all pairs.
             text: n prompts.
+            gradient: ``(n, f, t)`` on the cells of the last map, from :func:`zsxai.lmac_zs.gradient.evidence`.
 
         Returns:
             ``(n, f, t)`` log-odds on the cells of the first map.
         """
         cells = levels[-1].new_zeros(len(text), self.spec.widths[-1], 1, 1)
-        total = levels[-1].new_zeros(len(text), 1, 1, 1)
+        total = self.trust_gradient * gradient[:, None]
         for k in reversed(range(len(levels))):
             heard = levels[k].expand(len(text), -1, -1, -1)
             evidence, added = self.evidence[k](heard, text.embedding)
             total = _onto(total, heard) + self.trust[k] * evidence
             asked = self.film[k](heard, text.embedding) + added
-            if k < len(levels) - 1:
+            if k == len(levels) - 1:
+                asked = asked + self.gradient(gradient[:, None])
+            else:
                 asked = asked + _onto(self.descend[k](cells), asked)
             if str(k) in self.attention:
                 asked = self.attention[str(k)](asked, *_tokens(text))
@@ -223,7 +230,7 @@ class Decoder(nn.Module):
         return log_odds[:, 0]
 
     def forward(
-        self, maps: Sequence[Tensor], text: TextEncoding, of: Tensor, bank: Tensor
+        self, maps: Sequence[Tensor], text: TextEncoding, of: Tensor, gradient: Tensor, bank: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
         """Log-odds for pairs of clips and prompts, and evidence, for training.
 
@@ -231,6 +238,7 @@ class Decoder(nn.Module):
             maps: ``(B, C, f, t)`` for every map of the spec.
             text: n prompts.
             of: ``(n,)`` which clip each prompt is asked about.
+            gradient: ``(n, f, t)`` on the cells of the last map.
             bank: ``(K, text_dim)`` other prompts.
 
         Returns:
@@ -238,7 +246,7 @@ class Decoder(nn.Module):
         """
         levels = self.trunk(maps)
         pooled = [e.pooled(level, bank) for e, level in zip(self.evidence, levels, strict=True)]
-        return self.head([level[of] for level in levels], text), pooled
+        return self.head([level[of] for level in levels], text, gradient), pooled
 
 
 def _onto(coarse: Tensor, fine: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.corpus import Corpus, Draw
 from zsxai.lmac_zs.decoder import Decoder
+from zsxai.lmac_zs.gradient import evidence
 from zsxai.lmac_zs.objectives import log_probability
 from zsxai.metrics.localisation import ideal_binary_mask, roc_auc
 from zsxai.model import FeatureMap, SpectralModel
@@ -104,11 +105,15 @@ class Validation:
     def _alone(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
         corpus = self.corpus
         sounds = Sounds.of(model, draw.waveforms.to(model.device), self.domain, self.scale)
-        encoding = model.encode(sounds.features)
+        asked = [corpus.embedding[caption] for caption in (draw.own, draw.foreign)]
+        encoding, gradients = evidence(model, sounds.features, decoder.spec.maps[-1], asked)
         everyone = torch.arange(len(draw.own), device=model.device)
         maps = maps_of(encoding.feature_maps, decoder.spec.maps)
         levels = decoder.trunk(maps)
-        masks, wrong = (cells.mask(decoder.head(levels, corpus.prompts(c))) for c in (draw.own, draw.foreign))
+        masks, wrong = (
+            cells.mask(decoder.head(levels, corpus.prompts(caption), gradient))
+            for caption, gradient in zip((draw.own, draw.foreign), gradients, strict=True)
+        )
         constant = masks.mean(dim=(1, 2), keepdim=True).expand_as(masks)
         own, bank = corpus.embedding[draw.own], corpus.embedding[draw.bank]
         same = corpus.same(draw.own, draw.bank, self.same_above)
@@ -122,10 +127,14 @@ class Validation:
             Sounds.of(model, waves.to(model.device), self.domain, self.scale)
             for waves in (draw.waveforms, draw.sounds, draw.others)
         )
-        levels = decoder.trunk(maps_of(model.encode(whole.features).feature_maps, decoder.spec.maps))
+        captions = (draw.own, draw.partner)
+        asked = [self.corpus.embedding[caption] for caption in captions]
+        encoding, gradients = evidence(model, whole.features, decoder.spec.maps[-1], asked)
+        levels = decoder.trunk(maps_of(encoding.feature_maps, decoder.spec.maps))
         found = []
-        for caption, own, other in ((draw.own, first, second), (draw.partner, second, first)):
-            masks = cells.mask(decoder.head(levels, self.corpus.prompts(caption)))
+        sides = ((first, second), (second, first))
+        for caption, gradient, (own, other) in zip(captions, gradients, sides, strict=True):
+            masks = cells.mask(decoder.head(levels, self.corpus.prompts(caption), gradient))
             parts = zip(masks, own.power, other.power, whole.power, strict=True)
             found += [_pointing(*(values.cpu().numpy() for values in part)) for part in parts]
         return found

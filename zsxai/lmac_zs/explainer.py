@@ -15,6 +15,7 @@ from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.lmac_zs.checkpoint import CARD, DecoderCard, TrainedDecoder, folder_of, read_card
 from zsxai.lmac_zs.corpus import joined
 from zsxai.lmac_zs.diagnostics import maps_of
+from zsxai.lmac_zs.gradient import evidence
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.spectral import Domain, Grid
 from zsxai.target import BoundTarget, Contrast
@@ -39,7 +40,7 @@ class LMACZS(Explainer):
         needs_gradients=True,
         deterministic=True,
         forwards="1, shared by all targets; and the decoder",
-        backwards="0",
+        backwards="1 a target, from the last map that the decoder reads",
         reference="Paissan et al., NeurIPS 2024, arXiv 2405.17615; objective: docs/lmac-zs.md",
     )
     calibration: str = "sigmoid"
@@ -74,16 +75,18 @@ class LMACZS(Explainer):
         """Log-odds ``(P, f, t)`` for the targets, and where their cells lie in the filled window."""
         trained = self.trained(clip)
         names = trained.card.decoder.maps
+        # A probability is of its prompt alone; a contrast asks about the others too.
+        asked = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
+        text = joined(asked)
+        encoding, gradients = evidence(clip.spectral, clip.features, names[-1], list(text.embedding[:, None]))
         with torch.no_grad():
-            levels = trained.decoder.trunk(maps_of(clip.encoding.feature_maps, names))
-            # A probability is of its prompt alone; a contrast asks about the others too.
-            asked = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
-            text = joined(asked)
-            parts = range(0, len(text), _PROMPTS)
-            log_odds = torch.cat([trained.decoder.head(levels, text.rows(slice(at, at + _PROMPTS))) for at in parts])
+            levels = trained.decoder.trunk(maps_of(encoding.feature_maps, names))
+            gradient = torch.cat(gradients)
+            parts = [slice(at, at + _PROMPTS) for at in range(0, len(text), _PROMPTS)]
+            log_odds = torch.cat([trained.decoder.head(levels, text.rows(p), gradient[p]) for p in parts])
         of_target = torch.split(log_odds, [len(a) for a in asked])
         values = torch.stack([rather(v[0], v[1:]) for v in of_target])
-        return values, next(m.grid for m in clip.encoding.feature_maps if m.name == names[0])
+        return values, next(m.grid for m in encoding.feature_maps if m.name == names[0])
 
     def trained(self, clip: Clip) -> TrainedDecoder:
         """The decoder for a clip's model and masks.

@@ -25,6 +25,7 @@ from zsxai.lmac_zs.config import TrainingConfig, read_phrases
 from zsxai.lmac_zs.corpus import Corpus, Draw
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
 from zsxai.lmac_zs.diagnostics import Diagnostics, Validation, maps_of
+from zsxai.lmac_zs.gradient import evidence as gradient_evidence
 from zsxai.lmac_zs.objectives import Situation
 from zsxai.lmac_zs.state import load_state, save_state
 from zsxai.model import SpectralModel, evaluating
@@ -262,11 +263,13 @@ class Trainer:
         sounds = replace(sounds, computing=self.accelerator.autocast)
         pairs = config.objective.pairs(draw)
         bank = corpus.embedding[draw.bank]
+        # Pairs lie recording by recording, once for every group of captions.
+        groups = corpus.embedding[pairs.caption].view(-1, len(draw.own), corpus.embedding.shape[1])
         with self.accelerator.autocast():
-            with torch.no_grad():
-                encoding = model.encode(sounds.features)
+            encoding, gradients = gradient_evidence(model, sounds.features, self.spec.maps[-1], list(groups))
             maps = maps_of(encoding.feature_maps, self.spec.maps)
-            log_odds, evidence = self.decoder(maps, corpus.prompts(pairs.caption), pairs.of.to(device), bank)
+            text, of = corpus.prompts(pairs.caption), pairs.of.to(device)
+            log_odds, evidence = self.decoder(maps, text, of, torch.cat(gradients), bank)
         masks = self.cells.mask(log_odds.float())
         situation = Situation(
             sounds=sounds,

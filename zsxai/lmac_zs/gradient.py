@@ -1,0 +1,44 @@
+"""What the model's own gradient says at a feature map: a decoder's coarse, prompt-wise prior.
+
+The maps of a model are surest on the recordings that it was trained on itself, where decoders are often trained too.
+What a prompt's similarity owes to each channel is computed anew for every recording, and costs a backward through the
+layers behind the map alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zsxai.hooks import graph_starts_at
+from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
+
+
+def evidence(
+    model: SpectralModel, features: Features, name: str, groups: Sequence[Tensor]
+) -> tuple[Encoding, list[Tensor]]:
+    """Encode recordings, and weigh a map's channels by the gradient of similarities, as GradCAM does.
+
+    Args:
+        model: The model.
+        features: Of B recordings.
+        name: Tap of the map.
+        groups: Prompts ``(B, D)``, one for each recording, as often as wanted; ``(1, D)`` stands for all.
+
+    Returns:
+        The encoding, without a graph, and per group ``(B, f, t)``: ``sum_c w_c h_c`` times the number of cells, w the
+        mean gradient of the logit (the cosine at the model's scale).
+    """
+    with graph_starts_at(model.taps[name]), torch.enable_grad():
+        encoding = model.encode(features)
+        values = next(m.values for m in encoding.feature_maps if m.name == name)
+        found = []
+        for text in groups:
+            logits = (model.logit_scale or 1.0) * (encoding.embedding.float() * text).sum(dim=1)
+            (gradient,) = torch.autograd.grad(logits.sum(), values, retain_graph=True)
+            weights = gradient.float().sum(dim=(2, 3))
+            found.append(torch.einsum("bc,bcft->bft", weights, values.detach().float()))
+    maps = tuple(FeatureMap(m.name, m.values.detach(), m.grid) for m in encoding.feature_maps)
+    return Encoding(encoding.embedding.detach(), maps), found
