@@ -201,26 +201,28 @@ class Decoder(nn.Module):
             levels.insert(0, torch.relu(self.norm[k](self.smooth[k](torch.relu(cells)))))
         return levels
 
-    def head(self, levels: Sequence[Tensor], text: TextEncoding, gradient: Tensor) -> Tensor:
+    def head(self, levels: Sequence[Tensor], text: TextEncoding, gradient: Tensor | None = None) -> Tensor:
         """The prompt's side.
 
         Args:
             levels: From :meth:`trunk`, a row per pair: ``(n, width, f, t)``, or one row for all pairs.
             text: n prompts.
-            gradient: ``(n, f, t)`` on the cells of the last map, from :func:`zsxai.lmac_zs.gradient.evidence`.
+            gradient: ``(n, f, t)`` on the cells of the last map, from :func:`zsxai.lmac_zs.gradient.evidence`; None
+                asks the maps alone.
 
         Returns:
             ``(n, f, t)`` log-odds on the cells of the first map.
         """
         cells = levels[-1].new_zeros(len(text), self.spec.widths[-1], 1, 1)
-        total = self.trust_gradient * gradient[:, None]
+        given = levels[-1].new_zeros(len(text), 1, 1, 1) if gradient is None else gradient[:, None]
+        total = self.trust_gradient * given
         for k in reversed(range(len(levels))):
             heard = levels[k].expand(len(text), -1, -1, -1)
             evidence, added = self.evidence[k](heard, text.embedding)
             total = _onto(total, heard) + self.trust[k] * evidence
             asked = self.film[k](heard, text.embedding) + added
             if k == len(levels) - 1:
-                asked = asked + self.gradient(gradient[:, None])
+                asked = asked + self.gradient(given)
             else:
                 asked = asked + _onto(self.descend[k](cells), asked)
             if str(k) in self.attention:
@@ -230,7 +232,7 @@ class Decoder(nn.Module):
         return log_odds[:, 0]
 
     def forward(
-        self, maps: Sequence[Tensor], text: TextEncoding, of: Tensor, gradient: Tensor, bank: Tensor
+        self, maps: Sequence[Tensor], text: TextEncoding, of: Tensor, bank: Tensor, gradient: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """Log-odds for pairs of clips and prompts, and evidence, for training.
 
@@ -238,8 +240,8 @@ class Decoder(nn.Module):
             maps: ``(B, C, f, t)`` for every map of the spec.
             text: n prompts.
             of: ``(n,)`` which clip each prompt is asked about.
-            gradient: ``(n, f, t)`` on the cells of the last map.
             bank: ``(K, text_dim)`` other prompts.
+            gradient: ``(n, f, t)`` on the cells of the last map.
 
         Returns:
             ``(n, f, t)``, and for every map the mean evidence ``(B, K)`` of its cells.

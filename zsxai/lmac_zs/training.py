@@ -269,7 +269,7 @@ class Trainer:
             encoding, gradients = gradient_evidence(model, sounds.features, self.spec.maps[-1], list(groups))
             maps = maps_of(encoding.feature_maps, self.spec.maps)
             text, of = corpus.prompts(pairs.caption), pairs.of.to(device)
-            log_odds, evidence = self.decoder(maps, text, of, torch.cat(gradients), bank)
+            log_odds, evidence = self.decoder(maps, text, of, bank, torch.cat(gradients))
         masks = self.cells.mask(log_odds.float())
         situation = Situation(
             sounds=sounds,
