@@ -231,6 +231,8 @@ def trainer_of(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
         model: The model.
         values: Of the configuration, in place of the defaults.
     """
+    import torch
+
     from zsxai.data import load_dataset
     from zsxai.lmac_zs.config import DecoderChoice, checked
     from zsxai.lmac_zs.training import Trainer
@@ -241,9 +243,9 @@ def trainer_of(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
     length = max(1.0, model.audio_spec.window or config.seconds)
     clips = load_dataset("synthetic", clips_per_class=1, seconds=length).clips
     trainer = Trainer(model, clips, (), config)
-    for index in range(len(clips)):
+    for index in range(len(trainer.corpus.clips)):
         trainer.corpus.sound(index)
-    _ = trainer.corpus.encoding
+    trainer.corpus.prompts(torch.tensor([0]))
     return trainer
 
 
@@ -253,11 +255,13 @@ def _centred(trainer: Trainer) -> float:
 
     from zsxai.model import TextEncoding
 
-    said = trainer.corpus.encoding
+    corpus = trainer.corpus
+    said = corpus.prompts(torch.arange(len(corpus.texts)))
     rows = torch.arange(len(said))
     alike = float((said.embedding @ said.embedding.T)[rows[:, None] < rows].median())
     apart = torch.nn.functional.normalize(said.embedding - said.embedding.mean(dim=0), dim=-1)
-    trainer.corpus.encoding = TextEncoding(apart, said.tokens, said.token_mask)
+    corpus.embedding = apart
+    corpus._kept = TextEncoding(apart, said.tokens, said.token_mask)
     return alike
 
 

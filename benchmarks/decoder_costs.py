@@ -8,9 +8,10 @@ that where no decoder comes with the model an untrained one of the same size is 
 * ``mask-in-model:<domain>``: the same up to log-odds on the decoder's own cells;
 * ``ten-prompts:<domain>``: masks for ten prompts against the mask for one;
 * ``step:<domain>``: a step of the training in its default configuration, sounds read and captions embedded already,
-  against the networks alone: as many recordings encoded from the waveform without a graph, as many masked ones encoded
-  and differentiated to the mel, batched alike, and the decoder forward and backward on maps computed before. The step
-  alone holds drawing and mixing, masks on the grid, masked power and its mel with their backward, the losses and Adam;
+  against the networks alone: as many recordings encoded from the waveform and differentiated to the last map that the
+  decoder reads, as many masked ones encoded and differentiated to the mel, batched alike, and the decoder forward and
+  backward on maps computed before. The step alone holds drawing and mixing, masks on the grid, masked power and its mel
+  with their backward, the losses and Adam;
 * ``refine:<steps>``: ``lmac-zs+`` by its number of steps, against one bare forward.
 """
 
@@ -22,13 +23,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import torch
 import typer
 from rich.console import Console
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
 from zsxai.benchmarks.costs import PROMPT, Bench, Row
 from zsxai.benchmarks.decoder_backends import noted, trainer_of
@@ -36,9 +36,9 @@ from zsxai.benchmarks.speed import table
 from zsxai.benchmarks.timing import compare
 from zsxai.calibration import to_mask
 from zsxai.errors import InputError
+from zsxai.hooks import graph_starts_at
 from zsxai.lmac_zs.bank import SOUNDS
 from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder
-from zsxai.lmac_zs.diagnostics import maps_of
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.refine import LMACZSPlus
 from zsxai.lmac_zs.training import Trainer, parameters
@@ -160,49 +160,62 @@ class StepFloor:
     """The networks that a step runs, in plain torch: the encoder on what the step encodes, and the decoder.
 
     Args:
-        trainer: One of its steps is made, to note the batches that it encodes.
+        trainer: One of its steps is made, to note what goes into the networks.
     """
 
     def __init__(self, trainer: Trainer) -> None:
         self.model = trainer.model
         self.decoder = trainer.bare
+        self.last = trainer.spec.maps[-1]
+        asked: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        noting = self.decoder.register_forward_pre_hook(
+            lambda _, words, named: asked.append((words, named)), with_kwargs=True
+        )
         with noted(trainer) as (_, self.encoded):
             trainer._update()
+        noting.remove()
+        self.words, self.named = asked[0]
         draw = trainer._draw(trainer.step, 0)
-        pairs = trainer.config.objective.pairs(draw)
-        everything = trainer.corpus.encoding
         self.waveforms = draw.waveforms.to(self.model.device)
+        self.prompt = trainer.corpus.embedding[draw.own[0]]
+        self.groups = len(trainer.config.objective.pairs(draw).caption) // len(draw.own)
         with torch.no_grad():
-            features = self.model.features(self.waveforms)
-            maps = self.model.encode(features).feature_maps
-        self.mel = features.mel.float()
-        self.maps = maps_of(maps, trainer.spec.maps)
-        self.text = everything.rows(pairs.caption)
-        self.of = pairs.of.to(self.model.device)
-        self.bank = everything.embedding[draw.bank]
+            self.mel = self.model.features(self.waveforms).mel.float()
 
     @property
     def said(self) -> str:
         """What it holds, for the table."""
-        masked = [str(count) for count, graph in self.encoded if graph]
         plain = [str(count) for count, graph in self.encoded if not graph]
-        return f"forward of {' + '.join(plain)}, forward and backward of {' + '.join(masked)}, the decoder's"
+        masked = [str(count) for count, graph in self.encoded if graph]
+        return (
+            f"{' + '.join(plain)} recordings forward, {self.groups} x back to {self.last}; {' + '.join(masked)} masked "
+            "ones forward and back to the mel; the decoder forward and back"
+        )
 
     def __call__(self) -> None:
         """Run them."""
         for count, graph in self.encoded:
             if graph:
-                self._differentiated(count)
+                self._to_the_mel(count)
             else:
-                with torch.no_grad():
-                    self.model.embed_audio(self.waveforms[:count])
-        log_odds, evidence = self.decoder(self.maps, self.text, self.of, self.bank)
-        whole: Tensor = torch.stack([log_odds.sum(), *(e.sum() for e in evidence)]).sum()
-        torch.autograd.grad(whole, list(self.decoder.parameters()))
+                self._to_the_last_map(count)
+        log_odds, evidence = self.decoder(*self.words, **self.named)
+        whole = torch.stack([log_odds.sum(), *(e.sum() for e in evidence)]).sum()
+        torch.autograd.grad(whole, list(self.decoder.parameters()), allow_unused=True)
 
-    def _differentiated(self, count: int) -> None:
+    def _to_the_last_map(self, count: int) -> None:
+        with torch.no_grad():
+            features = self.model.features(self.waveforms[:count])
+        with graph_starts_at(self.model.taps[self.last]):
+            encoding = self.model.encode(features)
+        values = next(m.values for m in encoding.feature_maps if m.name == self.last)
+        score = (encoding.embedding @ self.prompt).sum()
+        for _ in range(self.groups):
+            torch.autograd.grad(score, values, retain_graph=True)
+
+    def _to_the_mel(self, count: int) -> None:
         leaf = self.mel[torch.arange(count) % len(self.mel)].requires_grad_()
-        score = (self.model.encode(self.model.features_from_mel(leaf)).embedding @ self.bank[0]).sum()
+        score = (self.model.encode(self.model.features_from_mel(leaf)).embedding @ self.prompt).sum()
         torch.autograd.grad(score, leaf)
 
 

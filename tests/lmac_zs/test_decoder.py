@@ -46,6 +46,11 @@ def prompts(*words: int, seed: int = 0) -> TextEncoding:
     return TextEncoding(embedding, tokens, mask)
 
 
+def gradient_of(count: int, seed: int = 0) -> Tensor:
+    """What a model's gradient might say, on the cells of the last map."""
+    return torch.randn(count, *SIZES["odd"][2], generator=torch.Generator().manual_seed(seed))
+
+
 @pytest.mark.parametrize("conditioning", ["tokens", "pooled"])
 @pytest.mark.parametrize("sizes", SIZES)
 def test_any_maps(sizes: str, conditioning: str) -> None:
@@ -120,6 +125,19 @@ def test_every_map_is_read() -> None:
         assert (decoder.head(decoder.trunk(other), text) - before).abs().max() > 1e-3, k
 
 
+def test_the_gradient_is_read_where_it_is_given() -> None:
+    decoder, text, heard = random_decoder(three()), prompts(2, 2), maps(batch=2)
+    levels, gradient = decoder.trunk([m[:1] for m in heard]), gradient_of(2)
+    found = decoder.head(levels, text, gradient)
+    assert (found - decoder.head(levels, text)).abs().max() > 1e-2
+    torch.testing.assert_close(decoder.head(levels, text, 0 * gradient), decoder.head(levels, text))
+    for row in range(2):
+        alone = decoder.head(levels, text.rows([row]), gradient[[row]])
+        torch.testing.assert_close(found[[row]], alone, atol=1e-5, rtol=1e-5)
+    paired, _ = decoder(heard, text, torch.tensor([0, 0]), text.embedding, gradient)
+    torch.testing.assert_close(paired, found, atol=1e-5, rtol=1e-5)
+
+
 def test_tokens_must_be_given_where_they_are_asked_for() -> None:
     decoder = random_decoder(three())
     with pytest.raises(ValueError, match="without token states"):
@@ -147,7 +165,8 @@ def test_attention_at_the_two_coarsest_maps() -> None:
 def test_gradients_reach_every_weight_and_not_the_model() -> None:
     decoder = random_decoder(three()).requires_grad_(True)
     heard = [m.requires_grad_() for m in maps(batch=2)]
-    log_odds, evidence = decoder(heard, prompts(3, 2), torch.tensor([0, 1]), prompts(1, 1, 1).embedding)
+    of, bank = torch.tensor([0, 1]), prompts(1, 1, 1).embedding
+    log_odds, evidence = decoder(heard, prompts(3, 2), of, bank, gradient_of(2))
     (log_odds.square().sum() + sum(e.square().sum() for e in evidence)).backward()
     still = [name for name, p in decoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert still == []

@@ -407,7 +407,7 @@ class Says:
     def trunk(self, maps: list[Tensor]) -> list[Tensor]:
         return maps
 
-    def head(self, levels: list[Tensor], text: TextEncoding) -> Tensor:
+    def head(self, levels: list[Tensor], text: TextEncoding, gradient: Tensor | None = None) -> Tensor:
         return self.masks(text)
 
     def mask(self, masks: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ _PROMPTS = 16
 
 
 class LMACZS(Explainer):
-    """Log-odds of the mask that a decoder gives for the prompt; of a contrast, the difference of its prompts' log-odds.
+    """Log-odds of the mask that a decoder gives for the prompt; of a contrast, see :func:`rather`.
 
     Attributes:
         decoder: Folder or hub id of a trained decoder, or of several, a folder each, of which the one for the masks'
