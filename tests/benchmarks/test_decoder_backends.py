@@ -37,11 +37,10 @@ FOUND = Training(
 
 
 class Deaf(ConvToy):
-    """Its encoder gives no gradient."""
+    """Its encoder gives no gradient to its input."""
 
     def encode(self, features: Features) -> Encoding:
-        heard = super().encode(features)
-        return dataclasses.replace(heard, embedding=heard.embedding.detach())
+        return super().encode(dataclasses.replace(features, input=features.input.detach()))
 
 
 def command(*words: str) -> object:

@@ -319,7 +319,9 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sounds_come_at_the_models_rate() -> None:
-    fast = [module.LabelledClip(str(c), str(c), str(c), audio={"array": noise(), "sampling_rate": 32000}) for c in "abc"]
+    fast = [
+        module.LabelledClip(str(c), str(c), str(c), audio={"array": noise(), "sampling_rate": 32000}) for c in "abc"
+    ]
     found = Corpus(ConvToy(), fast, ("{}",)).sound(0)
     assert found.dtype == np.float32
     assert len(found) == 8000

@@ -80,7 +80,15 @@ def test_the_card_in_words(tmp_path: Path) -> None:
     data = {"trained on": {"clips": 8, "recordings": 4}}
     saved(tmp_path / "d", ConvToy(), figures={"pointing": 0.75}, command="zsxai train lmac-zs", data=data)
     words = (tmp_path / "d" / README).read_text(encoding="utf-8")
-    for part in ("ConvToy", "000000000000", "`stft`", "`log`", "| pointing | 0.750 |", "zsxai train lmac-zs", "8 clips"):
+    for part in (
+        "ConvToy",
+        "000000000000",
+        "`stft`",
+        "`log`",
+        "| pointing | 0.750 |",
+        "zsxai train lmac-zs",
+        "8 clips",
+    ):
         assert part in words
     assert words.startswith("---\n"), "the hub reads the head"
 
@@ -192,7 +200,10 @@ def test_a_pickle_is_never_run(folder: Path, tmp_path: Path) -> None:
     assert not mark.exists()
     # Nor the checkpoint of a training.
     (tmp_path / "out").mkdir()
-    for write in (lambda f: torch.save({"decoder": Touch(mark)}, f), lambda f: f.write_bytes(pickle.dumps(Touch(mark)))):
+    for write in (
+        lambda f: torch.save({"decoder": Touch(mark)}, f),
+        lambda f: f.write_bytes(pickle.dumps(Touch(mark))),
+    ):
         write(tmp_path / "out" / STATE)
         with pytest.raises(InputError, match="refused|no file that torch.save wrote"):
             train(toy(), tmp_path / "out", config(data={"s": SYNTHETIC}), resume=True)
@@ -279,7 +290,7 @@ class Hub(ModuleType):
         self.uploaded: dict[str, bytes] = {}
         self.errors = SimpleNamespace(HfHubHTTPError=type("HfHubHTTPError", (OSError,), {}))
 
-    def HfApi(self, **options: Any) -> Hub:  # noqa: N802
+    def HfApi(self, **options: Any) -> Hub:
         self.calls.append(("HfApi", options))
         return self
 

@@ -250,7 +250,10 @@ def test_the_kit_passes_it(model: ConvToy) -> None:
 
 
 def test_one_prompt_rather_than_others() -> None:
-    own, others = torch.tensor([[2.0, 2.0, -1.0, -1.0]]), torch.tensor([[[-3.0, 1.0, -3.0, 2.0]], [[-9.0, 1.5, -9.0, 0.0]]])
+    own, others = (
+        torch.tensor([[2.0, 2.0, -1.0, -1.0]]),
+        torch.tensor([[[-3.0, 1.0, -3.0, 2.0]], [[-9.0, 1.5, -9.0, 0.0]]]),
+    )
     assert rather(own, others).tolist() == [[2.0, 0.5, -1.0, -3.0]]
     assert torch.equal(rather(own, others[:0]), own)
 

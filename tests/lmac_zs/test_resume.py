@@ -27,15 +27,15 @@ from zsxai.registry import MODELS
 from zsxai.weights import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-SIX: dict[str, Any] = {
+FOUR: dict[str, Any] = {
     "data": {"sounds": SYNTHETIC},
     "validation": {"sounds": SYNTHETIC},
-    "steps": 6,
+    "steps": 4,
     "batch": 3,
-    "validate_every": 3,
+    "validate_every": 2,
     "checkpoint_every": 2,
 }
-"""Six steps, a checkpoint after every second and diagnostics after every third."""
+"""Four steps, a checkpoint and diagnostics after every second."""
 
 CHILD = """
 import importlib.util, json, os, signal, sys
@@ -72,8 +72,8 @@ sys.exit(main(["train", "lmac-zs", "--model", "fatal", "--out", out, *sys.argv[5
 """
 
 
-def six(**changes: Any) -> TrainingConfig:
-    return config(**{**SIX, **changes})
+def four(**changes: Any) -> TrainingConfig:
+    return config(**{**FOUR, **changes})
 
 
 def toml(path: Path, chosen: TrainingConfig) -> Path:
@@ -112,7 +112,7 @@ def same_end(out: Path, whole: Path) -> None:
     for name in (LOSSES, FIGURES, CONFIG, f"{DECODER}/decoder.safetensors", f"{DECODER}/README.md"):
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
     one, other = (load_weights(place / STATE) for place in (out, whole))
-    assert one["step"] == other["step"] == 6
+    assert one["step"] == other["step"] == 4
     assert str(one["optimiser"]) == str(other["optimiser"])
     assert all(torch.equal(one["decoder"][k], v) for k, v in other["decoder"].items())
 
@@ -121,33 +121,33 @@ def same_end(out: Path, whole: Path) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training that nobody disturbed."""
     out = tmp_path_factory.mktemp("whole") / "out"
-    train(toy(), out, six())
-    assert steps_in(out) == [1, 2, 3, 4, 5, 6]
-    assert steps_in(out, FIGURES) == [3, 6]
+    train(toy(), out, four())
+    assert steps_in(out) == [1, 2, 3, 4]
+    assert steps_in(out, FIGURES) == [2, 4]
     return out
 
 
 @pytest.mark.slow
 def test_killed_and_interrupted_and_gone_on_from(tmp_path: Path, whole: Path) -> None:
-    """In processes of their own: killed in the fourth step, told to stop in the fifth, and finished here."""
-    out, words = tmp_path / "out", ("--config", str(toml(tmp_path / "six.toml", six())))
+    """In processes of their own: killed in the fourth step, told to stop in the third, and finished here."""
+    out, words = tmp_path / "out", ("--config", str(toml(tmp_path / "four.toml", four())))
     killed = dies(out, 3, "SIGKILL", *words)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert steps_in(out) == [1, 2, 3], "the checkpoint is of step 2: a line too many"
     assert load_weights(out / STATE)["step"] == 2
     assert not (out / DECODER).exists()
 
-    stopped = dies(out, 4, "SIGINT", *words, "--resume")
+    stopped = dies(out, 2, "SIGINT", *words, "--resume")
     assert stopped.returncode == 130, stopped.stderr
     last = stopped.stderr.splitlines()[-1]
-    assert last == f"zsxai: interrupted; step 5 of 6 is in {out / STATE}; --resume goes on"
+    assert last == f"zsxai: interrupted; step 3 of 4 is in {out / STATE}; --resume goes on"
     assert "Traceback" not in stopped.stderr
     assert stopped.stdout == ""
-    assert steps_in(out) == [1, 2, 3, 4, 5], "the step under way was finished"
-    assert load_weights(out / STATE)["step"] == 5
+    assert steps_in(out) == [1, 2, 3], "the step under way was finished"
+    assert load_weights(out / STATE)["step"] == 3
     assert not (out / DECODER).exists()
 
-    train(toy(), out, six(), resume=True)
+    train(toy(), out, four(), resume=True)
     same_end(out, whole)
 
 
@@ -166,14 +166,14 @@ def stopping(at: int, number: int, times: int = 1) -> Callable[[Progress], None]
 def test_stopped_between_steps(tmp_path: Path, whole: Path, number: signal.Signals) -> None:
     before = signal.getsignal(number)
     out = tmp_path / "out"
-    with pytest.raises(Stopped, match="step 3 of 6 is in .*; --resume goes on") as e:
-        train(toy(), out, six(), report=stopping(3, number))
+    with pytest.raises(Stopped, match="step 3 of 4 is in .*; --resume goes on") as e:
+        train(toy(), out, four(), report=stopping(3, number))
     assert e.value.terminated == (number == signal.SIGTERM)
     assert signal.getsignal(number) is before
     assert steps_in(out) == [1, 2, 3]
     assert load_weights(out / STATE)["step"] == 3
     if number == signal.SIGINT:
-        train(toy(), out, six(), resume=True)
+        train(toy(), out, four(), resume=True)
         same_end(out, whole)
 
 
@@ -181,21 +181,21 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path, whole: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt) as e:
-        train(toy(), out, six(), report=stopping(3, signal.SIGINT, times=2))
+        train(toy(), out, four(), report=stopping(3, signal.SIGINT, times=2))
     assert not isinstance(e.value, Stopped)
     assert signal.getsignal(signal.SIGINT) is before
     assert load_weights(out / STATE)["step"] == 2
-    train(toy(), out, six(), resume=True)
+    train(toy(), out, four(), resume=True)
     same_end(out, whole)
 
 
 def test_stopped_at_the_last_step_and_gone_on_from_when_over(tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(Stopped, match="step 6 of 6"):
-        train(toy(), out, six(), report=stopping(6, signal.SIGINT))
-    assert load_weights(out / STATE)["step"] == 6
+    with pytest.raises(Stopped, match="step 4 of 4"):
+        train(toy(), out, four(), report=stopping(4, signal.SIGINT))
+    assert load_weights(out / STATE)["step"] == 4
     for _ in range(2):
-        again = train(toy(), out, six(), resume=True)
+        again = train(toy(), out, four(), resume=True)
         same_end(out, whole)
     assert again.card.figures == json.loads((whole / DECODER / "card.json").read_text(encoding="utf-8"))["figures"]
 
@@ -206,7 +206,7 @@ def test_resume_where_there_is_no_checkpoint(tmp_path: Path, whole: Path) -> Non
     out.mkdir()
     (out / LOSSES).write_bytes((whole / LOSSES).read_bytes())
     (out / FIGURES).write_text("step,p\n2,0.1", encoding="utf-8")
-    train(toy(), out, six(), resume=True)
+    train(toy(), out, four(), resume=True)
     same_end(out, whole)
 
 
@@ -228,7 +228,7 @@ def test_resume_where_there_is_no_checkpoint(tmp_path: Path, whole: Path) -> Non
 def test_another_configuration_is_refused(whole: Path, changes: dict[str, Any], names: str) -> None:
     before = {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=rf"of a training with another {names}: go on with the same, or train into"):
-        train(toy(), whole, six(**changes), resume=True)
+        train(toy(), whole, four(**changes), resume=True)
     assert {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()} == before
 
 
@@ -236,17 +236,17 @@ def test_another_model_is_refused(whole: Path) -> None:
     other = toy()
     other.card = other.card.model_copy(update={"weights_sha256": "1" * 64})
     with pytest.raises(InputError, match="of a training with another model"):
-        train(other, whole, six(), resume=True)
+        train(other, whole, four(), resume=True)
 
 
 def test_what_does_not_decide_may_change(tmp_path: Path, whole: Path) -> None:
     """Where the data lie, and how often it is looked at."""
     out = tmp_path / "out"
     with pytest.raises(Stopped):
-        train(toy(), out, six(), report=stopping(2, signal.SIGINT))
-    train(toy(), out, six(validate_every=100, checkpoint_every=100, data={"elsewhere": SYNTHETIC}), resume=True)
+        train(toy(), out, four(), report=stopping(2, signal.SIGINT))
+    train(toy(), out, four(validate_every=100, checkpoint_every=100, data={"elsewhere": SYNTHETIC}), resume=True)
     assert (out / LOSSES).read_bytes() == (whole / LOSSES).read_bytes()
-    assert steps_in(out, FIGURES) == [6]
+    assert steps_in(out, FIGURES) == [2, 4]
 
 
 def test_the_card_of_a_training(whole: Path) -> None:
@@ -259,12 +259,12 @@ def test_the_card_of_a_training(whole: Path) -> None:
     last = (whole / FIGURES).read_text(encoding="utf-8").splitlines()
     logged = dict(zip(last[0].split(","), map(float, last[-1].split(",")), strict=True))
     assert card["figures"] == pytest.approx({k: v for k, v in logged.items() if k != "step"}, abs=1e-4)
-    assert card["training"]["steps"] == 6
+    assert card["training"]["steps"] == 4
     assert {"zsxai", "torch"} <= set(card["versions"])
 
 
 def test_the_card_that_is_given_back_is_the_one_that_is_saved(tmp_path: Path) -> None:
-    made = train(toy(), tmp_path / "out", six(steps=1))
+    made = train(toy(), tmp_path / "out", four(steps=1))
     saved = json.loads((tmp_path / "out" / DECODER / "card.json").read_text(encoding="utf-8"))
     assert json.loads(made.card.model_dump_json()) == saved
 
@@ -277,7 +277,7 @@ def test_nothing_lies_outside_of_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.chdir(tmp_path / "cwd")
     environment = dict(os.environ)
-    train(toy(), tmp_path / "out", six(steps=2))
+    train(toy(), tmp_path / "out", four(steps=2))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cwd", "home", "out", "tmp"]
     assert not [p for name in ("home", "cwd", "tmp") for p in (tmp_path / name).rglob("*")]
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.name != "tensorboard") == sorted(
@@ -304,7 +304,7 @@ def test_lines_of_steps_that_are_gone_are_cut(tmp_path: Path) -> None:
 
 def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    train(toy(), tmp_path / "out", six(steps=1))
+    train(toy(), tmp_path / "out", four(steps=1))
     assert not (tmp_path / "out" / "tensorboard").exists()
     assert steps_in(tmp_path / "out") == [1]
 
@@ -325,7 +325,7 @@ def test_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     model = Interrupting(window=0.25)
     zsxai.register_model("interrupting", model)
     words = ["train", "lmac-zs", "--model", "interrupting", "--out", str(tmp_path / "out")]
-    words += ["--config", str(toml(tmp_path / "six.toml", six(validation=None, steps=3)))]
+    words += ["--config", str(toml(tmp_path / "four.toml", four(validation=None, steps=3)))]
     try:
         assert main(words) == 130
         err = capsys.readouterr().err

@@ -132,7 +132,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "no pair": (["--set", "steps"], "an option is KEY=VALUE"),
     "objective": (["--set", 'objective={"name": "hinge"}'], "objective"),
     "phrases": (["--set", "phrases=nowhere.toml", "--config", "SYNTHETIC"], "nowhere.toml holds no phrases"),
-    "widths": (["--set", 'decoder={"widths": [8, 10]}', "--config", "SYNTHETIC"], "widths are multiples of the 4 heads"),
+    "widths": (
+        ["--set", 'decoder={"widths": [8, 10]}', "--config", "SYNTHETIC"],
+        "widths are multiples of the 4 heads",
+    ),
     "too many widths": (["--config", "SYNTHETIC"], "the decoder reads 2 maps and has 4 widths"),
     "no such map": (
         ["--set", 'decoder={"maps": ["last"], "widths": [8]}', "--config", "SYNTHETIC"],
@@ -242,7 +245,9 @@ def test_help_is_light() -> None:
 
 
 def test_data_by_name() -> None:
-    known = TrainingConfig(data={"esc": {"reader": "esc50", "options": {"folds": [1]}}}, validation={"v": {"reader": "csv"}})
+    known = TrainingConfig(
+        data={"esc": {"reader": "esc50", "options": {"folds": [1]}}}, validation={"v": {"reader": "csv"}}
+    )
     found, roots = with_data(known, ["esc=/a", "v=/b.csv", "/c/mine.csv", "folder=/d"])
     assert roots == {"esc": "/a", "v": "/b.csv", "mine": "/c/mine.csv", "folder": "/d"}
     assert sorted(found.data) == ["esc", "folder", "mine"]
@@ -256,7 +261,9 @@ def test_data_by_name() -> None:
 
 def test_phrases(tmp_path: Path) -> None:
     path = tmp_path / "phrases.toml"
-    path.write_text("[classes.'a dog']\nphrases = ['woof', 'a hound']\n[classes.rain]\nphrases = []\n", encoding="utf-8")
+    path.write_text(
+        "[classes.'a dog']\nphrases = ['woof', 'a hound']\n[classes.rain]\nphrases = []\n", encoding="utf-8"
+    )
     assert read_phrases(str(path)) == {"a dog": ("woof", "a hound"), "rain": ()}
     assert read_phrases(None) == {}
     (tmp_path / "mine.toml").write_text("phrases = 'phrases.toml'\n", encoding="utf-8")

@@ -16,7 +16,9 @@ from tests.decoders import SYNTHETIC, classes, config, heard, noise, sounds, toy
 from tests.toys import SPEC, STRICT, BandToy, ConvToy, LinearToy
 from zsxai.errors import InputError, ZsxaiError
 from zsxai.lmac_zs.cells import Sounds
+from zsxai.lmac_zs.decoder import Decoder
 from zsxai.lmac_zs.diagnostics import Diagnostics, Validation
+from zsxai.lmac_zs.gradient import evidence
 from zsxai.lmac_zs.run import train
 from zsxai.lmac_zs.training import STATE, DivergedError, Progress, Trainer, decoder_spec, rate_at
 from zsxai.model import SpectralModel, TextEncoding
@@ -46,12 +48,33 @@ def losses(made: Trainer) -> list[float]:
     ("objective", "part"), [({"name": "contrastive", "warm_up": 0.0}, 0.75), ({"name": "paper"}, 0.9)]
 )
 def test_one_batch_is_learnt(objective: dict[str, Any], part: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = trainer(objective=objective, steps=15, batch=3, warm_up=0.0, schedule="constant", rate=0.01, clip_norm=10.0)
+    made = trainer(objective=objective, steps=12, batch=2, warm_up=0.0, schedule="constant", rate=0.01, clip_norm=10.0)
     one = made._draw(0, 0)
     monkeypatch.setattr(made, "_draw", lambda step, part: one)
     found = losses(made)
-    assert len(found) == 15
+    assert len(found) == 12
     assert found[-1] < part * found[0], found
+
+
+@pytest.mark.parametrize("name", ["contrastive", "paper"])
+def test_every_pair_is_told_its_own_gradient(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(objective={"name": name}, batch=3)
+    draw, asked = made._draw(0, 0), []
+
+    def heard(maps: Any, text: TextEncoding, of: Tensor, bank: Tensor, gradient: Tensor) -> Any:
+        asked.append((text.embedding, of, gradient))
+        return made.bare(maps, text, of, bank, gradient)
+
+    monkeypatch.setattr(made, "decoder", heard)
+    monkeypatch.setattr(made.accelerator, "unwrap_model", lambda _: decoder)
+    decoder = Decoder(made.spec)
+    made._terms(draw)
+    ((text, of, gradient),) = asked
+    assert len(text) == len(of) == len(gradient) == 9
+    for row in range(9):
+        features = made.model.features(draw.waveforms[[int(of[row])]])
+        _, (wanted,) = evidence(made.model, features, made.spec.maps[-1], [text[[row]]])
+        torch.testing.assert_close(gradient[[row]], wanted, atol=1e-4, rtol=1e-3)
 
 
 def test_a_seed_decides(tmp_path: Path) -> None:
@@ -201,7 +224,9 @@ def test_the_optimiser_follows_the_rate() -> None:
 
 def test_a_loss_that_is_no_number(tmp_path: Path) -> None:
     made = trainer(rate=1e30, warm_up=0.0, steps=5)
-    with pytest.raises(DivergedError, match=r"the loss is not finite at step 2 \(.*kept.*\): lower rate \(1e\+30\)") as e:
+    with pytest.raises(
+        DivergedError, match=r"the loss is not finite at step 2 \(.*kept.*\): lower rate \(1e\+30\)"
+    ) as e:
         made.run()
     assert isinstance(e.value, ZsxaiError)
     assert not isinstance(e.value, InputError), "not the caller's mistake"
