@@ -205,7 +205,7 @@ def test_a_pickle_is_never_run(folder: Path, tmp_path: Path) -> None:
         lambda f: f.write_bytes(pickle.dumps(Touch(mark))),
     ):
         write(tmp_path / "out" / STATE)
-        with pytest.raises(InputError, match="refused|no file that torch.save wrote"):
+        with pytest.raises(InputError, match=r"refused|no file that torch\.save wrote"):
             train(toy(), tmp_path / "out", config(data={"s": SYNTHETIC}), resume=True)
     assert not mark.exists()
     assert [p.name for p in (tmp_path / "out").iterdir()] == [STATE]

@@ -156,7 +156,7 @@ def test_no_decoder(folder: Path) -> None:
         with pytest.raises(InputError) as e:
             explain(toy(), explainer=name)
         assert str(e.value) == says
-        with pytest.raises(InputError, match="no decoder at .*nowhere"):
+        with pytest.raises(InputError, match=r"no decoder at .*nowhere"):
             explain(toy(), explainer=f"{name}:{folder / 'nowhere'}")
 
 

@@ -189,7 +189,7 @@ def test_masks_start_open(warm_up: float, done: float, ramp: float) -> None:
 
 
 def test_a_step_encodes_what_the_docs_say() -> None:
-    """With B recordings of which b are mixed, 4 B + b masked sounds go through the model; B + B less b of them to rise."""
+    """With B recordings, b of them mixed, 2 (B + b) masked sounds go through the model, and 2 B - b more to rise."""
     for mixed in ([True, False, True, False], [False] * 4, [True] * 4):
         b, count = sum(mixed), len(mixed)
         for rise, wanted in ((2.0, 4 * count + b), (0.0, 2 * (count + b))):

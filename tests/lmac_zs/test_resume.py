@@ -166,7 +166,7 @@ def stopping(at: int, number: int, times: int = 1) -> Callable[[Progress], None]
 def test_stopped_between_steps(tmp_path: Path, whole: Path, number: signal.Signals) -> None:
     before = signal.getsignal(number)
     out = tmp_path / "out"
-    with pytest.raises(Stopped, match="step 3 of 4 is in .*; --resume goes on") as e:
+    with pytest.raises(Stopped, match=r"step 3 of 4 is in .*; --resume goes on") as e:
         train(toy(), out, four(), report=stopping(3, number))
     assert e.value.terminated == (number == signal.SIGTERM)
     assert signal.getsignal(number) is before

@@ -121,7 +121,7 @@ def test_the_models_weights_and_modes_stay() -> None:
 
 
 def test_the_model_is_frozen_only_while_it_is_trained_on() -> None:
-    """What it says of a recording afterwards is what it said before, to the bit, and its owner may go on training it."""
+    """It says of a recording what it said before, to the bit, and its owner may go on training it."""
     model = stirred()
     flags = [p.requires_grad for root in model.modules() for p in root.parameters()]
     layout = [p.stride() for root in model.modules() for p in root.parameters()]
@@ -258,7 +258,7 @@ def test_the_model_gets_its_modes_back_from_a_lost_training() -> None:
         ({"decoder": {}}, r"the decoder reads 2 maps and has 4 widths: \(32, 48, 64, 96\)"),
         ({"decoder": {"widths": (8, 8, 8)}}, "the decoder reads 2 maps and has 3 widths"),
         ({"decoder": {"maps": ("first",), "widths": (8, 8)}}, "the decoder reads 1 maps and has 2 widths"),
-        ({"decoder": {"maps": ("first", "last"), "widths": (8, 8)}}, "ConvToy has no feature map 'last': it has first, second"),
+        ({"decoder": {"maps": ("first", "last"), "widths": (8, 8)}}, "no feature map 'last': it has first, second"),
         ({"decoder": {"widths": (8, 10)}}, r"widths are multiples of the 4 heads: \(8, 10\)"),
         ({"decoder": {"widths": (8, 0)}}, "widths"),
         ({"phrases": "nowhere.toml"}, r"nowhere\.toml"),
@@ -339,7 +339,7 @@ def test_a_model_without_a_scale() -> None:
     """A contrast at a scale of 1 tells nothing apart; the paper's objective has no scale."""
     model = toy()
     model.logit_scale = None
-    with pytest.raises(InputError, match="ConvToy gives no logit scale: .*; set logit_scale on the model"):
+    with pytest.raises(InputError, match=r"ConvToy gives no logit scale: .*; set logit_scale on the model"):
         trainer(model)
     assert np.isfinite(losses(trainer(model, held_out=sounds(), objective={"name": "paper"}))).all()
 

@@ -199,7 +199,8 @@ def demo(
     check_out(out, overwrite)
     from zsxai.demo import run_demo
 
-    page = run_demo(out, overwrite=overwrite)
+    # Refined on the scene: the decoder alone knows real recordings, and these sounds are synthesised.
+    page = run_demo(out, explainer="lmac-zs+", overwrite=overwrite)
     typer.echo(f"{page} shows it and plays it.")
 
 
