@@ -22,6 +22,8 @@ class ExplainerCard(BaseModel):
         summary: One sentence.
         needs_gradients: False where it works on a black box.
         deterministic: True where the seed does not matter.
+        differentiates_target: False where its gradients are of something else than the target, such as the cosines of
+            its prompts.
         reads_masking: False where the raw relevance hangs neither on the domain nor on the scale of masks: the harness
             then computes it once for all of them.
         forwards: Audio forwards per clip and target, in terms of its options.
@@ -34,6 +36,7 @@ class ExplainerCard(BaseModel):
     summary: str
     needs_gradients: bool
     deterministic: bool
+    differentiates_target: bool = True
     reads_masking: bool = True
     forwards: str
     backwards: str

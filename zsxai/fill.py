@@ -90,5 +90,7 @@ class FrameMap:
         return out.index_add_(-1, self.source.to(relevance.device)[sounding], relevance[..., sounding])
 
     def mean(self, values: Tensor) -> Tensor:
-        """Mean over the copies, ``(..., n_window)`` to ``(..., n_clip)``; 0 where a frame has none."""
-        return self.adjoint(values) / self.adjoint(values.new_ones(self.n_window)).clamp(min=1.0)
+        """Mean over the copies, ``(..., n_window)`` to ``(..., n_clip)``; a frame without any has the one before it."""
+        count = self.adjoint(values.new_ones(self.n_window))
+        last = torch.cummax(torch.where(count > 0, torch.arange(self.n_clip, device=count.device), 0), dim=0).values
+        return (self.adjoint(values) / count.clamp(min=1.0))[..., last]

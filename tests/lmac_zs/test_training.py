@@ -92,6 +92,14 @@ def test_a_seed_decides(tmp_path: Path) -> None:
     assert losses(other) != curve
 
 
+def test_every_part_of_every_step_hears_something_else() -> None:
+    made, again = trainer(), trainer()
+    first = made._draw(0, 0).waveforms
+    assert torch.equal(again._draw(0, 0).waveforms, first)
+    for other in (made._draw(1, 0), made._draw(0, 1), trainer(seed=1)._draw(0, 0)):
+        assert not torch.equal(other.waveforms, first)
+
+
 def test_nothing_is_drawn_from_global_generators() -> None:
     before = torch.get_rng_state().clone(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     trainer(held_out=sounds(), validate_every=1).run()

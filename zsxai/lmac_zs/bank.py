@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
@@ -26,11 +24,7 @@ def bank_of(model: SpectralModel, target: BoundTarget) -> Tensor:
     """``(K, D)`` prompts that a target's own prompt is told apart from: the target's others, or everyday sounds."""
     if len(target.text) > 1:
         return target.text[1:]
-    everyday = _everyday(model, target.template)
-    return everyday[everyday @ target.text[0] < SAME]
-
-
-@lru_cache(maxsize=4)
-def _everyday(model: SpectralModel, template: str | None) -> Tensor:
+    # Anew every time: the weights of a model may change in place, and a cache would hold it.
     with torch.no_grad():
-        return model.embed_text([fill_template(template, sound) for sound in SOUNDS])
+        everyday = model.embed_text([fill_template(target.template, sound) for sound in SOUNDS])
+    return everyday[everyday @ target.text[0] < SAME]

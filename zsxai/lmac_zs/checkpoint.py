@@ -17,6 +17,7 @@ from safetensors.torch import load, save
 from zsxai.errors import InputError, MissingExtraError
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
 from zsxai.model import SpectralModel
+from zsxai.plugins import first_problem
 from zsxai.show.folder import whole_folder
 from zsxai.spectral import Domain, Scale
 
@@ -47,7 +48,7 @@ class DecoderCard(BaseModel):
         weights_sha256: Hash of the weights' file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     format: int = FORMAT
     model: str
@@ -104,7 +105,7 @@ class TrainedDecoder:
         try:
             decoder.load_state_dict(load(content), strict=True)
         except (SafetensorError, RuntimeError) as error:
-            raise InputError(f"{folder / WEIGHTS} does not fit its card: {str(error).splitlines()[0]}") from error
+            raise InputError(f"{folder / WEIGHTS} does not fit its card: {' '.join(str(error).split())}") from error
         return cls(decoder.requires_grad_(False).eval().to(device), card)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -174,8 +175,11 @@ def read_card(folder: Path) -> DecoderCard:
         if isinstance(data, dict) and data.get("format") != FORMAT:
             raise InputError(f"decoder format {data.get('format')!r} at {folder} is not {FORMAT}: upgrade zsxai")
         return DecoderCard.model_validate(data)
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{folder / CARD} is no card of a decoder: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        said = first_problem(error, DecoderCard.model_fields)
+        raise InputError(f"{folder / CARD} is no card of a decoder: {' '.join(said.split())}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{folder / CARD} is no card of a decoder: {error}") from error
 
 
 def folder_of(name: str | Path) -> Path:

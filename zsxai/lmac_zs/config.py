@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zsxai.errors import InputError
-from zsxai.lmac_zs.objectives import AnyObjective, Contrastive
+from zsxai.lmac_zs.objectives import AnyObjective, Contrastive, Paper
 from zsxai.plugins import first_problem
 from zsxai.spectral import Domain, Scale
 
@@ -166,7 +166,12 @@ def checked(values: Mapping[str, Any], name: str) -> TrainingConfig:
     try:
         return TrainingConfig(**values)
     except ValidationError as error:
-        raise InputError(f"{name}: {first_problem(error, TrainingConfig.model_fields)}") from error
+        where = error.errors()[0]["loc"]
+        within: Mapping[str, object] = TrainingConfig.model_fields
+        if len(where) > 1:
+            tables = {"decoder": DecoderChoice, "contrastive": Contrastive, "paper": Paper}
+            within = tables.get(str(where[-2]), DataSpec).model_fields
+        raise InputError(f"{name}: {first_problem(error, within)}") from error
 
 
 def read_phrases(path: str | None) -> dict[str, tuple[str, ...]]:
@@ -179,6 +184,9 @@ def read_phrases(path: str | None) -> dict[str, tuple[str, ...]]:
         return {}
     try:
         classes = tomllib.loads(Path(path).read_text(encoding="utf-8"))["classes"]
-        return {name: tuple(str(p) for p in entry["phrases"]) for name, entry in classes.items()}
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        phrases = {name: entry["phrases"] for name, entry in classes.items()}
+        if not all(isinstance(said, list) for said in phrases.values()):
+            raise TypeError("phrases are a list")
+        return {name: tuple(map(str, said)) for name, said in phrases.items()}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no phrases of classes ([classes.NAME] phrases = [...]): {error!r}") from error

@@ -85,6 +85,8 @@ class Corpus:
         self.too_long = sum(text not in embedded for texts in said.values() for text in texts)
         readable = {key: [t for t in texts if t in embedded] for key, texts in said.items()}
         names = [key for key, texts in readable.items() if texts]
+        if embedded == {} and said:
+            raise InputError(f"all {self.too_long} captions are too long for {model.card.name}: shorten them")
         if len(names) < FEWEST_GROUPS:
             raise InputError(f"the data hold {len(names)} classes or captioned clips: training takes three or more")
         number = {key: group for group, key in enumerate(names)}
@@ -205,6 +207,7 @@ class Corpus:
         told = list(dict.fromkeys([*own.tolist(), *partner.tolist(), *foreign.tolist()]))
         besides = rng.permutation(len(self.captions))
         told += [int(rng.choice(self.captions[int(g)])) for g in besides[: max(0, bank - len(told))]]
+        told = list(dict.fromkeys(told))
         as_tensor = torch.from_numpy
         return Draw(
             windows / peak,
@@ -228,7 +231,10 @@ class Corpus:
                 break
         if len(taken) < 2:
             raise InputError("the clips trained on are of one class: mixing and foreign captions need others")
-        return np.array([taken[i % len(taken)] for i in range(count)])
+        rows = [taken[i % len(taken)] for i in range(count)]
+        if (count - 1) % len(taken) == 0:  # the last one's neighbour is the first
+            rows[-1] = taken[1]
+        return np.array(rows)
 
     def _foreign(self, rng: np.random.Generator, heard: tuple[int, int]) -> int:
         while True:

@@ -15,7 +15,7 @@ made so that a second prompt is cheap and any model fits:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -46,7 +46,7 @@ class DecoderSpec(BaseModel):
 
     maps: tuple[str, ...] = Field(min_length=1)
     channels: tuple[int, ...]
-    widths: tuple[int, ...]
+    widths: tuple[Annotated[int, Field(gt=0)], ...]
     text_dim: int = Field(gt=0)
     token_dim: int | None = None
     conditioning: Literal["tokens", "pooled"] = "tokens"

@@ -41,6 +41,7 @@ class LMACZS(Explainer):
         deterministic=True,
         forwards="1, shared by all targets; and the decoder",
         backwards="1 a target, from the last map that the decoder reads",
+        differentiates_target=False,
         reference="Paissan et al., NeurIPS 2024, arXiv 2405.17615; objective: docs/lmac-zs.md",
     )
     calibration: str = "sigmoid"
@@ -101,13 +102,19 @@ class LMACZS(Explainer):
                 f"no decoder comes with {model.card.name}: train one with zsxai train lmac-zs and name it, "
                 "explainer='lmac-zs:<folder or hub id>'"
             )
-        folder, _ = cards.get(clip.masking.domain) or next(iter(cards.values()))
-        trained = _loaded(folder, str(model.device))
+        folder, card = cards.get(clip.masking.domain) or next(iter(cards.values()))
+        trained = _loaded(folder, str(model.device), card.weights_sha256)
         trained.check_model(model)
         return trained
 
     def _cards(self, model: SpectralModel) -> Cards:
-        return _shipped(model) if self.decoder is None else _found(folder_of(self.decoder))
+        if self.decoder is None:
+            return _shipped(model)
+        folder = folder_of(self.decoder)
+        found = _found(folder)
+        if not found:
+            read_card(folder)  # which says what is missing
+        return found
 
 
 def rather(own: Tensor, others: Tensor) -> Tensor:
@@ -125,16 +132,16 @@ Cards = dict[Domain, tuple[Path, DecoderCard]]
 
 
 @lru_cache(maxsize=4)
-def _loaded(folder: Path, device: str) -> TrainedDecoder:
+def _loaded(folder: Path, device: str, weights_sha256: str) -> TrainedDecoder:
+    """A decoder, kept; the hash makes one that was trained anew another."""
+    del weights_sha256
     return TrainedDecoder.from_pretrained(folder, device=device)
 
 
-@lru_cache(maxsize=16)
 def _found(folder: Path) -> Cards:
     """The decoder in a folder, or those in the folders in it."""
     at = [folder] if (folder / CARD).exists() else sorted(file.parent for file in folder.glob(f"*/{CARD}"))
-    cards = {card.domain: (place, card) for place, card in ((place, read_card(place)) for place in at)}
-    return cards or {"stft": (folder, read_card(folder))}  # which says what is missing
+    return {card.domain: (place, card) for place, card in ((place, read_card(place)) for place in at)}
 
 
 def _shipped(model: SpectralModel) -> Cards:

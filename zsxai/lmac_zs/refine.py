@@ -91,6 +91,7 @@ class LMACZSPlus(Optimisation, LMACZS):
         deterministic=True,
         forwards="1 + 2 steps; and the decoder",
         backwards="2 steps",
+        differentiates_target=False,
         reference="this project, after arXiv 2405.17615; objective: docs/lmac-zs.md",
     )
 
@@ -114,6 +115,7 @@ class MaskOptimisation(Optimisation):
         deterministic=True,
         forwards="2 steps",
         backwards="2 steps",
+        differentiates_target=False,
         reference="Fong and Vedaldi, ICCV 2017, eq. 4, with the objective of docs/lmac-zs.md",
     )
     steps: int = Field(default=60, ge=1)

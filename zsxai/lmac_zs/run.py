@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import signal
 import threading
 import zlib
@@ -14,7 +15,7 @@ from typing import Any
 
 from zsxai.data import LabelledClip, load_dataset
 from zsxai.errors import InputError
-from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder, without_paths
+from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder, read_card, without_paths
 from zsxai.lmac_zs.config import DataSpec, TrainingConfig
 from zsxai.lmac_zs.corpus import FEWEST_GROUPS
 from zsxai.lmac_zs.logs import Logs
@@ -68,10 +69,10 @@ def train(
         )
     if not model.taps:
         raise InputError(f"{model.card.name} gives no feature maps: a decoder has nothing to read")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose another --out")
     if not resume and folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: go on with --resume, or choose another --out")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file")
     clips = read_clips({n: _at(spec, (roots or {}).get(n) or spec.root) for n, spec in config.data.items()})
     held_out: list[LabelledClip] = []
     if config.validation:  # of one name with a data set trained on, it lies in the same place unless it says another
@@ -115,7 +116,7 @@ def train(
         training=without_paths(config.model_dump(mode="json")),
         command=command,
         data={"trained on": _facts(trainer.corpus.clips), "held out": _facts(held_out)},
-        figures={} if found is None else {k: round(v, 4) for k, v in found.record().items()},
+        figures={} if found is None else {k: round(v, 4) for k, v in found.record().items() if math.isfinite(v)},
         licence=config.licence,
         versions=versions(),
         commit=made_by,
@@ -123,6 +124,7 @@ def train(
     trained = TrainedDecoder(decoder.requires_grad_(False), card)
     if alone:
         trained.save(folder / DECODER, overwrite=True)
+        trained = replace(trained, card=read_card(folder / DECODER))
     return trained
 
 

@@ -52,7 +52,9 @@ def load_state(path: Path, decoder: nn.Module, optimiser: Any, identity: dict[st
         decoder.load_state_dict(state["decoder"])
         optimiser.load_state_dict(state["optimiser"])
         return int(state["step"])
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is no checkpoint of this training: {error}") from error
+    except InputError:
+        raise
+    # What is no checkpoint may be anything.
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"{path} is no checkpoint of this training: {type(error).__name__}: {said}") from error

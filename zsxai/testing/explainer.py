@@ -57,6 +57,8 @@ class Subject:
         """
         if self.explainer.card.needs_gradients and not isinstance(self.model, SpectralModel):
             raise Skipped(f"it needs gradients and {self.model.card.name} is a black box: give a model that has them")
+        if not self.explainer.fits(self.model):
+            raise Skipped(f"it does not fit {self.model.card.name}: it brings nothing that was trained for it")
 
     def explain(self, prompt: Any = None, **options: Any) -> Any:
         """Explain the test clip for a prompt; for the first where None."""
@@ -241,9 +243,10 @@ def left_as_found(subject: Subject) -> str:
     _ = subject.plain
     prompt = subject.prompts[0]
     runs: dict[str, Any] = {"explaining": prompt, "a forward that raises": Failing(prompt=prompt)}
-    backwards = subject.explainer.card.backwards.strip()
+    card = subject.explainer.card
+    backwards = card.backwards.strip()
     # One that needs feature maps and no gradient (Score-CAM) is honest about it there.
-    if subject.explainer.card.needs_gradients and backwards != "0":
+    if card.needs_gradients and card.differentiates_target and backwards != "0":
         runs["a backward that raises"] = Failing(prompt=prompt, late=True)
     for name, target in runs.items():
         with restored(subject.model):

@@ -1,0 +1,51 @@
+"""The tables of ``docs/results/lmac-zs.md`` from its runs: ``python docs/results/lmac-zs/tables.py runs/bench-*``."""
+
+import sys
+
+from zsxai.benchmarks.export import cell, digits_of, written
+from zsxai.benchmarks.result import Result
+
+FIGURES = {
+    "faithfulness": [
+        ["foil-wins:removed-at-25", "drop-at-25", "gain-at-25", "removed-at-25"],
+        ["drop-at-25-energy", "gain-at-25-energy", "removed-at-25-energy"],
+        ["average-increase", "average-drop", "average-gain", "faithfulness", "input-fidelity", "sparseness", "complexity", "mask-mean"],
+    ],
+    "two-sounds": [["weighted-auc", "contrastive-auc", "delta-energy", "pointing"]],
+    "prompts": [["mask-mean-right", "mask-mean-wrong", "mask-mean-ratio", "similarity-correlation", "right-is-largest"]],
+}  # fmt: skip
+
+
+def show(folder: str) -> None:
+    """Print the tables of one run, and its comparisons."""
+    result = Result.load(folder)
+    for task in dict.fromkeys(s.task for s in result.samples):
+        for figures in FIGURES[task]:
+            for variant in ("own", "rolled"):
+                try:
+                    found = result.table(task, figures, variant=variant)
+                except Exception as error:  # noqa: BLE001
+                    if variant == "own":
+                        sys.stdout.write(f"\n{folder} {task} {figures}: {error}\n")
+                    continue
+                if variant == "rolled" and "average-drop" not in figures:
+                    continue
+                names = list(found.index.names)
+                places = found.reset_index().groupby(["contamination", "domain", "scale"], sort=False).groups
+                for place in places:
+                    sys.stdout.write(f"\n**{folder}: {task}, {', '.join(map(str, place))}, {variant}**\n\n")
+                    sys.stdout.write(f"| explainer | {' | '.join(figures)} |\n|{'---|' * (len(figures) + 1)}\n")
+                    for index, line in found.iterrows():
+                        at = dict(zip(names, index, strict=True))
+                        if (at["contamination"], at["domain"], at["scale"]) != tuple(place):
+                            continue
+                        cells = [written(cell(line, f), digits_of(task, f)) for f in figures]
+                        sys.stdout.write(f"| {at['explainer']} | {' | '.join(cells)} |\n")
+    if result.suite.comparisons.metrics:
+        found = result.comparisons()
+        sys.stdout.write(f"\n{found.to_string()}\n")
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:]:
+        show(each)
