@@ -65,6 +65,8 @@ FULL = ("hf", "laion, own classes", "msclap-2022", "msclap-2023")
 WITH_ARGUMENT = ("hf", "laion", "msclap-2022", "msclap-2023", "prototypes")
 MODELS |= {n: lambda _, n=n: zsxai.load_model(n) for n in zsxai.list_models() if n not in WITH_ARGUMENT}  # type: ignore[misc]
 QUICK: dict[str, dict[str, Any]] = {
+    "lmac-zs+": {"steps": 2},
+    "mask-optimisation": {"steps": 2},
     "integrated-gradients": {"n_steps": 3},
     "smoothgrad": {"n_samples": 3},
     "occlusion": {"seconds": 0.4, "bands": 2},
@@ -127,6 +129,8 @@ def test_full_model(name: str) -> None:
         model = zsxai.load_model(checkpoint(name, "full")(Path(folder)))
     check_model(model).raise_if_failed()
     for explainer in map(quick, EXPLAINERS):
+        if not explainer.fits(model):  # no decoder was trained for these weights
+            continue
         e = zsxai.explain(sound(model), PROMPTS[0], sample_rate=model.sample_rate, model=model, explainer=explainer)
         assert np.isfinite(e.relevance).all(), explainer.name
         assert e.relevance.any(), explainer.name
@@ -172,6 +176,8 @@ def test_blind_explainers_do_not_look_at_the_prompt() -> None:
     model = BandToy()
     for name in EXPLAINERS:
         found = zsxai.load_explainer(name, **QUICK.get(name, {}), **({"prompt": "band 3"} if name == "foil" else {}))
+        if not found.fits(model) or name == "mask-optimisation":  # whose bank of prompts this model cannot read
+            continue
         one, other = zsxai.explain(sound(model), ["band 0", "band 2"], sample_rate=16000, model=model, explainer=found)
         blind = name in ("constant", "random", "loudness", "energy", "foil")
         assert np.array_equal(one.relevance, other.relevance) == blind, name
