@@ -12,7 +12,7 @@ from zsxai.windows import Clip, Relevance
 
 
 class LoudnessXSimilarity(Explainer):
-    """Level of each frame over the loudest, times the cosine of clip and prompt where that is above 0.
+    """Level of each frame over the loudest, times half of one plus the cosine of clip and prompt.
 
     Its mask means follow the similarity by construction, and it points nowhere: on mixtures of two sounds it asks for
     the same cells whatever the prompt.
@@ -33,6 +33,6 @@ class LoudnessXSimilarity(Explainer):
         """See :meth:`zsxai.Explainer.attribute`."""
         power = clip.power_on_grid[torch.from_numpy(clip.grid.in_band)].mean(dim=0)
         level = torch.log10(power.clamp(min=clip.masking.floor) / clip.masking.floor)
-        similarity = target.similarity(clip.embedding[None])[0].clamp(min=0.0)
+        similarity = 0.5 * (1.0 + target.similarity(clip.embedding[None])[0])
         loudness = level / level.max().clamp(min=1e-9)
         return Relevance((similarity * loudness).expand(clip.grid.shape).float(), clip.grid, "clip")
