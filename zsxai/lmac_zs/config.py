@@ -169,7 +169,7 @@ def checked(values: Mapping[str, Any], name: str) -> TrainingConfig:
         where = error.errors()[0]["loc"]
         within: Mapping[str, object] = TrainingConfig.model_fields
         if len(where) > 1:
-            tables = {"decoder": DecoderChoice, "contrastive": Contrastive, "paper": Paper}
+            tables: dict[str, type[BaseModel]] = {"decoder": DecoderChoice, "contrastive": Contrastive, "paper": Paper}
             within = tables.get(str(where[-2]), DataSpec).model_fields
         raise InputError(f"{name}: {first_problem(error, within)}") from error
 

@@ -173,6 +173,9 @@ class Decoder(nn.Module):
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.constant_(self.out.bias, spec.open)  # type: ignore[arg-type]
 
+    def _evidence(self) -> list[Evidence]:
+        return [e for e in self.evidence if isinstance(e, Evidence)]
+
     @torch.no_grad()
     def standardise(self, maps: Sequence[Tensor]) -> None:
         """Take each channel's mean and spread from a batch of maps: models scale theirs as they like."""
@@ -247,7 +250,7 @@ class Decoder(nn.Module):
             ``(n, f, t)``, and for every map the mean evidence ``(B, K)`` of its cells.
         """
         levels = self.trunk(maps)
-        pooled = [e.pooled(level, bank) for e, level in zip(self.evidence, levels, strict=True)]
+        pooled = [e.pooled(level, bank) for e, level in zip(self._evidence(), levels, strict=True)]
         return self.head([level[of] for level in levels], text, gradient), pooled
 
 

@@ -100,7 +100,9 @@ class Validation:
             pointing = [value for draw in self.mixed for value in self._mixed(model, decoder, cells, draw)]
         pointed = np.array(pointing)
         figures = torch.cat(rows).double().mean(dim=0).tolist()
-        return Diagnostics(*figures, float(np.nanmean(pointed)) if np.isfinite(pointed).any() else float("nan"))
+        names = ("p", "p_in", "p_out", "p_out_constant", "right", "wrong")
+        aim = float(np.nanmean(pointed)) if np.isfinite(pointed).any() else float("nan")
+        return Diagnostics(**dict(zip(names, figures, strict=True)), pointing=aim)
 
     def _alone(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
         corpus = self.corpus
