@@ -85,12 +85,16 @@ class FrameMap:
 
     def adjoint(self, relevance: Tensor) -> Tensor:
         """Sum the relevance of copies, ``(..., n_window)`` to ``(..., n_clip)``; silence has no source."""
+        if self._same:
+            return relevance
         out = relevance.new_zeros(*relevance.shape[:-1], self.n_clip)
         sounding = self.sounding.to(relevance.device)
         return out.index_add_(-1, self.source.to(relevance.device)[sounding], relevance[..., sounding])
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over the copies, ``(..., n_window)`` to ``(..., n_clip)``; a frame without any has the one before it."""
+        if self._same:
+            return values
         count = self.adjoint(values.new_ones(self.n_window))
         last = torch.cummax(torch.where(count > 0, torch.arange(self.n_clip, device=count.device), 0), dim=0).values
         return (self.adjoint(values) / count.clamp(min=1.0))[..., last]

@@ -100,6 +100,8 @@ def lmac_zs(
     typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
     for name, value in trained.card.figures.items():
         typer.echo(f"  {name:16} {value:.3f}")
+    if too_long := trained.card.data["trained on"]["captions_too_long"]:
+        typer.echo(f"{too_long} captions are longer than {model} reads and were left out.")
     if not trained.card.figures:
         typer.echo("No recordings were held out, so nothing watched for collapse: name validation data in --config.")
 

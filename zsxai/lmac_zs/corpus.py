@@ -260,7 +260,7 @@ def joined(parts: Sequence[TextEncoding]) -> TextEncoding:
 
 
 def active_power(waveform: Tensor) -> float:
-    """Mean power of the parts (of a fiftieth each) that are within 40 dB of the loudest."""
+    """Mean power of those 250 equal parts (20 ms of a window of 5 s) that are within 40 dB of the loudest."""
     size = max(1, len(waveform) // 250)
     power = waveform[: len(waveform) // size * size].reshape(-1, size).square().mean(dim=1)
     return float(power[power >= 1e-4 * power.max()].mean())

@@ -80,8 +80,8 @@ class Optimisation(Explainer):
 class LMACZSPlus(Optimisation, LMACZS):
     """The decoder's mask, improved on the clip by a few steps of the training's objective.
 
-    Scores rise much, localisation hardly changes: the first steps sharpen, many steps drift towards
-    :class:`MaskOptimisation` (cost and quality by steps: docs/results/lmac-zs.md).
+    Its scores rise by construction; whether it points better is what two sounds are for
+    (docs/results/lmac-zs/refine.toml).
     """
 
     name: ClassVar[str] = "lmac-zs+"
@@ -104,13 +104,13 @@ class LMACZSPlus(Optimisation, LMACZS):
 class MaskOptimisation(Optimisation):
     """The mask that is best for one clip, found from an open one: high scores by construction, no better explanation.
 
-    It maximises what faithfulness metrics measure and localises worse than the decoder (docs/results/lmac-zs.md): it
-    finds whatever moves the model, cells that sound like nothing among them. Read it as what scores can be reached.
+    It maximises what faithfulness metrics measure, and may find whatever moves the model, cells that sound like nothing
+    among them. Read it as what scores can be reached (docs/lmac-zs.md).
     """
 
     name: ClassVar[str] = "mask-optimisation"
     card: ClassVar[ExplainerCard] = ExplainerCard(
-        summary="The mask that scores best on the clip; localises worse.",
+        summary="The mask that scores best on the clip: a reference for scores.",
         needs_gradients=True,
         deterministic=True,
         forwards="2 steps",

@@ -115,7 +115,10 @@ def train(
         decoder=trainer.spec,
         training=without_paths(config.model_dump(mode="json")),
         command=command,
-        data={"trained on": _facts(trainer.corpus.clips), "held out": _facts(held_out)},
+        data={
+            "trained on": {**_facts(trainer.corpus.clips), "captions_too_long": trainer.corpus.too_long},
+            "held out": _facts(held_out),
+        },
         figures={} if found is None else {k: round(v, 4) for k, v in found.record().items() if math.isfinite(v)},
         licence=config.licence,
         versions=versions(),
@@ -130,14 +133,19 @@ def train(
 
 @contextmanager
 def finishing(trainer: Trainer) -> Iterator[None]:
-    """Within, Ctrl-C and SIGTERM let the trainer finish its step; a second one stops at once."""
+    """Within, Ctrl-C and SIGTERM let the trainer finish its step; a second Ctrl-C stops at once.
+
+    SIGTERM may come twice without anybody's impatience: ``timeout`` sends it to a process and to its group.
+    """
     if threading.current_thread() is not threading.main_thread():  # signals reach no other
         yield
         return
 
     def ask(number: int, _frame: object) -> None:
         if trainer.stopping is not None:
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         trainer.stopping = signal.Signals(number)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
