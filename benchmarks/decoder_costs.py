@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -41,7 +40,7 @@ from zsxai.lmac_zs.bank import SOUNDS
 from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.refine import LMACZSPlus
-from zsxai.lmac_zs.training import Trainer, parameters
+from zsxai.lmac_zs.training import Trainer, frozen, parameters
 from zsxai.model import SpectralModel, evaluating
 from zsxai.spectral import Domain
 from zsxai.target import BoundTarget, Similarity
@@ -143,7 +142,8 @@ class DecoderBench(Bench):
         return Row(f"ten-prompts:{domain}", "the mask for one", self.limit_ten, "ms", pairs)
 
     def _step(self, domain: Domain) -> Row:
-        with trainer_for(self.model, domain, self.batch) as trainer, evaluating(self.model):
+        trainer = trainer_of(self.model, {"domain": domain, "batch": self.batch})
+        with evaluating(self.model), frozen(self.model):
             floor = StepFloor(trainer)
             pairs = compare(trainer._update, floor, self.repeats)
         return Row(f"step:{domain}", floor.said, None, "ms", pairs)
@@ -219,33 +219,22 @@ class StepFloor:
         torch.autograd.grad(score, leaf)
 
 
-@contextmanager
-def trainer_for(model: SpectralModel, domain: Domain, batch: int) -> Iterator[Trainer]:
-    """A training in the default configuration; behind it the model's weights lie in memory as they did."""
-    try:
-        yield trainer_of(model, {"domain": domain, "batch": batch})
-    finally:
-        # A trainer lays convolutions out with channels last, which would change what the other rows cost.
-        for module in model.modules():
-            module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-
-
 def _untrained(model: SpectralModel, folder: Path) -> Path:
     """Save a decoder of the default size as it is before its first step."""
     ours = model.card.weights_sha256
     if ours is None:
         raise InputError(f"{model.card.name} gives no hash of its weights: no decoder can belong to it")
-    with trainer_for(model, "stft", 2) as trainer:
-        config = trainer.config
-        card = DecoderCard(
-            model=model.card.name,
-            model_sha256=ours,
-            domain=config.domain,
-            scale=config.scale,
-            decoder=trainer.spec,
-            training={},
-        )
-        return TrainedDecoder(trainer.bare, card).save(folder)
+    trainer = trainer_of(model, {"batch": 2})
+    config = trainer.config
+    card = DecoderCard(
+        model=model.card.name,
+        model_sha256=ours,
+        domain=config.domain,
+        scale=config.scale,
+        decoder=trainer.spec,
+        training={},
+    )
+    return TrainedDecoder(trainer.bare, card).save(folder)
 
 
 def decoder_costs(

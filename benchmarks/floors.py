@@ -105,6 +105,10 @@ def _occlusion(bare: Bare, explainer: Any) -> None:
     bare.forwards_from_power(1)
 
 
+def _forward(bare: Bare, _explainer: Any) -> None:
+    bare.forward()
+
+
 def _other(bare: Bare, explainer: Any) -> None:
     FLOORS[explainer.of](bare, explainer.other)
 
@@ -122,10 +126,11 @@ FLOORS: Mapping[str, Floor] = {
     "smoothgrad": _smoothgrad,
     "integrated-gradients": _integrated,
     "occlusion": _occlusion,
+    "loudness-x-similarity": _forward,
     "rolled": _other,
     "foil": _foil,
 }
-"""By explainer; controls that need no forward have none."""
+"""By explainer; controls that need no forward have none, learned ones are in :mod:`zsxai.benchmarks.decoder_costs`."""
 
 
 def explain_floor(bare: Bare, explainer: Explainer) -> None:

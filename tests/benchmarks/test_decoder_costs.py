@@ -6,16 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 import typer
 from typer.testing import CliRunner
 
 import zsxai
 from tests.toys import ConvToy
 from zsxai.benchmarks import decoder_costs
-from zsxai.benchmarks.decoder_costs import DecoderBench, StepFloor, trainer_for
+from zsxai.benchmarks.decoder_backends import trainer_of
+from zsxai.benchmarks.decoder_costs import DecoderBench, StepFloor
 from zsxai.errors import InputError
 from zsxai.lmac_zs.explainer import LMACZS
+from zsxai.lmac_zs.training import frozen
 from zsxai.model import Encoding, Features, ModelCard, evaluating
 
 
@@ -49,7 +50,8 @@ quickest = decoder_costs.compare
 
 def test_the_floor_of_a_step_encodes_what_the_step_encodes() -> None:
     model = Counting()
-    with trainer_for(model, "stft", 4) as trainer, evaluating(model):
+    trainer = trainer_of(model, {"batch": 4})
+    with evaluating(model), frozen(model):
         floor = StepFloor(trainer)
         model.encoded = []
         trainer._update()
@@ -60,13 +62,6 @@ def test_the_floor_of_a_step_encodes_what_the_step_encodes() -> None:
     assert all(graph for _, graph in ours[1:])
     masked = " + ".join(str(count) for count, _ in ours[1:])
     assert floor.said.startswith(f"4 recordings forward, 3 x back to second; {masked} masked ones forward and back")
-
-
-def test_a_training_leaves_the_layout_of_the_weights() -> None:
-    model = ConvToy()
-    with trainer_for(model, "mel", 2):
-        assert model.second.weight.is_contiguous(memory_format=torch.channels_last)
-    assert model.second.weight.is_contiguous()
 
 
 def test_every_row_on_an_untrained_decoder(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.metrics import metrics_of
-from zsxai.model import ZeroShotModel, as_model
+from zsxai.model import TextEncoding, ZeroShotModel, as_model
 from zsxai.spectral import Grid
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Recording, Relevance
@@ -522,10 +522,10 @@ def test_strata(monkeypatch: pytest.MonkeyPatch) -> None:
     class Close(BandToy):
         """Bands 0 and 1 have prompts that are alike."""
 
-        def embed_text(self, prompts: Sequence[str]) -> torch.Tensor:
-            text = super().embed_text(prompts).clone()
+        def encode_text(self, prompts: Sequence[str]) -> TextEncoding:
+            text = super().encode_text(prompts).embedding.clone()
             text[:, 0] += 0.5 * text[:, 1]
-            return torch.nn.functional.normalize(text, dim=-1)
+            return TextEncoding(torch.nn.functional.normalize(text, dim=-1))
 
     wrong = clip("wrong", "band 1", sine(middle_of_band(3)))
     clips = [tones().clips[0], wrong, *tones().clips[2:3], clip("tone3", "band 3", sine(middle_of_band(3) * 1.05))]

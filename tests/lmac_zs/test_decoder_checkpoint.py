@@ -266,15 +266,15 @@ def test_what_is_there_is_replaced_only_where_it_is_ours(folder: Path) -> None:
 
 def test_no_place_of_this_machine_is_published() -> None:
     chosen = config(
-        data={"a": {"reader": "csv", "root": "/home/me/a.csv"}},
-        validation={"b": {"reader": "csv", "root": "/home/me/b.csv", "options": {"folds": [1]}}},
-        phrases="/home/me/phrases.toml",
+        data={"a": {"reader": "csv", "root": "/mine/a.csv"}},
+        validation={"b": {"reader": "csv", "root": "/mine/b.csv", "options": {"folds": [1]}}},
+        phrases="/mine/phrases.toml",
     )
     kept = without_paths(chosen.model_dump(mode="json"))
-    assert "/home" not in json.dumps(kept)
+    assert "/mine" not in json.dumps(kept)
     assert kept["phrases"] == "phrases.toml"
     assert kept["validation"]["b"] == {"reader": "csv", "root": None, "options": {"folds": [1]}}
-    assert chosen.data["a"].root == "/home/me/a.csv"
+    assert chosen.data["a"].root == "/mine/a.csv"
 
 
 # The hub.

@@ -57,7 +57,8 @@ class Subject:
         """
         if self.explainer.card.needs_gradients and not isinstance(self.model, SpectralModel):
             raise Skipped(f"it needs gradients and {self.model.card.name} is a black box: give a model that has them")
-        if not self.explainer.fits(self.model):
+        # One whose trained weights are named is checked with them, whatever comes with the model.
+        if not self.explainer.fits(self.model) and not self.explainer.weights(self.model):
             raise Skipped(f"it does not fit {self.model.card.name}: it brings nothing that was trained for it")
 
     def explain(self, prompt: Any = None, **options: Any) -> Any:
