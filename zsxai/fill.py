@@ -6,6 +6,7 @@ relevance follows its adjoint (the relevance of copies is summed on the clip).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -98,3 +99,9 @@ class FrameMap:
         count = self.adjoint(values.new_ones(self.n_window))
         last = torch.cummax(torch.where(count > 0, torch.arange(self.n_clip, device=count.device), 0), dim=0).values
         return (self.adjoint(values) / count.clamp(min=1.0))[..., last]
+
+
+@lru_cache(maxsize=16)
+def frame_map(rule: FillRule, spec: StftSpec, length: int, window: int | None) -> FrameMap:
+    """The :class:`FrameMap` of these, computed once: clips of a data set are mostly of one length."""
+    return FrameMap(rule, spec, length, window)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.errors import InputError
-from zsxai.fill import FillRule, FrameMap
+from zsxai.fill import FillRule, FrameMap, frame_map
 from zsxai.model import Encoding, Features, SpectralModel, ZeroShotModel
 from zsxai.spectral import (
     SCALES,
@@ -119,7 +119,7 @@ class Clip:
     @cached_property
     def frames(self) -> FrameMap:
         """Frames of the clip -> frames of the filled window."""
-        return FrameMap(self._rule, self.stft.stft_spec, self.samples, self.model.audio_spec.window_samples)
+        return frame_map(self._rule, self.stft.stft_spec, self.samples, self.model.audio_spec.window_samples)
 
     @cached_property
     def grid(self) -> Grid:

@@ -28,7 +28,7 @@ def corpus() -> Corpus:
 
 
 def drawn(corpus: Corpus, key: Sequence[int] = (0, 0, 0, 0), batch: int = 6, **changes: Any) -> Draw:
-    values = {"samples": 16000, "mix": 0.5, "bank": 6, "level": 5.0, "order": np.arange(len(corpus.clips)), **changes}
+    values = {"samples": 16000, "mix": 0.5, "bank": 6, "level": 5.0, **changes}
     return corpus.draw(key, batch, **values)
 
 
@@ -282,11 +282,6 @@ def test_joined_encodings() -> None:
 def test_too_few_classes(count: int) -> None:
     with pytest.raises(InputError, match=rf"the data hold {count} classes .*: training takes three or more"):
         Corpus(ConvToy(), classes(count, each=4), ("{}",))
-
-
-def test_clips_of_one_class_alone_cannot_be_drawn_from(corpus: Corpus) -> None:
-    with pytest.raises(InputError, match="of one class"):
-        drawn(corpus, order=np.array([0, 1]))
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,25 @@ def test_steps_improve_on_the_decoders_mask(model: ConvToy) -> None:
     assert losses[2] < losses[0] - 1e-3
 
 
+@pytest.mark.parametrize("name", ["lmac-zs+", "mask-optimisation"])
+def test_a_repeated_clip_is_given_what_was_optimised(
+    model: ConvToy, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    reached: list[float] = []
+    loss_of = refine.Optimisation._loss
+
+    def noted(*args: Any) -> torch.Tensor:
+        reached.append(float(loss_of(*args).detach()))
+        return loss_of(*args)
+
+    monkeypatch.setattr(refine.Optimisation, "_loss", noted)
+    how = {"samples": 4000, "among": LABELS, "explainer": name}
+    explain(model, **how, options={"steps": 21, "size": 0.0})
+    found = explain(model, **how, options={"steps": 20, "size": 0.0})
+    assert objective(model, found.mask, 4000, removed=1.0, size=0.0) == pytest.approx(reached[20], abs=1e-4)
+    assert reached[20] < reached[0] - 1e-3
+
+
 def test_steps_change_patches(model: ConvToy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not single cells: the decoder's detail stays."""
     monkeypatch.setattr(refine, "PATCHES", (4, 3))

@@ -72,6 +72,7 @@ class TrainingConfig(Record):
         clip_norm: Norm at which gradients are cut.
         mix: Part of the recordings that are mixed with another; objectives without mixtures ignore it.
         level: Most decibels by which the other one is louder or softer.
+        vary: Part of the recordings that are given another speed and colour.
         bank: Captions told apart in a step, at least.
         same_above: Cosine of two captions from which on they are taken to mean the same.
         seconds: Length of a window, where the model takes any.
@@ -108,6 +109,7 @@ class TrainingConfig(Record):
     clip_norm: float = Field(default=1.0, gt=0)
     mix: float = Field(default=0.8, ge=0, le=1)
     level: float = Field(default=5.0, ge=0)
+    vary: float = Field(default=0.0, ge=0, le=1)
     bank: int = Field(default=48, ge=2)
     same_above: float = Field(default=0.95, gt=0, le=1)
     seconds: float = Field(default=10.0, gt=0)

@@ -16,6 +16,7 @@ from torch import Tensor
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.fill import fill
+from zsxai.lmac_zs.vary import varied
 from zsxai.model import SpectralModel, TextEncoding, evaluating
 
 CACHE_BYTES = 2 * 2**30
@@ -157,15 +158,18 @@ class Corpus:
             self._bytes -= self._sounds.popitem(last=False)[1].nbytes
         return read
 
-    def window(self, index: int, samples: int, rng: np.random.Generator | None) -> Tensor:
+    def window(self, index: int, samples: int, rng: np.random.Generator | None, vary: float = 0.0) -> Tensor:
         """One window of a clip, ``(samples,)``: another stretch, turned round in time, for every draw.
 
         Args:
             index: Of the clip.
             samples: In the window.
             rng: Draws the stretch and the turn; None takes the beginning, as it is.
+            vary: Part of the draws that are of another speed and colour (:func:`zsxai.lmac_zs.vary.varied`).
         """
         sound = self.sound(index)
+        if rng is not None and rng.random() < vary:
+            sound = varied(sound, self.model.sample_rate, rng)
         if len(sound) > samples:
             start = 0 if rng is None else int(rng.integers(len(sound) - samples + 1))
             sound = sound[start : start + samples]
@@ -175,7 +179,7 @@ class Corpus:
         return fill(torch.from_numpy(sound.copy())[None], "zero" if rule == "none" else rule, samples)[0]
 
     def draw(
-        self, key: Sequence[int], batch: int, samples: int, mix: float, bank: int, level: float, order: NDArray[np.int_]
+        self, key: Sequence[int], batch: int, samples: int, mix: float, bank: int, level: float, vary: float = 0.0
     ) -> Draw:
         """The recordings of one step.
 
@@ -186,12 +190,12 @@ class Corpus:
             mix: Part of the clips that are mixed with a partner of another group.
             bank: Captions told apart, at least.
             level: Most decibels that a partner is louder or softer, by active power.
-            order: Clips to draw from.
+            vary: Part of the clips that are varied (:func:`zsxai.lmac_zs.vary.varied`).
         """
         rng = np.random.default_rng(list(key))
-        chosen = self._unlike(rng.permutation(order), batch)
+        chosen = self._unlike(rng.permutation(len(self.clips)), batch)
         group = self.group[chosen]
-        windows = torch.stack([self.window(int(i), samples, rng) for i in chosen])
+        windows = torch.stack([self.window(int(i), samples, rng, vary) for i in chosen])
         mixed = torch.from_numpy(rng.random(batch) < mix)
         gain = 10.0 ** (rng.uniform(-level, level, batch) / 20.0)
         power = torch.tensor([active_power(w) for w in windows])
@@ -229,8 +233,6 @@ class Corpus:
                 seen.add(int(self.group[i]))
             if len(taken) == count:
                 break
-        if len(taken) < 2:
-            raise InputError("the clips trained on are of one class: mixing and foreign captions need others")
         rows = [taken[i % len(taken)] for i in range(count)]
         if (count - 1) % len(taken) == 0:  # the last one's neighbour is the first
             rows[-1] = taken[1]

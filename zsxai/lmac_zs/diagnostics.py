@@ -87,11 +87,10 @@ class Validation:
         self.domain = domain
         self.scale = scale
         self.same_above = same_above
-        order = np.arange(len(corpus.clips))
         size = min(BATCH_SIZE, len(corpus.captions))
         rounds = max(1, round(clips / (2 * size)))
-        self.alone = [corpus.draw((_KEY, i), size, samples, 0.0, bank, 0.0, order) for i in range(rounds)]
-        self.mixed = [corpus.draw((_KEY, rounds + i), size, samples, 1.0, bank, 0.0, order) for i in range(rounds)]
+        self.alone = [corpus.draw((_KEY, i), size, samples, 0.0, bank, 0.0) for i in range(rounds)]
+        self.mixed = [corpus.draw((_KEY, rounds + i), size, samples, 1.0, bank, 0.0) for i in range(rounds)]
 
     def __call__(self, model: SpectralModel, decoder: Decoder, cells: Cells) -> Diagnostics:
         """Measure."""

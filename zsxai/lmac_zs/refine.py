@@ -56,7 +56,9 @@ class Optimisation(Explainer):
             optimiser = torch.optim.Adam([delta], lr=self.rate)
             for _ in range(self.steps):
                 with torch.enable_grad():
-                    masks = cells.mask(start[part] + change.spread(delta))
+                    log_odds = cells.spread(start[part] + change.spread(delta))
+                    # The copies of a short clip are masked as one: what is optimised is what the clip is given.
+                    masks = torch.sigmoid(clip.frames.forward(clip.frames.mean(log_odds)))
                     loss = self._loss(sounds, masks, some, banks)
                 (delta.grad,) = torch.autograd.grad(loss, [delta])
                 optimiser.step()

@@ -14,10 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
 
@@ -253,9 +251,8 @@ class Trainer:
     def _draw(self, step: int, part: int) -> Draw:
         config = self.config
         key = (config.seed, step, part, self.accelerator.process_index)
-        order: NDArray[np.int_] = np.arange(len(self.corpus.clips))
         mix = config.mix if config.objective.mixing else 0.0
-        return self.corpus.draw(key, config.batch, self.samples, mix, config.bank, config.level, order)
+        return self.corpus.draw(key, config.batch, self.samples, mix, config.bank, config.level, config.vary)
 
     def _terms(self, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
         model, config, device, corpus = self.model, self.config, self.model.device, self.corpus
