@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+from scipy import fft
 
 SPEED = 0.25
 """Octaves by which a recording is faster or slower at most, its pitch with it."""
@@ -25,14 +26,11 @@ def varied(sound: NDArray[np.float32], rate: int, rng: np.random.Generator) -> N
     Returns:
         ``(T',)`` float32 of the same power.
     """
-    speed = 2.0 ** rng.uniform(-SPEED, SPEED)
-    other = soxr.resample(sound, rate * speed, rate, quality="LQ")
-    spectrum = np.fft.rfft(other)
+    other = soxr.resample(sound, rate * 2.0 ** rng.uniform(-SPEED, SPEED), rate)
+    size = fft.next_fast_len(len(other), real=True)
+    hertz = fft.rfftfreq(size, 1 / rate).clip(min=1.0)
     knots = np.geomspace(50.0, rate / 2, KNOTS)
-    level = np.interp(
-        np.log(np.fft.rfftfreq(len(other), 1 / rate).clip(min=1.0)), np.log(knots), rng.normal(0.0, COLOUR, KNOTS)
-    )
-    coloured = np.fft.irfft(spectrum * 10.0 ** (level / 20.0), len(other))
+    level = np.interp(np.log(hertz), np.log(knots), rng.normal(0.0, COLOUR, KNOTS))
+    coloured = fft.irfft(fft.rfft(other, size) * 10.0 ** (level / 20.0), size)[: len(other)]
     before, after = float(np.square(sound).mean()), float(np.square(coloured).mean())
-    gain = np.sqrt(before / after) if after > 0 else 1.0
-    return (gain * coloured).astype(np.float32)
+    return (coloured * np.sqrt(before / after) if after > 0 else coloured).astype(np.float32)
