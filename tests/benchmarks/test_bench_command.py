@@ -294,7 +294,7 @@ def test_a_run_that_is_killed_gives_the_same_in_the_end(suite: Path) -> None:
             "--suite",
             str(suite),
             "--times",
-            "2",
+            "1",
             "--limit",
             "3",
             "--seed",
