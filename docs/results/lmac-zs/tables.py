@@ -1,6 +1,7 @@
 """The tables of ``docs/results/lmac-zs.md`` from its runs: ``python docs/results/lmac-zs/tables.py runs/bench-*``."""
 
 import sys
+from typing import Any
 
 from zsxai.benchmarks.export import cell, digits_of, written
 from zsxai.benchmarks.result import Result
@@ -42,8 +43,24 @@ def show(folder: str) -> None:
                         cells = [written(cell(line, f), digits_of(task, f)) for f in figures]
                         sys.stdout.write(f"| {at['explainer']} | {' | '.join(cells)} |\n")
     if result.suite.comparisons.metrics:
-        found = result.comparisons()
-        sys.stdout.write(f"\n{found.to_string()}\n")
+        _compared(result.comparisons())
+
+
+def _compared(found: Any) -> None:
+    """Each explainer less the one it is compared with, ``*`` where Holm's p over the whole family is under .05."""
+    for place, rows in found.groupby(["task", "contamination", "domain", "scale"], sort=False):
+        metrics = list(dict.fromkeys(rows["metric"]))
+        sys.stdout.write(f"\n**{', '.join(map(str, place))}, less {rows['second'].iloc[0]}**\n\n")
+        sys.stdout.write(f"| explainer | {' | '.join(metrics)} |\n|{'---|' * (len(metrics) + 1)}\n")
+        for name in dict.fromkeys(rows["first"]):
+            by_metric = rows[rows["first"] == name].set_index("metric")
+            cells = []
+            for metric in metrics:
+                line = by_metric.loc[metric]
+                digits = digits_of(place[0], metric)
+                text = f"{line['difference']:.{digits}f} [{line['low']:.{digits}f}, {line['high']:.{digits}f}]"
+                cells.append(text + ("*" if line["p_holm"] < 0.05 else ""))
+            sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
 
 
 if __name__ == "__main__":
