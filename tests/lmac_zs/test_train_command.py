@@ -97,6 +97,9 @@ def test_a_configuration_and_values_in_its_place(
     assert train("--config", synthetic, "--out", out, *QUICK, "--set", "domain=mel", "--set", "held_out=0") == 0
     kept = json.loads((out / "config.json").read_text(encoding="utf-8"))
     assert (kept["domain"], kept["objective"]["name"], kept["steps"]) == ("mel", "paper", 2)
+    card = (out / "decoder" / "card.json").read_text(encoding="utf-8")
+    assert f"--config {synthetic.name} --set" in card
+    assert str(tmp_path) not in card
     header = (out / "losses.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "step,loss,fidelity,size,diversity,mask"
     assert not (out / "diagnostics.csv").exists()

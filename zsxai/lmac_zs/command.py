@@ -88,7 +88,9 @@ def lmac_zs(
         if error.name != "accelerate":
             raise
         raise MissingExtraError("training needs the package 'accelerate': pip install 'zsxai[train]'") from error
-    said = ["zsxai", "train", "lmac-zs", "--model", model, *(["--config", config] if config else [])]
+    name, colon, argument = model.partition(":")
+    said = ["zsxai", "train", "lmac-zs", "--model", name + colon + _unplaced(argument)]
+    said += ["--config", _unplaced(config)] if config else []
     for option, values in (("--data", [_placeless(pair) for pair in data or []]), ("--set", set_ or [])):
         said += [part for value in values for part in (option, value)]
     try:
@@ -104,6 +106,11 @@ def lmac_zs(
         typer.echo(f"{too_long} captions are longer than {model} reads and were left out.")
     if not trained.card.figures:
         typer.echo("No recordings were held out, so nothing watched for collapse: name validation data in --config.")
+
+
+def _unplaced(path: str) -> str:
+    """A path that is told from the root by its last part alone, for the card; others as they are."""
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def _placeless(pair: str) -> str:
