@@ -74,6 +74,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "foil": {"of": "quick-occlusion"},
 }
 EXPLAINERS = zsxai.list_explainers()
+ONE_OF_EACH = ("gradcam", "smoothgrad", "occlusion", "mask-optimisation")
+"""At a tap, at the input, without gradients, and through the mask."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -124,13 +126,11 @@ def test_explainer_before_model(model: ZeroShotModel, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FULL)
 def test_full_model(name: str) -> None:
-    """The kit, and every explainer once."""
+    """The kit, and one explainer of every kind once; all of them run on the small ones."""
     with TemporaryDirectory() as folder:
         model = zsxai.load_model(checkpoint(name, "full")(Path(folder)))
     check_model(model).raise_if_failed()
-    for explainer in map(quick, EXPLAINERS):
-        if not explainer.fits(model):  # no decoder was trained for these weights
-            continue
+    for explainer in map(quick, ONE_OF_EACH):
         e = zsxai.explain(sound(model), PROMPTS[0], sample_rate=model.sample_rate, model=model, explainer=explainer)
         assert np.isfinite(e.relevance).all(), explainer.name
         assert e.relevance.any(), explainer.name
