@@ -199,8 +199,7 @@ def demo(
     check_out(out, overwrite)
     from zsxai.demo import run_demo
 
-    # Not the default: tiny's decoder has learned from real recordings, and is less sure of these synthesised sounds.
-    page = run_demo(out, explainer="gradcam", overwrite=overwrite)
+    page = run_demo(out, overwrite=overwrite)
     typer.echo(f"{page} shows it and plays it.")
 
 
