@@ -238,7 +238,7 @@ def readme(card: DecoderCard) -> str:
         f"# LMAC-ZS decoder for {card.model}\n\n"
         f"Explains `{card.model}` (weights `{card.model_sha256[:12]}`) and no other model. Masks on `{card.domain}`, "
         f"scale `{card.scale}`, calibration `{card.calibration}`. Licence: {card.licence}.\n\n"
-        f"```python\nzsxai.explain(audio, prompt, model={card.model!r}, explainer='lmac-zs:<folder or hub id>')\n"
+        f'```python\nzsxai.explain(audio, prompt, model="{card.model}", explainer="lmac-zs:<folder or hub id>")\n'
         "```\n\n"
         f"Trained by\n\n```\n{card.command or 'zsxai.lmac_zs.training.Trainer'}\n```\n\non\n\n{data}\n"
         f"Diagnostics on held-out recordings at the end of the training (not a benchmark):\n\n"
