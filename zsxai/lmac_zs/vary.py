@@ -33,4 +33,6 @@ def varied(sound: NDArray[np.float32], rate: int, rng: np.random.Generator) -> N
     level = np.interp(np.log(hertz), np.log(knots), rng.normal(0.0, COLOUR, KNOTS))
     coloured = fft.irfft(fft.rfft(other, size) * 10.0 ** (level / 20.0), size)[: len(other)]
     before, after = float(np.square(sound).mean()), float(np.square(coloured).mean())
-    return (coloured * np.sqrt(before / after) if after > 0 else coloured).astype(np.float32)
+    gain = np.sqrt(before / after) if after > 0 else 1.0
+    found: NDArray[np.float32] = (gain * coloured).astype(np.float32)
+    return found
