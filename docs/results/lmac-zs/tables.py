@@ -12,9 +12,14 @@ FIGURES = {
         ["drop-at-25-energy", "gain-at-25-energy", "removed-at-25-energy"],
         ["average-increase", "average-drop", "average-gain", "faithfulness", "input-fidelity", "sparseness", "complexity", "mask-mean"],
     ],
-    "two-sounds": [["weighted-auc", "contrastive-auc", "delta-energy", "pointing"]],
+    "two-sounds": [["weighted-auc", "contrastive-auc", "pointing"]],
     "prompts": [["mask-mean-right", "mask-mean-wrong", "mask-mean-ratio", "similarity-correlation", "right-is-largest"]],
 }  # fmt: skip
+
+
+def digits(task: str, figure: str) -> int:
+    """Areas under curves lie close together."""
+    return 3 if task == "two-sounds" else digits_of(task, figure)
 
 
 def show(folder: str) -> None:
@@ -25,7 +30,7 @@ def show(folder: str) -> None:
             for variant in ("own", "rolled"):
                 try:
                     found = result.table(task, figures, variant=variant)
-                except Exception as error:  # noqa: BLE001
+                except Exception as error:
                     if variant == "own":
                         sys.stdout.write(f"\n{folder} {task} {figures}: {error}\n")
                     continue
@@ -40,7 +45,7 @@ def show(folder: str) -> None:
                         at = dict(zip(names, index, strict=True))
                         if (at["contamination"], at["domain"], at["scale"]) != tuple(place):
                             continue
-                        cells = [written(cell(line, f), digits_of(task, f)) for f in figures]
+                        cells = [written(cell(line, f), digits(task, f)) for f in figures]
                         sys.stdout.write(f"| {at['explainer']} | {' | '.join(cells)} |\n")
     if result.suite.comparisons.metrics:
         _compared(result.comparisons())
@@ -57,8 +62,8 @@ def _compared(found: Any) -> None:
             cells = []
             for metric in metrics:
                 line = by_metric.loc[metric]
-                digits = digits_of(place[0], metric)
-                text = f"{line['difference']:.{digits}f} [{line['low']:.{digits}f}, {line['high']:.{digits}f}]"
+                n = digits(place[0], metric)
+                text = f"{line['difference']:.{n}f} [{line['low']:.{n}f}, {line['high']:.{n}f}]"
                 cells.append(text + ("*" if line["p_holm"] < 0.05 else ""))
             sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
 
