@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -399,3 +401,14 @@ def test_the_model_is_left_as_it_was(model: ConvToy) -> None:
     assert model.norm.training
     assert all(torch.equal(v, before[k]) for k, v in model.norm.state_dict().items())
     assert all(p.requires_grad and p.grad is None for root in model.modules() for p in root.parameters())
+
+
+def test_explaining_needs_nothing_of_the_training() -> None:
+    """A plain installation has neither of these."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('scipy', 'accelerate', 'tensorboard'))); import numpy, zsxai; "
+        "noise = numpy.random.default_rng(0).normal(size=32000).astype('float32'); "
+        "print(zsxai.explain(noise, 'rain', sample_rate=32000).provenance.explainer)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "lmac-zs\n", done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy import fft
 
 SPEED = 0.25
 """Octaves by which a recording is faster or slower at most, its pitch with it."""
@@ -26,6 +25,8 @@ def varied(sound: NDArray[np.float32], rate: int, rng: np.random.Generator) -> N
     Returns:
         ``(T',)`` float32 of the same power.
     """
+    from scipy import fft  # of the extra [train]: whoever explains imports this file, too
+
     other = soxr.resample(sound, rate * 2.0 ** rng.uniform(-SPEED, SPEED), rate)
     size = fft.next_fast_len(len(other), real=True)
     hertz = fft.rfftfreq(size, 1 / rate).clip(min=1.0)
