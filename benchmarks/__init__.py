@@ -1,7 +1,7 @@
 """Benchmarks: suites of measurements that any explainer and any zero-shot classifier can be put through.
 
-:func:`run` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. Beside them stand the
-measurements of the library itself (``python -m zsxai.benchmarks.speed`` and others), none of which a user needs.
+:func:`run_suite` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. Beside them stand the
+measurements of the library itself (``python -m zsxai.benchmarks.measure.speed`` and others), none of which a user needs.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsxai.benchmarks.result import Result
-    from zsxai.benchmarks.runner import run
-    from zsxai.benchmarks.suite import Suite, load_suite
+    from zsxai.benchmarks.analyse.result import Result
+    from zsxai.benchmarks.run.runner import run_suite
+    from zsxai.benchmarks.run.suite import Suite, load_suite
 
-__all__ = ["Result", "Suite", "load_suite", "run"]
+__all__ = ["Result", "Suite", "load_suite", "run_suite"]
 
-_HOME = {"Result": "result", "Suite": "suite", "load_suite": "suite", "run": "runner"}
+_HOME = {"Result": "analyse.result", "Suite": "run.suite", "load_suite": "run.suite", "run_suite": "run.runner"}
 
 
 def __getattr__(name: str) -> Any:

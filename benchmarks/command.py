@@ -15,7 +15,7 @@ import typer
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
-    from zsxai.benchmarks.runner import Prepared
+    from zsxai.benchmarks.run.runner import Prepared
 
 app = typer.Typer(
     name="bench",
@@ -66,8 +66,8 @@ def run(
 ) -> None:
     """Measure what of SUITE is missing in DIR; ends with 1 where something failed."""
     with _interruptible():
-        from zsxai.benchmarks.facts import left_out_lines
-        from zsxai.benchmarks.runner import carry_out, check_engine, choose, prepare
+        from zsxai.benchmarks.analyse.facts import left_out_lines
+        from zsxai.benchmarks.run.runner import carry_out, check_engine, choose, prepare
 
         chosen = choose(suite, model or None, without or ())
         check_engine(chosen, engine, workers, address)
@@ -107,8 +107,8 @@ def report(
 
     typer.echo(f"{write_report(folder, audio=audio)} shows the run.")
     if log is not None:
-        from zsxai.benchmarks.export import log_line
-        from zsxai.benchmarks.result import Result
+        from zsxai.benchmarks.analyse.export import log_line
+        from zsxai.benchmarks.analyse.result import Result
 
         with log.open("a", encoding="utf-8") as file:
             file.write(log_line(Result.load(folder)))
@@ -117,7 +117,7 @@ def report(
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List the suites that come with zsxai."""
-    from zsxai.benchmarks.suite import SUITES, load_suite
+    from zsxai.benchmarks.run.suite import SUITES, load_suite
 
     described = {name: load_suite(name).description for name in SUITES}
     if as_json:
@@ -140,8 +140,8 @@ def export(
     from zsxai.benchmarks.extras import need
 
     need("bench", "pandas", "scipy")
-    from zsxai.benchmarks.export import FORMATS, about, write
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.export import FORMATS, about, write
+    from zsxai.benchmarks.analyse.result import Result
 
     suffix = to.suffix.removeprefix(".")
     if suffix not in FORMATS:
@@ -187,15 +187,15 @@ def _check_target(file: Path) -> None:
 
 
 def _left_out(prepared: Prepared) -> dict[str, list[str]]:
-    from zsxai.benchmarks.facts import left_out
-    from zsxai.benchmarks.frame import Record
+    from zsxai.benchmarks.analyse.facts import left_out
+    from zsxai.benchmarks.analyse.frame import Record
 
     return left_out(prepared.suite, [Record.of(cell, prepared.suite) for cell in prepared.cells])
 
 
 def _failures(prepared: Prepared) -> list[dict[str, Any]]:
     """What failed in the cells of the plan, now or before."""
-    from zsxai.benchmarks.frame import Record
+    from zsxai.benchmarks.analyse.frame import Record
 
     places = {cell.key: Record.of(cell, prepared.suite).columns for cell in prepared.cells}
     return [

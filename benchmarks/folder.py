@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsxai.benchmarks.frame import Record
-from zsxai.benchmarks.suite import Suite
+from zsxai.benchmarks.analyse.frame import Record
+from zsxai.benchmarks.run.suite import Suite
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
-    from zsxai.benchmarks.plan import Cell, Settings
+    from zsxai.benchmarks.run.plan import Cell, Settings
 
 RECORD = "suite.json"
 """Marks a folder as a run's: the exact suite, what the run adds to it, and its cells in the order of the plan."""
@@ -35,7 +35,7 @@ def check_folder(folder: Path, suite: Suite) -> None:
     Raises:
         InputError: If it is a file, holds another suite's run, or files of somebody else.
     """
-    from zsxai.benchmarks.store import FILE
+    from zsxai.benchmarks.run.store import FILE
 
     if not os.path.lexists(folder):
         return
@@ -60,7 +60,7 @@ def check_folder(folder: Path, suite: Suite) -> None:
 
 
 def _holds_our_store(folder: Path) -> bool:
-    from zsxai.benchmarks.store import Store
+    from zsxai.benchmarks.run.store import Store
 
     with contextlib.suppress(InputError), Store(folder):
         return True

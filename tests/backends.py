@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zsxai.benchmarks.libraries.hf import random_checkpoint, random_model
+from zsxai.benchmarks.measure.libraries.hf import random_checkpoint, random_model
 
 
 def tiny_hf_folder(folder: Path, **options: Any) -> Path:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tests.toys import ConvToy
 from zsxai.data import LabelledClip, load_dataset
 from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder
-from zsxai.lmac_zs.config import TrainingConfig, checked
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
+from zsxai.lmac_zs.training.config import TrainingConfig, checked
 from zsxai.model import SpectralModel
 
 SYNTHETIC: Mapping[str, Any] = {

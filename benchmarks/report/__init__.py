@@ -25,8 +25,8 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
     """
     from pathlib import Path
 
+    from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.report.page import page
-    from zsxai.benchmarks.result import Result
 
     path = Path(folder) / "report.html"
     text = page(Result.load(folder), audio=audio)

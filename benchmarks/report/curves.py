@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.reading import names_of, reading
-from zsxai.benchmarks.report.blocks import Block
+from zsxai.benchmarks.analyse.blocks import Block
+from zsxai.benchmarks.analyse.reading import names_of, reading
 from zsxai.benchmarks.report.theme import Look, legend, new_figure, style
-from zsxai.benchmarks.suite import Faithfulness
+from zsxai.benchmarks.run.suite import Faithfulness
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

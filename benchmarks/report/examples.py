@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.export import digits_of, fixed
-from zsxai.benchmarks.reading import reading, split
-from zsxai.benchmarks.report.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.export import digits_of, fixed
+from zsxai.benchmarks.analyse.reading import reading, split
 from zsxai.show.html import Html, data_uri, join, tag, untrusted
 from zsxai.show.parts import excerpt, flac
 from zsxai.show.raster import paint, raster, rgb_png
@@ -18,8 +18,8 @@ from zsxai.show.raster import paint, raster, rgb_png
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from zsxai.benchmarks.plan import Library
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.result import Result
+    from zsxai.benchmarks.run.plan import Library
     from zsxai.benchmarks.tasks.base import Item
     from zsxai.explanation import Explanation
     from zsxai.model import ZeroShotModel
@@ -111,7 +111,7 @@ def _margin(block: Block, group: DataFrame, metric: str) -> NDArray[Any]:
 
 
 def _shown(result: Result, chosen: Chosen, audio: bool) -> list[Html]:
-    from zsxai.benchmarks.plan import Library, Settings
+    from zsxai.benchmarks.run.plan import Library, Settings
 
     library = Library(result.suite, Settings(**result.settings))
     model = library.model(chosen.block.at["model"])
@@ -175,7 +175,7 @@ def _sound(library: Library, block: Block, item: Item, rate: int) -> NDArray[Any
         first, second = (clip.read().at(rate) for clip in item.clips)
         both: NDArray[Any] = mix(first, second, rate, item.snr or 0.0).sum(axis=0)
         return both
-    from zsxai.benchmarks.contamination import contaminate
+    from zsxai.benchmarks.tasks.contamination import contaminate
 
     task, contamination = _numbers(library, block)
     other = None if item.contaminant is None else item.contaminant.read().at(rate)

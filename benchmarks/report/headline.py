@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsxai.benchmarks.export import NOTHING, digits_of, written
-from zsxai.benchmarks.reading import reading, split
-from zsxai.benchmarks.report.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.export import NOTHING, digits_of, written
+from zsxai.benchmarks.analyse.reading import reading, split
+from zsxai.benchmarks.analyse.statistics import Interval
+from zsxai.benchmarks.analyse.tables import Pair, comparison_table
 from zsxai.benchmarks.report.intervals import headline as headline_plot
 from zsxai.benchmarks.report.parts import figure_cell, figures, head, line, number_cell, plot, text_cell
-from zsxai.benchmarks.statistics import Interval
-from zsxai.benchmarks.tables import Pair, comparison_table
 from zsxai.show.html import Html, join, tag, untrusted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.result import Result
 
 PANELS = 9
 

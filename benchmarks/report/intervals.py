@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsxai.benchmarks.reading import reading
-from zsxai.benchmarks.report.blocks import Block
+from zsxai.benchmarks.analyse.blocks import Block
+from zsxai.benchmarks.analyse.reading import reading
+from zsxai.benchmarks.analyse.statistics import Interval
 from zsxai.benchmarks.report.theme import CONTROL, INK, LINE, QUIET, Look, legend, new_figure, style
-from zsxai.benchmarks.statistics import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

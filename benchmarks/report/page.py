@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsxai.benchmarks.facts import facts
+from zsxai.benchmarks.analyse.facts import facts
 from zsxai.benchmarks.report import headline, rest, tasks
 from zsxai.benchmarks.report.examples import section as examples
 from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.parts import shades
 
 if TYPE_CHECKING:
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.result import Result
 
 
 def page(result: Result, *, audio: bool = True) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsxai.benchmarks.export import NOTHING, digits_of, written
-from zsxai.benchmarks.reading import reading
-from zsxai.benchmarks.report.blocks import Block
+from zsxai.benchmarks.analyse.blocks import Block
+from zsxai.benchmarks.analyse.export import NOTHING, digits_of, written
+from zsxai.benchmarks.analyse.reading import reading
+from zsxai.benchmarks.analyse.statistics import Interval
 from zsxai.benchmarks.report.theme import png
-from zsxai.benchmarks.statistics import Interval
 from zsxai.show.html import Html, data_uri, escape, join, tag, untrusted
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zsxai.benchmarks.report.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.blocks import Block, blocks_of
 from zsxai.benchmarks.report.curves import budgets, randomisation
 from zsxai.benchmarks.report.intervals import intervals, two_sounds
 from zsxai.benchmarks.report.scatter import prompts, trade_off
@@ -14,7 +14,7 @@ from zsxai.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.result import Result
 
 Plot = Callable[..., "Figure | None"]
 

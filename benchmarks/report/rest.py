@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsxai.benchmarks.export import NOTHING, fixed
-from zsxai.benchmarks.facts import facts, left_out, left_out_lines
-from zsxai.benchmarks.reading import reading
+from zsxai.benchmarks.analyse.export import NOTHING, fixed
+from zsxai.benchmarks.analyse.facts import facts, left_out, left_out_lines
+from zsxai.benchmarks.analyse.reading import reading
+from zsxai.benchmarks.analyse.statistics import Interval
 from zsxai.benchmarks.report.parts import (
     figure_cell,
     figures,
@@ -18,14 +19,13 @@ from zsxai.benchmarks.report.parts import (
     pairs,
     text_cell,
 )
-from zsxai.benchmarks.statistics import Interval
 from zsxai.show.html import Html, as_json, join, tag, untrusted
 from zsxai.show.parts import definitions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.result import Result
 
 SHOWN = 200
 """Lines of a long table; the exported files hold all."""

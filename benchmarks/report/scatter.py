@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.export import fixed
-from zsxai.benchmarks.reading import reading
-from zsxai.benchmarks.report.blocks import Block
+from zsxai.benchmarks.analyse.blocks import Block
+from zsxai.benchmarks.analyse.export import fixed
+from zsxai.benchmarks.analyse.reading import reading
 from zsxai.benchmarks.report.theme import CONTROL, legend, new_figure, style
 
 if TYPE_CHECKING:

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from zsxai.benchmarks.export import digits_of
-from zsxai.benchmarks.frame import strata_of
-from zsxai.benchmarks.reading import reading
-from zsxai.benchmarks.report.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.blocks import Block, blocks_of
+from zsxai.benchmarks.analyse.export import digits_of
+from zsxai.benchmarks.analyse.frame import strata_of
+from zsxai.benchmarks.analyse.reading import reading
+from zsxai.benchmarks.analyse.tables import resolution_table
 from zsxai.benchmarks.report.intervals import ORACLE
 from zsxai.benchmarks.report.parts import block_table, figure_cell, figures, head, line, plot, text_cell
 from zsxai.benchmarks.report.plots import KINDS
 from zsxai.benchmarks.report.scatter import RHO
-from zsxai.benchmarks.tables import resolution_table
 from zsxai.show.html import Html, join, tag, untrusted
 
 if TYPE_CHECKING:
-    from zsxai.benchmarks.result import Result
+    from zsxai.benchmarks.analyse.result import Result
 
 DRAWN = 6
 """Settings and kinds of masks per task that are drawn; tables show all."""

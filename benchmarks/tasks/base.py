@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from zsxai.benchmarks.contamination import contaminants
-from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Contamination, Suite, Task
+from zsxai.benchmarks.run.suite import Contamination, Suite, Task
 from zsxai.benchmarks.tasks.classes import Classes
+from zsxai.benchmarks.tasks.contamination import contaminants
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.explainer import Explainer
 from zsxai.metrics import metrics_of

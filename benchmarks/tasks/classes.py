@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.benchmarks.suite import Prompting
+from zsxai.benchmarks.run.suite import Prompting
 from zsxai.errors import InputError
 from zsxai.metrics import functional
 from zsxai.model import ZeroShotModel, evaluating, text_encoding

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.budgets import Ranking
-from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Faithfulness
+from zsxai.benchmarks.run.suite import Faithfulness
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.budgets import Ranking
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.sounds import (
     drawn_by,

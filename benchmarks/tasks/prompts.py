@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Prompts
+from zsxai.benchmarks.run.suite import Prompts
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
 from zsxai.benchmarks.tasks.classes import Classes
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.sounds import Heard, drawn_by, hear, maps_of, pooled_cosines
 from zsxai.calibration import to_mask

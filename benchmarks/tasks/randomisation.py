@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.cascade import Layer, Tower, drawn_anew, layers_of, steps
-from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Randomisation
+from zsxai.benchmarks.run.suite import Randomisation
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.cascade import Layer, Tower, drawn_anew, layers_of, steps
 from zsxai.benchmarks.tasks.classes import Classes
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.sounds import (
     Heard,

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.benchmarks.contamination import contaminate
-from zsxai.benchmarks.counting import Forwards
 from zsxai.benchmarks.tasks.base import Failure, Item, Stage
+from zsxai.benchmarks.tasks.contamination import contaminate
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import ZeroShotModel

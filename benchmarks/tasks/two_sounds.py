@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.counting import Forwards
-from zsxai.benchmarks.suite import Contamination, Task, TwoSounds
+from zsxai.benchmarks.run.suite import Contamination, Task, TwoSounds
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
 from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitched

@@ -20,12 +20,12 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 import zsxai
-import zsxai.benchmarks.parity as parity
+import zsxai.benchmarks.measure.parity as parity
 from tests.backends import full_hf_model, tiny_hf_folder
 from zsxai.adapters.hf import HuggingFaceClap, load
 from zsxai.adapters.hub import first_line, licence
-from zsxai.benchmarks.libraries import hf
-from zsxai.benchmarks.libraries.tokens import PROMPTS
+from zsxai.benchmarks.measure.libraries import hf
+from zsxai.benchmarks.measure.libraries.tokens import PROMPTS
 from zsxai.errors import InputError
 from zsxai.model import FeatureMap
 

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 
 import zsxai
-import zsxai.benchmarks.parity as parity
+import zsxai.benchmarks.measure.parity as parity
 from zsxai.adapters.hub import load_tokenizer
 from zsxai.adapters.laion import KNOWN, LaionClap, load
 from zsxai.adapters.laion_keys import sizes_of, state_of
 from zsxai.adapters.laion_networks import hf_network
-from zsxai.benchmarks.libraries import laion
-from zsxai.benchmarks.libraries.tokens import PROMPTS, save_bert_tokenizer, save_tokenizer
+from zsxai.benchmarks.measure.libraries import laion
+from zsxai.benchmarks.measure.libraries.tokens import PROMPTS, save_bert_tokenizer, save_tokenizer
 from zsxai.errors import InputError
 from zsxai.weights import load_weights
 

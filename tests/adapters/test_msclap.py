@@ -21,10 +21,10 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 import zsxai
-import zsxai.benchmarks.parity as parity
+import zsxai.benchmarks.measure.parity as parity
 from zsxai.adapters.msclap import MicrosoftClap, load_2022, load_2023
-from zsxai.benchmarks.libraries import msclap as library
-from zsxai.benchmarks.libraries.tokens import PROMPTS
+from zsxai.benchmarks.measure.libraries import msclap as library
+from zsxai.benchmarks.measure.libraries.tokens import PROMPTS
 from zsxai.errors import InputError, MissingExtraError
 from zsxai.model import FeatureMap
 from zsxai.spectral import mel_grid

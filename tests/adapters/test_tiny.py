@@ -15,17 +15,17 @@ import torch
 
 from zsxai.adapters.tiny import load
 from zsxai.adapters.tiny.audio import TAPS, AudioEncoder
-from zsxai.adapters.tiny.augment import FLOOR, Augment, Strength
-from zsxai.adapters.tiny.captions import UNHEARD, load_captions, normal
-from zsxai.adapters.tiny.corpus import generate
-from zsxai.adapters.tiny.evaluate import CONDITIONS, figures, white_noise
-from zsxai.adapters.tiny.fit import Recipe, Texts, contrastive_loss, fit, right_captions
 from zsxai.adapters.tiny.model import TinyClap
-from zsxai.adapters.tiny.scoring import macro, mean_average_precision, micro, replicate_weights
 from zsxai.adapters.tiny.spec import FRONT_END, WINDOW
 from zsxai.adapters.tiny.store import AUDIO, MANIFEST, TEXT, VOCABULARY, packed, unpacked
 from zsxai.adapters.tiny.text import LIMIT
 from zsxai.adapters.tiny.tokenizer import WordPiece
+from zsxai.adapters.tiny.training.augment import FLOOR, Augment, Strength
+from zsxai.adapters.tiny.training.captions import UNHEARD, load_captions, normal
+from zsxai.adapters.tiny.training.corpus import generate
+from zsxai.adapters.tiny.training.evaluate import CONDITIONS, figures, white_noise
+from zsxai.adapters.tiny.training.fit import Recipe, Texts, contrastive_loss, fit, right_captions
+from zsxai.adapters.tiny.training.scoring import macro, mean_average_precision, micro, replicate_weights
 from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
@@ -446,7 +446,7 @@ def test_conditions_do_what_they_say() -> None:
 def test_accuracy_on_recordings_never_heard(model: TinyClap, esc50: Path) -> None:
     """A floor well under the card's figure, with the evaluation's own code."""
     data = ESC50(esc50, [4])
-    from zsxai.adapters.tiny.evaluate import embed
+    from zsxai.adapters.tiny.training.evaluate import embed
 
     with torch.inference_mode():
         embeddings = embed(model, list(data), lambda s: s)

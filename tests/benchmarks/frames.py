@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from zsxai.benchmarks.frame import Record
-from zsxai.benchmarks.result import Result
-from zsxai.benchmarks.suite import Suite, load_suite
+from zsxai.benchmarks.analyse.frame import Record
+from zsxai.benchmarks.analyse.result import Result
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.benchmarks.tasks.base import Failure, Row
 
 VERSIONS = {"zsxai": "0.1.0", "torch": "2.4.0"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zsxai.benchmarks.counting import Forwards, counted
-from zsxai.benchmarks.suite import load_suite
+from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.base import Failure, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.data import load_dataset
 from zsxai.explainer import Explainer
 from zsxai.model import as_model, evaluating

@@ -19,12 +19,12 @@ import pytest
 
 import zsxai
 from tests.toys import BlackBoxToy
+from zsxai.benchmarks.analyse.facts import caption, facts
+from zsxai.benchmarks.analyse.result import Result
 from zsxai.benchmarks.command import grouped
-from zsxai.benchmarks.facts import caption, facts
 from zsxai.benchmarks.report.rest import warnings
-from zsxai.benchmarks.result import Result
-from zsxai.benchmarks.suite import SUITES
-from zsxai.benchmarks.worker import Worker
+from zsxai.benchmarks.run.suite import SUITES
+from zsxai.benchmarks.run.worker import Worker
 from zsxai.cli import main
 from zsxai.registry import MODELS
 

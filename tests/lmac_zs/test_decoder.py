@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.decoders import random_decoder, spec
 from tests.toys import STRICT
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
-from zsxai.lmac_zs.training import parameters
+from zsxai.lmac_zs.training.trainer import parameters
 from zsxai.model import TextEncoding
 
 pytestmark = STRICT

@@ -20,9 +20,9 @@ from tests.decoders import SYNTHETIC, config, random_decoder, saved, sounds, spe
 from tests.toys import STRICT, BandToy, ConvToy
 from zsxai.errors import InputError, MissingExtraError
 from zsxai.lmac_zs.checkpoint import CARD, FILES, README, WEIGHTS, TrainedDecoder, folder_of, read_card, without_paths
-from zsxai.lmac_zs.run import train
-from zsxai.lmac_zs.state import load_state, save_state
-from zsxai.lmac_zs.training import STATE, Trainer
+from zsxai.lmac_zs.training.run import train
+from zsxai.lmac_zs.training.state import load_state, save_state
+from zsxai.lmac_zs.training.trainer import STATE, Trainer
 
 pytestmark = STRICT
 

@@ -240,7 +240,7 @@ def readme(card: DecoderCard) -> str:
         f"scale `{card.scale}`, calibration `{card.calibration}`. Licence: {card.licence}.\n\n"
         f'```python\nzsxai.explain(audio, prompt, model="{card.model}", explainer="lmac-zs:<folder or hub id>")\n'
         "```\n\n"
-        f"Trained by\n\n```\n{card.command or 'zsxai.lmac_zs.training.Trainer'}\n```\n\non\n\n{data}\n"
+        f"Trained by\n\n```\n{card.command or 'zsxai.lmac_zs.training.trainer.Trainer'}\n```\n\non\n\n{data}\n"
         f"Diagnostics on held-out recordings at the end of the training (not a benchmark):\n\n"
         f"| figure | value |\n|---|---|\n{figures}"
     )

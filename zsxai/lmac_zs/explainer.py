@@ -13,9 +13,9 @@ from torch import Tensor
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.lmac_zs.checkpoint import CARD, DecoderCard, TrainedDecoder, folder_of, read_card
-from zsxai.lmac_zs.corpus import joined
-from zsxai.lmac_zs.diagnostics import maps_of
 from zsxai.lmac_zs.gradient import evidence
+from zsxai.lmac_zs.training.corpus import joined
+from zsxai.lmac_zs.training.diagnostics import maps_of
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.spectral import Domain, Grid
 from zsxai.target import BoundTarget, Contrast

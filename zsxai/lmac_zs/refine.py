@@ -13,7 +13,7 @@ from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.lmac_zs.bank import bank_of
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.explainer import LMACZS
-from zsxai.lmac_zs.objectives import log_of_rest, log_probability
+from zsxai.lmac_zs.training.objectives import log_of_rest, log_probability
 from zsxai.spectral import Grid, patch_grid
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Relevance, batches

@@ -113,7 +113,7 @@ def is_right(subject: Subject) -> str:
             )
     if unsettled:
         raise Skipped(
-            f"float32 central differences do not settle along {unsettled}: use python -m zsxai.benchmarks.parity's "
+            f"float32 central differences do not settle along {unsettled}: use python -m zsxai.benchmarks.measure.parity's "
             "float64 ones"
         )
     return f"within {worst:.1e} of central differences along 3 directions"

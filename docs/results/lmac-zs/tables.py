@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
-from zsxai.benchmarks.export import cell, digits_of, written
-from zsxai.benchmarks.result import Result
+from zsxai.benchmarks.analyse.export import cell, digits_of, written
+from zsxai.benchmarks.analyse.result import Result
 
 FIGURES = {
     "faithfulness": [

@@ -1,0 +1,156 @@
+"""What every table of a run says of itself: data, n, seeds, versions, calibrations, kinds of masks, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zsxai.benchmarks.analyse.frame import Record
+    from zsxai.benchmarks.analyse.result import Result
+    from zsxai.benchmarks.run.suite import Suite
+
+INTERVAL = (
+    "95 % percentile bootstrap over recordings; a mixture of two recordings weighs the product of their draws; "
+    "{draws} draws, seed 0"
+)
+
+
+def facts(result: Result) -> dict[str, Any]:
+    """Everything that a reader needs to place a figure; plain JSON, and the same for a resumed run."""
+    cells = list(result.stored.values())
+    suite = result.suite
+    return {
+        "suite": suite.name,
+        "headline": suite.headline.model_dump(mode="json"),
+        "data": {key: _data(result, key) for key in suite.data},
+        "settings": _settings(result),
+        "limit": result.settings.get("limit"),
+        "models": _models(result),
+        "left_out": left_out(suite, result.records),
+        "template": suite.prompting.template,
+        "explained": suite.prompting.explained,
+        "softmax": suite.prompting.softmax,
+        "seeds": list(suite.seeds),
+        "domains": _distinct(r.domain for r in result.records),
+        "scales": _distinct(r.scale for r in result.records),
+        "calibrations": _calibrations(result),
+        "interval": INTERVAL.format(draws=suite.draws),
+        "versions": _distinct_dicts(c.description.get("versions", {}) for c in cells),
+        "code": _distinct(c.description.get("code", "unknown") for c in cells),
+        "cells": {"planned": len(set(result.records)), "missing": len(set(result.missing))},
+        "failures": len(result.failures),
+    }
+
+
+def caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
+    """The facts in one line.
+
+    Args:
+        result: The run.
+        at: Only what a part of the tables needs: its task, data, contamination, model, seed.
+    """
+    found = facts(result)
+    if at is not None:
+        found["settings"] = [s for s in found["settings"] if all(at.get(k, v) == v for k, v in s.items())]
+        found |= {"domains": [at["domain"]], "scales": [at["scale"]], "seeds": [at["seed"]]}
+        found["models"] = [m for m in found["models"] if m["label"] == at["model"]]
+        found["left_out"] = {m: names for m, names in found["left_out"].items() if m == at["model"]}
+        found["data"] = {at["data"]: found["data"][at["data"]]}
+    data = "; ".join(
+        f"{key} ({', '.join([d['reader'], *(f'{k} {v}' for k, v in d['options'].items())])})"
+        for key, d in found["data"].items()
+    )
+    n = "; ".join(f"{s['task']} on {s['data']}, {s['contamination']}: {_n(s)}" for s in found["settings"])
+    models = ", ".join(f"{m['label']} ({str(m['weights'])[:12]})" for m in found["models"])
+    calibrations = ", ".join(f"{e} {'/'.join(c)}" for e, c in found["calibrations"].items()) if at is None else "by row"
+    versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
+    lacking = found["cells"]["missing"]
+    return (
+        f"Suite {found['suite']}. Data: {data}. n: {n}. Models: {models or 'none'}. "
+        f"Prompt template “{found['template']}”, {found['explained']} class, {found['softmax']} softmax. "
+        f"Domains {', '.join(found['domains'])}; scales {', '.join(found['scales'])}; "
+        f"seeds {', '.join(map(str, found['seeds']))}. Calibrations: {calibrations or 'none'}. "
+        f"Intervals: {found['interval']}. Versions: {versions or 'unknown'}."
+        + "".join(f" {line}." for line in left_out_lines(found["left_out"]))
+        + (f" {lacking} of {found['cells']['planned']} cells are not measured yet." if lacking else "")
+        + (f" Failures: {found['failures']}." if found["failures"] else "")
+    )
+
+
+def left_out(suite: Suite, records: Iterable[Record]) -> dict[str, list[str]]:
+    """Explainers that the suite asks for and a plan has no cell of, by model: those that lack its gradients.
+
+    Args:
+        suite: The suite.
+        records: All cells of its plan.
+    """
+    there = {(record.task, record.model, record.explainer) for record in records}
+    found: dict[str, list[str]] = {}
+    for model in suite.models:
+        asked = ((task.kind, model.title, e.title) for task in suite.tasks for e in suite.explainers_of(task))
+        if lacking := _distinct(at[2] for at in asked if at not in there):
+            found[model.title] = lacking
+    return found
+
+
+def left_out_lines(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """What :func:`left_out` found in words, a line per model."""
+    return [
+        f"{', '.join(names)} need{'s' if len(names) == 1 else ''} gradients, which {model} does not give: left out"
+        for model, names in found.items()
+    ]
+
+
+def _n(setting: dict[str, Any]) -> str:
+    return f"{setting['items']} items from {setting['recordings']} recordings, seed {setting['seed']}"
+
+
+def _data(result: Result, key: str) -> dict[str, Any]:
+    spec = result.suite.data[key]
+    return {"reader": spec.reader, "options": dict(spec.options)}
+
+
+def _settings(result: Result) -> list[dict[str, Any]]:
+    return [
+        {
+            **sample.at,
+            "seed": int(sample.at["seed"]),
+            "items": int(sample.rows["item"].nunique()),
+            "recordings": int(sample.resampling.recordings),
+        }
+        for sample in result.samples
+    ]
+
+
+def _models(result: Result) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for record in result.records:
+        cell = result.stored.get(record.key)
+        if cell is not None and record.model not in found:
+            model = cell.description.get("model", {})
+            found[record.model] = {
+                "label": record.model,
+                **{name: model.get(name) for name in ("name", "options", "weights", "logit_scale")},
+            }
+    return list(found.values())
+
+
+def _calibrations(result: Result) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for sample in result.samples:
+        own = sample.rows[(sample.rows["variant"] == "own") & (sample.rows["calibration"] != "")]
+        for explainer, calibration in own[["explainer", "calibration"]].drop_duplicates().itertuples(index=False):
+            if calibration not in found.setdefault(explainer, []):
+                found[explainer].append(calibration)
+    return found
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _distinct_dicts(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(items) for items in dict.fromkeys(tuple(v.items()) for v in values)]

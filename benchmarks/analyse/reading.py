@@ -1,0 +1,108 @@
+"""How to read a figure by its name: a metric of the registry, or how often an explanation beats its own control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from zsxai.benchmarks.analyse.statistics import Better
+
+if TYPE_CHECKING:
+    from zsxai.metrics import Metric
+
+WINS = "-wins:"
+CONTROLS_OF_A_MASK = ("foil", "rolled")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known about a figure.
+
+    Attributes:
+        name: Of the column.
+        symbol: Column head.
+        better: Which way is better.
+        bounds: Range.
+        chance: What an explanation that says nothing scores, where that is known by construction.
+        meaning: One sentence.
+        gamed_by: What scores well without explaining anything.
+        sensitive_to: What changes it besides the explanation.
+        reference: Equation or source.
+    """
+
+    name: str
+    symbol: str
+    better: Better = "neither"
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    chance: float | None = None
+    meaning: str = ""
+    gamed_by: str = ""
+    sensitive_to: str = ""
+    reference: str = ""
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better, as a sign."""
+        return {"higher": " ↑", "lower": " ↓", "neither": ""}[self.better]
+
+
+_GAMES = {
+    "foil": "any map that is scaled by the similarity, where the size of the mask counts; at a matched budget a blind "
+    "map scores .5",
+    "rolled": "looking where clips are apt to sound (loudness, even the first half of the time): a blind map need not "
+    "score .5; on hertz the rolled mask has another size",
+}
+"""What wins over a control without explaining anything."""
+
+
+def split(name: str) -> tuple[str, str]:
+    """``"foil-wins:faithfulness"`` to ``("foil", "faithfulness")``; a plain metric has no control, ``""``."""
+    control, found, metric = name.partition(WINS)
+    return (control, metric) if found else ("", name)
+
+
+@lru_cache(maxsize=256)
+def reading(task: str, name: str) -> Reading:
+    """How to read a figure of a task; of a name that no installed plugin knows, the name alone."""
+    control, metric = split(name)
+    if control:
+        own = reading(task, metric)
+        other = "asked about another class" if control == "foil" else "with its mask in the wrong place"
+        return Reading(
+            name=name,
+            symbol=f"{own.symbol} over {control}",
+            better="higher",
+            bounds=(0.0, 1.0),
+            chance=0.5 if control == "foil" else None,
+            meaning=f"Share of clips whose {own.symbol} is better than that of the same explainer {other}; "
+            "equal ones count half.",
+            gamed_by=_GAMES[control],
+            reference="this project",
+        )
+    found = _known(task).get(name)
+    if found is None:
+        return Reading(name, symbol=name)
+    meaning = (found.__doc__ or "").strip().partition("\n")[0]
+    return Reading(
+        name=name,
+        symbol=found.symbol,
+        better=found.better,
+        bounds=found.bounds,
+        meaning=meaning,
+        gamed_by=found.gamed_by,
+        sensitive_to=found.sensitive_to,
+        reference=found.reference,
+    )
+
+
+def names_of(task: str) -> list[str]:
+    """Metrics of a task, in the registry's order."""
+    return list(_known(task))
+
+
+@lru_cache(maxsize=8)
+def _known(task: str) -> dict[str, Metric[Any]]:
+    from zsxai.metrics import metrics_of
+
+    return metrics_of(task)

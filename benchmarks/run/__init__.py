@@ -1,0 +1,1 @@
+"""Carrying out a suite: from the suite to cells, and from cells to rows in a store."""

@@ -1,0 +1,119 @@
+"""What can change a number, as text and hashes: models, plugins, code, devices."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import secrets
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zsxai.benchmarks.run.suite import Named
+from zsxai.explainer import Explainer
+from zsxai.model import BlackBox, SpectralModel, ZeroShotModel
+
+NUMBERLESS = ("cli", "show", "testing", "demo.py", "doctor.py", "progress.py", "adapters", "baselines", "benchmarks")
+"""Parts of the core that change no figure, and what an installed copy holds beside the core."""
+MEASURING = ("run/worker.py", "tasks/*.py")
+"""Parts of the harness that compute; tables and pages may change under a store."""
+
+
+def hashed(value: object) -> str:
+    """SHA-256 of a value as JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+
+
+def device_name(device: str | None) -> str:
+    """A device, and which GPU it is."""
+    found = torch.device(device or "cpu")
+    return f"cuda {torch.cuda.get_device_name(found)}" if found.type == "cuda" else found.type
+
+
+def model_identity(model: ZeroShotModel, named: Named) -> dict[str, Any]:
+    """What of a model can change a number. One without a hash of its weights is another in every process."""
+    front_end = model.front_end.spec.model_dump(mode="json") if isinstance(model, SpectralModel) else None
+    return {
+        "name": named.name,
+        "options": named.options,
+        "weights": model.card.weights_sha256 or _this_process(),
+        "audio": model.audio_spec.model_dump(mode="json"),
+        "logit_scale": model.logit_scale,
+        "front_end": front_end,
+        "code": code_of(type(model.inner) if isinstance(model, BlackBox) else type(model)),
+        "libraries": _libraries(model),
+    }
+
+
+def explainer_identity(explainer: Explainer, model: ZeroShotModel) -> dict[str, Any]:
+    """What of an explainer can change a number before a model; trained weights that it brings among it."""
+    return {
+        "weights": explainer.weights(model),
+        "name": explainer.name or type(explainer).__name__,
+        "options": explainer.model_dump(mode="json"),
+        "code": code_of(type(explainer)),
+    }
+
+
+def _libraries(model: ZeroShotModel) -> dict[str, str]:
+    """Versions of the packages that a model's networks come from, torch aside."""
+    packages = {type(m).__module__.partition(".")[0] for root in model.modules() for m in root.modules()}
+    known = packages_distributions()
+    found = {name: known.get(name, []) for name in sorted(packages - {"torch", "zsxai"})}
+    return {name: version(distributions[0]) for name, distributions in found.items() if distributions}
+
+
+@lru_cache(maxsize=1)
+def _this_process() -> str:
+    return f"unknown {secrets.token_hex(8)}"
+
+
+@lru_cache(maxsize=256)
+def code_of(plugin: type) -> str:
+    """Hash of the package (or the one file) that a plugin comes from; of our own plugins, :func:`own_code` is.
+
+    What has no source file (a class typed into a shell) is another in every process.
+    """
+    package = plugin.__module__.partition(".")[0]
+    if package == "zsxai":
+        return own_code()
+    place = getattr(sys.modules.get(package), "__path__", None)
+    if place:
+        return _hash_of(file for folder in place for file in sorted(Path(folder).rglob("*.py")))
+    try:
+        file = Path(inspect.getsourcefile(plugin) or "")
+    except TypeError:
+        return _this_process()
+    return _hash_of([file]) if file.is_file() else _this_process()
+
+
+@lru_cache(maxsize=1)
+def own_code() -> str:
+    """Hash of the library's own source, as far as it computes: an edited checkout shares no row with another one."""
+    core = _folder("zsxai")
+    files = [p for p in sorted(core.rglob("*.py")) if not set(NUMBERLESS) & set(p.relative_to(core).parts)]
+    for name in ("zsxai.adapters", "zsxai.baselines"):
+        files += sorted(_folder(name).rglob("*.py"))
+    harness = _folder("zsxai.benchmarks")
+    for name in MEASURING:
+        files += sorted(harness.glob(name))
+    return _hash_of(files)
+
+
+def _folder(package: str) -> Path:
+    return Path(inspect.getsourcefile(import_module(package)) or "").parent
+
+
+def _hash_of(files: Iterator[Path] | list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,115 @@
+"""What carries out a unit: one process, one model at a time, nothing kept between units but what was loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from zsxai.benchmarks.run.plan import Cell, Library, Settings, Unit
+from zsxai.benchmarks.run.suite import Suite
+from zsxai.benchmarks.tasks import runner_of
+from zsxai.benchmarks.tasks.base import Failure, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.tasks.counting import Forwards, counted
+from zsxai.model import ZeroShotModel, evaluating
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of one cell.
+
+    Attributes:
+        rows: Lines for the store.
+        failures: Items on which the explainer raised.
+        seconds: Process CPU time; of the unit's shared part, its share.
+        forwards: Clips encoded, by purpose (``harness``, ``explainer``).
+    """
+
+    rows: Sequence[Row]
+    failures: Sequence[Failure]
+    seconds: float
+    forwards: Mapping[str, int] = field(default_factory=dict)
+
+
+class Worker:
+    """Measures units of a suite; made once per process.
+
+    Args:
+        suite: The suite.
+        settings: Where data lie, on which device.
+    """
+
+    def __init__(self, suite: Suite, settings: Settings) -> None:
+        self.suite = suite
+        self.library = Library(suite, settings)
+        self._model: tuple[str, ZeroShotModel] | None = None
+        self._runner: tuple[tuple[object, ...], TaskRunner[Any, Any]] | None = None
+
+    def run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
+        """Measure the wanted places of a unit, in their order; whatever is raised is recorded."""
+        from threadpoolctl import threadpool_limits
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.suite.threads)
+        try:
+            # Numpy's libraries have threads of their own, and other sums with another number of them.
+            with threadpool_limits(self.suite.threads):
+                return self._run(unit, places)
+        except Exception as error:
+            return [Measured([], [Failure.of("", error)], 0.0) for _ in places]
+        finally:
+            torch.set_num_threads(before)
+
+    def _run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
+        runner = self._runner_of(unit)
+        items = self.library.items(unit.task, unit.data, unit.contamination, unit.seed)[unit.start : unit.stop]
+        forwards = Forwards()
+        measured: list[Measured] = []
+        model = runner.stage.model
+        with evaluating(model), counted(model, forwards):
+            start = time.process_time()
+            prepared = runner.prepare(items)
+            shared = (time.process_time() - start) / len(places)
+            for place in places:
+                start, rows_before = time.process_time(), forwards.rows.copy()
+                with forwards.on_behalf_of("harness"):
+                    try:
+                        rows, failures = runner.measure(prepared, place, forwards)
+                    except Exception as error:
+                        rows, failures = [], [Failure.of("", error)]
+                spent = shared + time.process_time() - start
+                measured.append(Measured(rows, failures, spent, dict(forwards.rows - rows_before)))
+        return measured
+
+    def _runner_of(self, unit: Unit) -> TaskRunner[Any, Any]:
+        at = (unit.task, unit.model, unit.data, unit.contamination, unit.seed)
+        if self._runner is None or self._runner[0] != at:
+            task = self.suite.tasks[unit.task]
+            stage = Stage(
+                suite=self.suite,
+                task=task,
+                model=self._model_of(unit.model),
+                dataset=self.library.dataset(unit.data),
+                contamination=task.contaminations[unit.contamination],
+                seed=unit.seed,
+                explainers=self.library.explainers(task),
+            )
+            self._runner = (at, runner_of(task.kind)(stage))
+        return self._runner[1]
+
+    def _model_of(self, label: str) -> ZeroShotModel:
+        if self._model is None or self._model[0] != label:
+            self._model = self._runner = None  # before the next one is loaded
+            self._model = (label, self.library.model(label))
+        return self._model[1]
+
+
+def wanted(cells: Sequence[Cell]) -> dict[Unit, list[Cell]]:
+    """Cells by unit, in the order of the plan."""
+    units: dict[Unit, list[Cell]] = {}
+    for cell in cells:
+        units.setdefault(cell.unit, []).append(cell)
+    return units

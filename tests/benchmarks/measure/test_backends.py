@@ -1,0 +1,19 @@
+"""The command that times explanations on every backend."""
+
+from __future__ import annotations
+
+import pytest
+
+from zsxai.benchmarks.measure.backends import backends
+from zsxai.benchmarks.measure.parity import BACKENDS
+
+
+@pytest.mark.parametrize(("backend", "windows"), [("laion, own classes", "1 x 6 s"), ("msclap-2022", "2 x 5 s")])
+def test_rows_of_a_backend(backend: str, windows: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backend in BACKENDS
+    backends(repeats=3, seconds=6.0, explainer=["gradcam"], only=[backend], full=False)
+    out = capsys.readouterr().out
+    for case in ("relevance:gradcam", "explain:gradcam"):
+        assert f"{backend}, {case}" in out
+    assert f"forward and backward, {windows}" in out
+    assert "clip 6 s, threads 1" in out

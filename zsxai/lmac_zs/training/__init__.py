@@ -1,0 +1,1 @@
+"""Training decoders; nothing that explains imports it."""

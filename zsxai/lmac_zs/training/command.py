@@ -1,0 +1,204 @@
+"""``zsxai train``: train a decoder. Imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zsxai.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress as Bar
+
+    from zsxai.lmac_zs.training.config import TrainingConfig
+    from zsxai.lmac_zs.training.trainer import Progress
+
+app = typer.Typer(
+    name="train",
+    help="Train explainers that learn.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+INTERRUPTED, TERMINATED = 130, 143
+CONFIGS = ("paper-ct", "paper-full")
+"""Configurations that come with zsxai."""
+
+
+@app.callback()
+def top() -> None:
+    """Train explainers that learn."""
+
+
+@app.command("lmac-zs")
+def lmac_zs(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of checkpoint, logs and decoder.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="The model to explain: 'tiny', 'hf:<id or folder>', ...")
+    ] = "tiny",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data",
+            metavar="[NAME=]PATH",
+            help="A CSV file of path,caption; or NAME=DIR, a data set of the configuration or a reader of zsxai list "
+            "datasets; may be repeated.",
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="F", help=f"A TOML file, or one of {', '.join(CONFIGS)}."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A value in place of the configuration's; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in DIR, where there is one.")
+    ] = False,
+    model_option: Annotated[
+        list[str] | None, typer.Option("--model-option", metavar="KEY=VALUE", help="An option of the model.")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+) -> None:
+    """Train a decoder for MODEL on recordings with captions; DIR/decoder is what explains."""
+    from zsxai.cli.commands import parse_options
+    from zsxai.errors import MissingExtraError
+    from zsxai.lmac_zs.training.config import load_config
+    from zsxai.model import SpectralModel
+    from zsxai.plugins import load_model
+
+    changes = parse_options(set_ or [])
+    chosen = load_config(None if config is None else _config_file(config), changes)
+    chosen, roots = with_data(chosen, data or [])
+    loaded = load_model(model, device=own_device(device), **parse_options(model_option or []))
+    if not isinstance(loaded, SpectralModel):
+        raise InputError(f"{model} is a black box, without gradients: a decoder cannot be trained for it")
+    try:
+        from zsxai.lmac_zs.training.run import DECODER, Stopped, train
+    except ModuleNotFoundError as error:
+        if error.name != "accelerate":
+            raise
+        raise MissingExtraError("training needs the package 'accelerate': pip install 'zsxai[train]'") from error
+    name, colon, argument = model.partition(":")
+    said = ["zsxai", "train", "lmac-zs", "--model", name + colon + _unplaced(argument)]
+    said += ["--config", _unplaced(config)] if config else []
+    for option, values in (("--data", [_placeless(pair) for pair in data or []]), ("--set", set_ or [])):
+        said += [part for value in values for part in (option, value)]
+    try:
+        with _bar() as report:
+            trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=shlex.join(said))
+    except Stopped as stopped:
+        typer.echo(f"zsxai: interrupted; {stopped}", err=True)
+        raise SystemExit(TERMINATED if stopped.terminated else INTERRUPTED) from None
+    typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
+    for name, value in trained.card.figures.items():
+        typer.echo(f"  {name:16} {value:.3f}")
+    if too_long := trained.card.data["trained on"]["captions_too_long"]:
+        typer.echo(f"{too_long} captions are longer than {model} reads and were left out.")
+    if not trained.card.figures:
+        typer.echo("No recordings were held out, so nothing watched for collapse: name validation data in --config.")
+
+
+def _unplaced(path: str) -> str:
+    """A path that is told from the root by its last part alone, for the card; others as they are."""
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _placeless(pair: str) -> str:
+    """A ``[NAME=]PATH`` pair less the place on this machine, for the card."""
+    name, equals, _ = pair.partition("=")
+    return f"{name}=DIR" if equals else Path(name).name
+
+
+def own_device(device: str | None) -> str | None:
+    """The device of this process: of several that ``accelerate launch`` started, each has a GPU of its own."""
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is None or device not in (None, "cuda"):
+        return device
+    import torch
+
+    return f"cuda:{rank}" if torch.cuda.is_available() else device
+
+
+def _config_file(config: str) -> Path:
+    from importlib import resources
+
+    if config in CONFIGS:
+        return Path(str(resources.files("zsxai.lmac_zs.training.configs").joinpath(f"{config}.toml")))
+    return Path(config)
+
+
+def with_data(config: TrainingConfig, pairs: Sequence[str]) -> tuple[TrainingConfig, dict[str, str]]:
+    """Join ``[NAME=]PATH`` pairs to a configuration.
+
+    A name that the configuration has says where that data set lies. Any other is a reader; a bare path is a CSV file.
+
+    Returns:
+        The configuration, and the roots by name.
+
+    Raises:
+        InputError: If a name comes twice, or is neither.
+    """
+    from zsxai.lmac_zs.training.config import DataSpec
+    from zsxai.registry import list_datasets
+
+    roots: dict[str, str] = {}
+    added: dict[str, DataSpec] = {}
+    known = {**config.data, **config.validation}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals:
+            name, path = Path(pair).stem, pair
+            added[name] = DataSpec(reader="csv", root=path)
+        elif name not in known:
+            if name not in list_datasets():
+                raise InputError(f"{name!r} is neither a data set of the configuration nor one of zsxai list datasets")
+            added[name] = DataSpec(reader=name, root=path)
+        if name in roots or not path:
+            raise InputError(f"--data {pair}: {'given twice' if path else 'no path behind the ='}")
+        roots[name] = path
+    return config.model_copy(update={"data": {**config.data, **added}}), roots
+
+
+class _bar:  # noqa: N801
+    """A progress bar with losses and time left, on a terminal; elsewhere a line now and then."""
+
+    def __enter__(self) -> Callable[[Progress], None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(stderr=True)
+        columns: list[Any] = [TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()]
+        columns += [TimeRemainingColumn(), TextColumn("{task.fields[losses]}")]
+        self._bar: Bar = Bar(*columns, console=console, disable=not console.is_terminal)
+        self._bar.start()
+        task = self._bar.add_task("training", total=None, losses="")
+
+        def report(progress: Progress) -> None:
+            losses = " ".join(f"{name} {value:.2f}" for name, value in progress.terms.items())
+            self._bar.update(task, completed=progress.step, total=progress.steps, losses=losses)
+            found = progress.diagnostics
+            if found is not None:
+                line = (
+                    f"step {progress.step}: FF {found.faithfulness:.2f}, p {found.p:.2f} -> {found.p_in:.2f} kept, "
+                    f"mask mean right {found.right:.2f} wrong {found.wrong:.2f}, two sounds {found.pointing:.2f}"
+                )
+                console.print(line, highlight=False, soft_wrap=True)
+                if found.collapsed:
+                    said = f"  [yellow]collapse? {found.collapsed}[/yellow] (docs/lmac-zs.md, Collapse)"
+                    console.print(said, soft_wrap=True)
+
+        return report
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
