@@ -20,11 +20,12 @@ class ExplainerCard(BaseModel):
 
     Attributes:
         summary: One sentence.
+        control: True for what explains nothing by construction, and explanations are compared with.
         needs_gradients: False where it works on a black box.
         deterministic: True where the seed does not matter.
         differentiates_target: False where its gradients are of something else than the target, such as the cosines of
             its prompts.
-        reads_masking: False where the raw relevance hangs neither on the domain nor on the scale of masks: the harness
+        reads_masking: False where the raw relevance depends neither on the domain nor on the scale of masks: the harness
             then computes it once for all of them.
         forwards: Audio forwards per clip and target, in terms of its options.
         backwards: Backwards per clip and target, likewise.
@@ -34,6 +35,7 @@ class ExplainerCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     summary: str
+    control: bool = False
     needs_gradients: bool
     deterministic: bool
     differentiates_target: bool = True

@@ -86,7 +86,7 @@ def test_a_plugin_that_claims_a_built_in_name_is_refused_not_used(distribute: Di
 
 
 def test_one_distribution_found_twice_is_no_collision(distribute: Distribute) -> None:
-    source = "from zsxai.baselines.constant import Constant as Explainer\n"
+    source = "from zsxai.baselines.controls.constant import Constant as Explainer\n"
     distribute("first-plugin", {"zsxai.explainers": {"theirs": "first:Explainer"}}, first=source)
     distribute("elsewhere/first-plugin", {"zsxai.explainers": {"theirs": "first:Explainer"}})
     assert zsxai.load_explainer("theirs") is not None
@@ -94,7 +94,7 @@ def test_one_distribution_found_twice_is_no_collision(distribute: Distribute) ->
 
 @pytest.mark.usefixtures("tidy")
 def test_registering_at_run_time() -> None:
-    from zsxai.baselines.constant import Constant
+    from zsxai.baselines.controls.constant import Constant
 
     zsxai.register_explainer("mine", Constant)
     assert "mine" in zsxai.list_explainers()
@@ -108,7 +108,7 @@ def test_registering_at_run_time() -> None:
 @pytest.mark.usefixtures("tidy")
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_built_in_name_cannot_be_taken(overwrite: bool) -> None:
-    from zsxai.baselines.constant import Constant
+    from zsxai.baselines.controls.constant import Constant
 
     with pytest.raises(
         InputError, match=r"'gradcam' is already registered by zsxai \(zsxai.baselines.gradcam:GradCAM\)"

@@ -24,6 +24,7 @@ class Random(Explainer):
     name: ClassVar[str] = "random"
     card: ClassVar[ExplainerCard] = ExplainerCard(
         summary="Control: uniform random cells.",
+        control=True,
         needs_gradients=False,
         deterministic=False,
         forwards="0",

@@ -21,6 +21,7 @@ class LoudnessXSimilarity(Explainer):
     name: ClassVar[str] = "loudness-x-similarity"
     card: ClassVar[ExplainerCard] = ExplainerCard(
         summary="Control: level of each frame times the similarity; knows how much, not where.",
+        control=True,
         needs_gradients=False,
         deterministic=True,
         forwards="1",

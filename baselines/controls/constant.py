@@ -1,31 +1,37 @@
-"""Control: how loud each cell is, whatever the prompt."""
+"""Control: the same mask everywhere."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
+from pydantic import Field
 
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Relevance
 
 
-class Energy(Explainer):
-    """Level of each cell, in decibels above the floor."""
+class Constant(Explainer):
+    """A mask of one value. On the ``gain`` scale it wins metrics it should not: read its row first.
 
-    name: ClassVar[str] = "energy"
+    Attributes:
+        value: The value.
+    """
+
+    name: ClassVar[str] = "constant"
     card: ClassVar[ExplainerCard] = ExplainerCard(
-        summary="Control: level of each cell, blind to the prompt.",
+        summary="Control: one value everywhere.",
+        control=True,
         needs_gradients=False,
         deterministic=True,
         forwards="0",
         backwards="0",
         reference="none",
     )
+    calibration: str = "identity"
+    value: float = Field(default=0.5, ge=0, le=1)
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """See :meth:`zsxai.Explainer.attribute`."""
-        floor = clip.masking.floor
-        level = 10.0 * torch.log10(clip.power_on_grid.clamp(min=floor) / floor)
-        return Relevance(level.float(), clip.grid, "clip")
+        return Relevance(torch.full(clip.grid.shape, self.value), clip.grid, "clip")

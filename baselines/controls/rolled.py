@@ -23,6 +23,7 @@ class Rolled(OfAnother):
     name: ClassVar[str] = "rolled"
     card: ClassVar[ExplainerCard] = ExplainerCard(
         summary="Control: another explainer's map in the wrong place.",
+        control=True,
         needs_gradients=False,
         deterministic=True,
         forwards="those of the explainer it rolls",

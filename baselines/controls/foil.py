@@ -22,6 +22,7 @@ class Foil(OfAnother):
     name: ClassVar[str] = "foil"
     card: ClassVar[ExplainerCard] = ExplainerCard(
         summary="Control: the same explainer asked about another prompt.",
+        control=True,
         needs_gradients=False,
         deterministic=True,
         forwards="those of the explainer it asks",

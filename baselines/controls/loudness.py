@@ -17,6 +17,7 @@ class Loudness(Explainer):
     name: ClassVar[str] = "loudness"
     card: ClassVar[ExplainerCard] = ExplainerCard(
         summary="Control: level of each frame, blind to the prompt and to frequency.",
+        control=True,
         needs_gradients=False,
         deterministic=True,
         forwards="0",

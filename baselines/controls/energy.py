@@ -1,36 +1,32 @@
-"""Control: the same mask everywhere."""
+"""Control: how loud each cell is, whatever the prompt."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Relevance
 
 
-class Constant(Explainer):
-    """A mask of one value. On the ``gain`` scale it wins metrics it should not: read its row first.
+class Energy(Explainer):
+    """Level of each cell, in decibels above the floor."""
 
-    Attributes:
-        value: The value.
-    """
-
-    name: ClassVar[str] = "constant"
+    name: ClassVar[str] = "energy"
     card: ClassVar[ExplainerCard] = ExplainerCard(
-        summary="Control: one value everywhere.",
+        summary="Control: level of each cell, blind to the prompt.",
+        control=True,
         needs_gradients=False,
         deterministic=True,
         forwards="0",
         backwards="0",
         reference="none",
     )
-    calibration: str = "identity"
-    value: float = Field(default=0.5, ge=0, le=1)
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """See :meth:`zsxai.Explainer.attribute`."""
-        return Relevance(torch.full(clip.grid.shape, self.value), clip.grid, "clip")
+        floor = clip.masking.floor
+        level = 10.0 * torch.log10(clip.power_on_grid.clamp(min=floor) / floor)
+        return Relevance(level.float(), clip.grid, "clip")

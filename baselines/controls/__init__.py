@@ -1,0 +1,1 @@
+"""Controls: what explains nothing and every table is read against."""
