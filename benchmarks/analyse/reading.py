@@ -83,13 +83,12 @@ def reading(task: str, name: str) -> Reading:
     found = _known(task).get(name)
     if found is None:
         return Reading(name, symbol=name)
-    meaning = (found.__doc__ or "").strip().partition("\n")[0]
     return Reading(
         name=name,
         symbol=found.symbol,
         better=found.better,
         bounds=found.bounds,
-        meaning=meaning,
+        meaning=found.summary,
         gamed_by=found.gamed_by,
         sensitive_to=found.sensitive_to,
         reference=found.reference,
@@ -103,6 +102,7 @@ def names_of(task: str) -> list[str]:
 
 @lru_cache(maxsize=8)
 def _known(task: str) -> dict[str, Metric[Any]]:
+    from zsxai.benchmarks.tasks import evidence_of
     from zsxai.metrics import metrics_of
 
-    return metrics_of(task)
+    return metrics_of(evidence_of(task))

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, split
-from zsxai.benchmarks.run.identity import code_of, device_name, explainer_identity, hashed, model_identity, own_code
+from zsxai.benchmarks.run.identity import (
+    device_name,
+    explainer_identity,
+    hashed,
+    metric_identity,
+    model_identity,
+    own_code,
+)
 from zsxai.benchmarks.run.suite import Contamination, Suite, Task
-from zsxai.benchmarks.tasks import runner_of
+from zsxai.benchmarks.tasks import evidence_of, runner_of
 from zsxai.benchmarks.tasks.base import Item, Place
 from zsxai.data import load_dataset
 from zsxai.data.clip import Dataset, LabelledClip
@@ -162,8 +169,8 @@ def plan(suite: Suite, settings: Settings) -> list[Cell]:
             explainers = library.explainers(task)
             usable = {k: e for k, e in explainers.items() if _carries(model, e)}
             identities = {k: explainer_identity(e, model) for k, e in usable.items()}
-            known = metrics_of(task.kind)
-            metrics = {name: code_of(type(known[name])) for name in metric_names(task)}
+            known = metrics_of(evidence_of(task.kind))
+            metrics = {name: metric_identity(known[name]) for name in metric_names(task)}
             for data in task.data:
                 labels = [fill_template(suite.prompting.template, x) for x in library.dataset(data).labels]
                 for c, mixed in enumerate(task.contaminations):
@@ -236,7 +243,7 @@ def metric_names(task: Task) -> list[str]:
     Raises:
         InputError: If one is unknown or of another task.
     """
-    known = metrics_of(task.kind)
+    known = metrics_of(evidence_of(task.kind))
     for name in task.metrics:
         if name not in known:
             raise InputError(f"{name!r} is no metric of the task {task.kind!r}: one of {', '.join(known)}")

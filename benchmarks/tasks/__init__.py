@@ -21,3 +21,8 @@ def runner_of(kind: str) -> type[TaskRunner[Any, Any]]:
     module, name = _RUNNERS[kind]
     found: type[TaskRunner[Any, Any]] = getattr(import_module(f"{__name__}.{module}"), name)
     return found
+
+
+def evidence_of(kind: str) -> type:
+    """Type of the evidence that a kind of task measures for metrics."""
+    return runner_of(kind).evidence

@@ -155,19 +155,21 @@ class TaskRunner(ABC, Generic[T, S]):
 
     Attributes:
         task_type: What of a suite it carries out.
+        evidence: Type of what it measures for metrics.
         stage: What the worker holds ready.
         task: The task.
         metrics: Those that are computed, by name.
     """
 
     task_type: ClassVar[type[Task]]
+    evidence: ClassVar[type]
 
     def __init__(self, stage: Stage) -> None:
         if not isinstance(stage.task, self.task_type):
             raise TypeError(f"{type(self).__name__} carries out a {self.task_type.__name__}, not {stage.task.kind!r}")
         self.stage = stage
         self.task = cast(T, stage.task)
-        known = metrics_of(self.task.kind)
+        known = metrics_of(self.evidence)
         self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
 
     @cached_property

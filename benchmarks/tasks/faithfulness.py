@@ -72,6 +72,7 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
     """
 
     task_type = Faithfulness
+    evidence = MaskedScores
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""

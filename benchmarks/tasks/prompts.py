@@ -55,6 +55,7 @@ class PromptsRunner(TaskRunner[Prompts, Prepared]):
     """
 
     task_type = Prompts
+    evidence = PromptMaps
 
     @cached_property
     def rephrased(self) -> list[Classes]:

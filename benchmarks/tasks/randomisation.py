@@ -89,6 +89,7 @@ class RandomisationRunner(TaskRunner[Randomisation, Prepared]):
     """
 
     task_type = Randomisation
+    evidence = RandomisedMaps
 
     @cached_property
     def untouched(self) -> Level:

@@ -82,6 +82,7 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
     """
 
     task_type = TwoSounds
+    evidence = MixtureMaps
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
