@@ -213,6 +213,23 @@ class TextEncoding:
         parts = (self.embedding, self.tokens, self.token_mask)
         return TextEncoding(*(None if part is None else part[index] for part in parts))  # type: ignore[arg-type]
 
+    @staticmethod
+    def join(parts: Sequence[TextEncoding]) -> TextEncoding:
+        """Prompts of several encodings as one, token states padded to the longest."""
+        embedding = torch.cat([part.embedding for part in parts])
+        if any(part.tokens is None or part.token_mask is None for part in parts):
+            return TextEncoding(embedding)
+        longest = max(part.tokens.shape[1] for part in parts if part.tokens is not None)
+
+        def pad(values: Tensor) -> Tensor:
+            padded = values.new_zeros(len(values), longest, *values.shape[2:])
+            padded[:, : values.shape[1]] = values
+            return padded
+
+        tokens = torch.cat([pad(part.tokens) for part in parts if part.tokens is not None])
+        masks = torch.cat([pad(part.token_mask) for part in parts if part.token_mask is not None])
+        return TextEncoding(embedding, tokens, masks)
+
 
 class SpectralModel(ZeroShotModel):
     """A model split at its mel input.

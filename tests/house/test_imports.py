@@ -67,6 +67,16 @@ def test_imports_run_one_way(path: Path) -> None:
     assert not bare, f"imported under a bare name: {bare}; say zsxai.<folder>"
 
 
+EXPLAINING = sorted((ROOT / "zsxai" / "lmac_zs").glob("*.py"))
+FOREIGN = ("zsxai.lmac_zs.training.", "zsxai.cli.", "zsxai.show.")
+
+
+@pytest.mark.parametrize("path", EXPLAINING, ids=name_of)
+def test_explaining_imports_nothing_of_training(path: Path) -> None:
+    wrong = [f"line {line}: {module}" for line, module in imported(path) if f"{module}.".startswith(FOREIGN)]
+    assert not wrong, f"{name_of(path)} explains and may not import {wrong}"
+
+
 def loaded_after(code: str) -> set[str]:
     listing = "import json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", f"{code}\n{listing}"], capture_output=True, text=True, check=True)
@@ -99,6 +109,17 @@ def test_the_core_runs_without_optional_packages() -> None:
 def test_the_bundled_model_loads_without_what_takes_seconds() -> None:
     loaded = loaded_after("import zsxai; zsxai.load_model('tiny'); import zsxai.regions")
     assert not loaded & {"transformers", "scipy", "librosa", "matplotlib", "torch._dynamo"}
+
+
+def test_explaining_loads_nothing_of_training() -> None:
+    """A plain installation has none of its packages."""
+    loaded = loaded_after(
+        "import numpy, zsxai, zsxai.lmac_zs.refine; "
+        "noise = numpy.random.default_rng(0).normal(size=32000).astype('float32'); "
+        "e = zsxai.explain(noise, 'rain', sample_rate=32000); assert e.provenance.explainer == 'lmac-zs'"
+    )
+    assert "zsxai.lmac_zs.explainer" in loaded
+    assert not loaded & {"scipy", "accelerate", "tensorboard", "zsxai.lmac_zs.training", "zsxai.cli", "zsxai.show"}
 
 
 def test_every_public_name_is_there() -> None:

@@ -21,7 +21,7 @@ def save_state(path: Path, decoder: nn.Module, optimiser: Any, step: int, identi
         decoder: Its weights are kept.
         optimiser: Its moments are kept.
         step: Steps done.
-        identity: What the training hangs on; :func:`load_state` compares it.
+        identity: What the training depends on; :func:`load_state` compares it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
@@ -36,7 +36,7 @@ def save_state(path: Path, decoder: nn.Module, optimiser: Any, step: int, identi
 
 
 def load_state(path: Path, decoder: nn.Module, optimiser: Any, identity: dict[str, Any]) -> int:
-    """Fill a decoder and its optimiser from a checkpoint; returns the steps done.
+    """Fill a decoder and its optimiser from a checkpoint; returns the number of steps done.
 
     Raises:
         InputError: If the file is damaged, or of another training.
@@ -56,5 +56,5 @@ def load_state(path: Path, decoder: nn.Module, optimiser: Any, identity: dict[st
         raise
     # What is no checkpoint may be anything.
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"{path} is no checkpoint of this training: {type(error).__name__}: {said}") from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is no checkpoint of this training: {type(error).__name__}: {reason}") from error
