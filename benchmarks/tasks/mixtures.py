@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from zsxai.benchmarks.tasks.base import in_hash_order
+from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
+from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd, Masking, render, spread
-from zsxai.windows import Recording, make_grid
 
 FRAME_SECONDS = 0.02
 ACTIVE_DB = 40.0

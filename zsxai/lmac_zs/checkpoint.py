@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from zsxai.errors import InputError, MissingExtraError
+from zsxai.errors import InputError, first_problem
+from zsxai.files import whole_folder
+from zsxai.hub import hub_package, snapshot
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
 from zsxai.model import SpectralModel
-from zsxai.plugins import first_problem
-from zsxai.show.folder import whole_folder
 from zsxai.spectral import Domain, Scale
 
 FORMAT = 1
@@ -143,8 +143,7 @@ class TrainedDecoder:
         """
         from tempfile import TemporaryDirectory
 
-        hub = _hub()
-        api = hub.HfApi(token=token)
+        api = hub_package().HfApi(token=token)
         api.create_repo(repository, private=private, exist_ok=True)
         with TemporaryDirectory() as folder:
             written = self.save(Path(folder) / "decoder")
@@ -192,31 +191,12 @@ def folder_of(name: str | Path) -> Path:
     folder = Path(name).expanduser()
     if folder.exists():
         return folder
-    repository, _, revision = str(name).partition("@")
+    repository = str(name).partition("@")[0]
     if repository.count("/") != 1 or repository.startswith((".", "~", "/")):
         raise InputError(
             f"no decoder at {folder}: give a folder that zsxai train lmac-zs wrote, or a hub id owner/name"
         )
-    hub = _hub()
-    try:
-        return Path(
-            hub.snapshot_download(
-                repository, revision=revision or None, allow_patterns=[*FILES, *(f"*/{file}" for file in FILES)]
-            )
-        )
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise InputError(f"there is no folder {str(name)!r}, and the hub does not give it: {reason}") from error
-
-
-def _hub() -> Any:
-    try:
-        import huggingface_hub
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "a decoder on the hub needs the package 'huggingface_hub': pip install 'zsxai[hf]'"
-        ) from error
-    return huggingface_hub
+    return snapshot(str(name), [*FILES, *(f"*/{file}" for file in FILES)])
 
 
 def _read(file: Path) -> bytes:

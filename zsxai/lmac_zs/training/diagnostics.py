@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.clip import BATCH_SIZE
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.decoder import Decoder
 from zsxai.lmac_zs.gradient import evidence
@@ -17,7 +18,6 @@ from zsxai.lmac_zs.training.corpus import Corpus, Draw
 from zsxai.lmac_zs.training.objectives import log_probability
 from zsxai.metrics.localisation import ideal_binary_mask, roc_auc
 from zsxai.model import FeatureMap, SpectralModel
-from zsxai.windows import BATCH_SIZE
 
 _KEY = 2**31
 """Stands in the key of the validation's draw where that of a step has its number."""

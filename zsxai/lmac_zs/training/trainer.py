@@ -19,8 +19,9 @@ from accelerate import Accelerator
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
-from zsxai.errors import InputError, ZsxaiError
+from zsxai.errors import InputError, ZsxaiError, first_problem
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
 from zsxai.lmac_zs.gradient import evidence as gradient_evidence
@@ -30,8 +31,6 @@ from zsxai.lmac_zs.training.diagnostics import Diagnostics, Validation, maps_of
 from zsxai.lmac_zs.training.objectives import Situation
 from zsxai.lmac_zs.training.state import load_state, save_state
 from zsxai.model import SpectralModel, evaluating
-from zsxai.plugins import first_problem
-from zsxai.windows import make_grid
 
 
 class DivergedError(ZsxaiError):
