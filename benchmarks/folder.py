@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zsxai.benchmarks.analyse.frame import Record
 from zsxai.benchmarks.run.suite import Suite
 from zsxai.errors import InputError
+from zsxai.files import write_text
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.run.plan import Cell, Settings
@@ -92,17 +92,7 @@ def write_record(folder: Path, suite: Suite, settings: Settings, cells: Sequence
         "cells": [Record.of(cell, suite).to_json() for cell in cells],
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    make_folder(folder)
-    # Machines that share a folder may give their processes the same number. Not by mkstemp, whose files are the
-    # owner's alone.
-    draft = folder / f"{_DRAFT}{secrets.token_hex(8)}"
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / RECORD)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(folder / RECORD, text)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -1,15 +1,51 @@
-"""Folders that are whole or absent: written beside their place, then renamed."""
+"""Files and folders that are whole or absent: written beside their place, then renamed."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 from zsxai.errors import InputError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a draft beside ``path``; leaving the ``with`` renames it, any exception removes it.
+
+    A process that is killed leaves what was there before, and at most a hidden draft ``.<name>.<token>.part<suffix>``.
+
+    Args:
+        path: Where the draft goes in the end; a file there is replaced, a link is followed, parents are made.
+
+    Yields:
+        Path of the draft, to be written by whoever asks for it: it gets the permissions of any new file.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    place = path.resolve()
+    # By chance, not by the number of the process: machines that share a folder may give theirs the same one.
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part{place.suffix}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        draft.replace(place)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text in UTF-8, whole or not at all (:func:`whole_file`); returns the path."""
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return path
 
 
 @contextmanager
@@ -30,7 +66,7 @@ def whole_folder(folder: Path, files: Collection[str], *, overwrite: bool) -> It
     """
     place = folder.resolve()
     _check(folder, place, files, overwrite)
-    token = uuid4().hex[:8]
+    token = secrets.token_hex(8)
     draft, old = (place.with_name(f".{place.name}.{token}.{end}") for end in ("part", "old"))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ class AudioSpec(BaseModel):
         window: Seconds the model hears at once, or None where it takes any length.
         fill: How a shorter clip fills the window.
         overlap: Part of the window that consecutive windows of a longer recording share, in [0, 1).
-        pooling: How the scores of several windows make the score of the file.
+        pooling: How the cosines of several windows make those of the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +48,14 @@ class AudioSpec(BaseModel):
     def window_samples(self) -> int | None:
         """Samples in the window."""
         return None if self.window is None else round(self.window * self.sample_rate)
+
+    def pool(self, cosines: Tensor) -> Tensor:
+        """Cosines of a recording with prompts, ``(W, ...)`` of its windows to ``(...)``, as :attr:`pooling` says.
+
+        Whatever is made of cosines, such as a probability, is made of the pooled ones: ``classify``, explanations and
+        the benchmark then say the same of a recording.
+        """
+        return cosines.amax(dim=0) if self.pooling == "max" else cosines.mean(dim=0)
 
 
 class ModelCard(BaseModel):

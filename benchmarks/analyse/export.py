@@ -25,6 +25,7 @@ from zsxai.benchmarks.analyse.frame import INDEX, pandas
 from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, reading
 from zsxai.benchmarks.analyse.statistics import Interval
 from zsxai.errors import InputError, MissingExtraError
+from zsxai.files import whole_file, write_text
 from zsxai.versions import commit
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def export(result: Result, folder: str | Path, formats: Sequence[str] = FORMATS)
             raise InputError(f"no format {name!r}: one of {', '.join(FORMATS)}")
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    facts_file = out / "about.json"
-    facts_file.write_text(about(result), encoding="utf-8")
+    facts_file = write_text(out / "about.json", about(result))
     files = [f"table.{name}" for name in formats]
     files += ["comparisons.csv"] if "csv" in formats else []
     files += ["rows.parquet"] if "parquet" in formats else []
@@ -79,7 +79,7 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
         what: ``table``, ``rows`` or ``comparisons``; the latter two as CSV or Parquet.
 
     Raises:
-        InputError: If there is no such format, or not of this.
+        InputError: If there is no such format, or not of this, or the file cannot be written.
         MissingExtraError: If Parquet is wanted and pyarrow is not installed.
     """
     kind = path.suffix.removeprefix(".")
@@ -88,20 +88,19 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
             f"no format {kind!r} of the {what}: one of {', '.join(FORMATS)}, of all but the table csv or parquet"
         )
     if kind in {"tex", "md"}:
-        text = (latex if kind == "tex" else markdown)(result, full_table(result))
-        path.write_text(text, encoding="utf-8")
-        return path
+        return write_text(path, (latex if kind == "tex" else markdown)(result, full_table(result)))
     made = {
         "table": lambda: flat(full_table(result)),
         "rows": lambda: _plain_rows(result),
         "comparisons": result.comparisons,
     }
-    if kind == "csv":
-        # Rows are read back bit for bit; means stop short of the last bits, in which machines differ.
-        digits = None if what == "rows" else _DIGITS
-        _as_json(made[what]()).to_csv(path, index=False, float_format=digits, lineterminator="\n")
-    else:
-        _parquet(made[what](), path, result)
+    with whole_file(path) as draft:
+        if kind == "csv":
+            # Rows are read back bit for bit; means stop short of the last bits, in which machines differ.
+            digits = None if what == "rows" else _DIGITS
+            _as_json(made[what]()).to_csv(draft, index=False, float_format=digits, lineterminator="\n")
+        else:
+            _parquet(made[what](), draft, result)
     return path
 
 

@@ -34,6 +34,7 @@ from zsxai.benchmarks.measure.decoder_backends import noted, trainer_of
 from zsxai.benchmarks.measure.speed import table
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.calibration import to_mask
+from zsxai.clip import Clip
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.lmac_zs.bank import SOUNDS
@@ -44,9 +45,9 @@ from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.refine import LMACZSPlus
 from zsxai.lmac_zs.training.trainer import Trainer, frozen
 from zsxai.model import SpectralModel, evaluating
+from zsxai.recording import Recording
 from zsxai.spectral import Domain
 from zsxai.target import BoundTarget, Similarity
-from zsxai.windows import Clip, Recording
 
 PROMPTS = (PROMPT, *SOUNDS[1:10])
 REFINED = (1, 10, 30, 100)

@@ -20,8 +20,7 @@ from pydantic import (
 )
 
 from zsxai.calibration import CALIBRATIONS
-from zsxai.errors import InputError
-from zsxai.plugins import first_problem
+from zsxai.errors import InputError, first_problem
 from zsxai.spectral import Domain, Scale
 
 CONTROLS = ("constant", "random", "loudness", "energy")

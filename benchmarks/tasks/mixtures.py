@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from zsxai.benchmarks.tasks.base import in_hash_order
+from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.level import active_power
+from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd, Masking, render, spread
-from zsxai.windows import Recording, make_grid
 
 FRAME_SECONDS = 0.02
 PEAK = 0.99

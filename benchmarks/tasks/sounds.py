@@ -15,13 +15,14 @@ from torch import Tensor
 from zsxai.benchmarks.tasks.base import Failure, Item, Stage
 from zsxai.benchmarks.tasks.contamination import contaminate
 from zsxai.benchmarks.tasks.counting import Forwards
+from zsxai.clip import Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import ZeroShotModel
+from zsxai.recording import Recording
 from zsxai.scoring import embed_clips, embed_sounds
 from zsxai.spectral import Domain, FrontEnd, Scale
 from zsxai.target import BoundTarget
-from zsxai.windows import Recording, Relevance
 
 
 def drawn_by(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
@@ -57,10 +58,9 @@ class Heard:
         """The recording under a kind of mask; its windows know their embeddings already."""
         at = (domain, scale)
         if at not in self._recordings:
-            made = Recording(self.model, self.waveform, domain=domain, scale=scale, seed=self.seed)
-            for clip, embedding in zip(made.clips, self.windows, strict=True):
-                vars(clip)["embedding"] = embedding  # fills the cached property: the original is encoded once
-            self._recordings[at] = made
+            self._recordings[at] = Recording(
+                self.model, self.waveform, domain=domain, scale=scale, seed=self.seed, embeddings=self.windows
+            )
         return self._recordings[at]
 
 
@@ -88,7 +88,7 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
 
 def encode_originals(stage: Stage, heard: Sequence[Heard]) -> None:
     """Encode the windows of all sounds in full batches and keep the embeddings with them."""
-    # Windows do not hang on the kind of mask, and stft on log is one that every model can carry.
+    # Windows do not depend on the kind of mask, and stft on log is one that every model can carry.
     recordings = [Recording(h.model, h.waveform) for h in heard]
     sounds = [clip.waveform for recording in recordings for clip in recording.clips]
     embedded = iter(embed_sounds(stage.model, sounds))
@@ -133,9 +133,9 @@ def pooled_cosines(model: ZeroShotModel, windows: Sequence[Tensor], text: Tensor
     Returns:
         ``(K, P)`` float64.
     """
-    cosines = torch.stack([embedded @ text.T for embedded in windows]).double()
-    pooled = cosines.amax(dim=0) if model.audio_spec.pooling == "max" else cosines.mean(dim=0)
-    return pooled.cpu().numpy()
+    pooled = model.audio_spec.pool(torch.stack([embedded @ text.T for embedded in windows]).double())
+    cosines: NDArray[Any] = pooled.cpu().numpy()
+    return cosines
 
 
 def maps_of(
@@ -170,7 +170,7 @@ def stitched(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]
     Raises:
         InputError: If it is not finite: calibrated, such a map is empty, and would be scored as if it said something.
     """
-    maps = recording.stitch([clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True)])
+    maps = recording.stitch(clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True))
     broken = maps.size - int(np.isfinite(maps).sum())
     if broken:
         raise InputError(f"the relevance of {broken} of {maps.size} cells is not finite")

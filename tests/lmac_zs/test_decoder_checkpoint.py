@@ -10,7 +10,7 @@ import pickle
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -345,7 +345,7 @@ def test_from_the_hub(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch, t
             find_folder(name)
     assert len(hub.calls) == calls
     hub.there = None
-    refused("me/decoder", "there is no folder 'me/decoder', and the hub does not give it: 404 Client Error$")
+    refused("me/decoder", r"cannot get 'me/decoder' from the Hugging Face hub \(404 Client Error\): .* the folder$")
 
 
 def test_without_the_hubs_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,14 +366,15 @@ def test_a_checkpoint_is_whole_or_the_last_one(tmp_path: Path, monkeypatch: pyte
     save_state(path, made.bare, made.optimiser, 2, {"seed": 0})
     before = path.read_bytes()
 
-    def full(state: Any, place: Path) -> None:
-        Path(place).write_bytes(b"half")
+    def full(state: Any, stream: BinaryIO) -> None:
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match=r"cannot write .*state\.ckpt: No space left"):
         save_state(path, made.bare, made.optimiser, 3, {"seed": 0})
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [STATE]
     monkeypatch.undo()
     again = Trainer(toy(), sounds(), [], config(steps=2))
     assert load_state(path, again.bare, again.optimiser, {"seed": 0}) == 2

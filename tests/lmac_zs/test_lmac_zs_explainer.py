@@ -21,8 +21,8 @@ from zsxai.lmac_zs.gradient import encode_with_evidence
 from zsxai.lmac_zs.refine import LMACZSPlus, MaskOptimisation
 from zsxai.model import Encoding, Features, TextEncoding
 from zsxai.plugins import default_explainer, load_explainer
+from zsxai.recording import Recording
 from zsxai.testing import check_explainer
-from zsxai.windows import Recording
 
 pytestmark = STRICT
 

@@ -21,11 +21,11 @@ from zsxai.lmac_zs.bank import SAME, SOUNDS, bank_of
 from zsxai.lmac_zs.refine import LMACZSPlus, MaskOptimisation
 from zsxai.model import TextEncoding
 from zsxai.plugins import load_explainer
+from zsxai.recording import Recording
 from zsxai.spectral import patch_grid
 from zsxai.spectral.grid import interpolation
 from zsxai.target import as_target
 from zsxai.testing import check_explainer
-from zsxai.windows import Recording
 
 pytestmark = STRICT
 

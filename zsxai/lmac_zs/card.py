@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_problem
 from zsxai.lmac_zs.decoder import DecoderSpec
-from zsxai.plugins import first_problem
 from zsxai.spectral import Domain, Scale
 
 FORMAT = 1

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zsxai.clip import Clip, make_grid
 from zsxai.model import Features, SpectralModel
 from zsxai.spectral import Domain, Grid, Scale, floor_of, power_gain
 from zsxai.spectral.grid import interpolation
-from zsxai.windows import Clip, make_grid
 
 
 class Cells:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from zsxai.errors import InputError, MissingExtraError
+from zsxai.errors import InputError
 from zsxai.files import whole_folder
+from zsxai.hub import hub_package, snapshot
 from zsxai.lmac_zs.card import CARD, DecoderCard, describe, read_card, read_file
 from zsxai.lmac_zs.decoder import Decoder
 from zsxai.model import SpectralModel
@@ -98,8 +98,7 @@ class TrainedDecoder:
         """
         from tempfile import TemporaryDirectory
 
-        hub = _import_hub()
-        api = hub.HfApi(token=token)
+        api = hub_package().HfApi(token=token)
         api.create_repo(repository, private=private, exist_ok=True)
         with TemporaryDirectory() as folder:
             written = self.save(Path(folder) / "decoder")
@@ -129,28 +128,9 @@ def find_folder(name: str | Path) -> Path:
     folder = Path(name).expanduser()
     if folder.exists():
         return folder
-    repository, _, revision = str(name).partition("@")
+    repository = str(name).partition("@")[0]
     if repository.count("/") != 1 or repository.startswith((".", "~", "/")):
         raise InputError(
             f"no decoder at {folder}: give a folder that zsxai train lmac-zs wrote, or a hub id owner/name"
         )
-    hub = _import_hub()
-    try:
-        return Path(
-            hub.snapshot_download(
-                repository, revision=revision or None, allow_patterns=[*FILES, *(f"*/{file}" for file in FILES)]
-            )
-        )
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise InputError(f"there is no folder {str(name)!r}, and the hub does not give it: {reason}") from error
-
-
-def _import_hub() -> Any:
-    try:
-        import huggingface_hub
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "a decoder on the hub needs the package 'huggingface_hub': pip install 'zsxai[hf]'"
-        ) from error
-    return huggingface_hub
+    return snapshot(str(name), [*FILES, *(f"*/{file}" for file in FILES)])

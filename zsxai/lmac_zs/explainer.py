@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.lmac_zs.card import CARD, DecoderCard, read_card
@@ -19,7 +20,6 @@ from zsxai.lmac_zs.gradient import encode_with_evidence
 from zsxai.model import SpectralModel, TextEncoding, ZeroShotModel
 from zsxai.spectral import Domain, Grid
 from zsxai.target import BoundTarget, Contrast
-from zsxai.windows import Clip, Relevance
 
 _PROMPTS = 16
 """Number of prompts decoded at once."""

@@ -9,13 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from zsxai.clip import Clip, Relevance, batches
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.lmac_zs.bank import bank_of, log_of_rest, log_probability
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.spectral import Grid, patch_grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance, batches
 
 PATCHES = (32, 16)
 """Number of parts of the window's time and of the model's band, in mel, on which a change of the mask is optimised."""

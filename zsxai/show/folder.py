@@ -1,4 +1,4 @@
-"""Writing what was explained: a folder beside its place, then one rename, so that it is whole or absent."""
+"""Writing what was explained as a folder."""
 
 from __future__ import annotations
 

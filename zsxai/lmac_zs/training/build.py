@@ -8,13 +8,12 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from zsxai.errors import InputError
+from zsxai.clip import make_grid
+from zsxai.errors import InputError, first_problem
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec, select_maps
 from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.model import SpectralModel
-from zsxai.plugins import first_problem
-from zsxai.windows import make_grid
 
 
 def build_decoder(

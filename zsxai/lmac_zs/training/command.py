@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsxai.errors import InputError
+from zsxai.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from zsxai.lmac_zs.training.config import TrainingConfig
@@ -25,7 +25,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-INTERRUPTED, TERMINATED = 130, 143
 CONFIGS = ("paper-ct", "paper-full")
 """Configurations that come with zsxai."""
 
@@ -91,7 +90,7 @@ def lmac_zs(
             trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=command)
     except Stopped as stopped:
         typer.echo(f"zsxai: interrupted; {stopped}", err=True)
-        raise SystemExit(TERMINATED if stopped.terminated else INTERRUPTED) from None
+        raise SystemExit(ExitCode.TERMINATED if stopped.terminated else ExitCode.INTERRUPTED) from None
     typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
     for name, value in trained.card.figures.items():
         typer.echo(f"  {name:16} {value:.3f}")

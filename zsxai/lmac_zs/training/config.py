@@ -9,10 +9,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_problem
 from zsxai.lmac_zs.training.objectives import AnyObjective, Contrastive, Paper
 from zsxai.model import AudioSpec
-from zsxai.plugins import first_problem
 from zsxai.spectral import Domain, Scale
 
 

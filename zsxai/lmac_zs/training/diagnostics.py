@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.clip import BATCH_SIZE
 from zsxai.lmac_zs.bank import log_probability
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.decoder import Decoder, select_maps
@@ -19,7 +20,6 @@ from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.lmac_zs.training.corpus import Corpus
 from zsxai.lmac_zs.training.draw import Draw
 from zsxai.metrics.localisation import ideal_binary_mask, roc_auc
-from zsxai.windows import BATCH_SIZE
 
 _KEY = 2**31
 """Stands in the key of the validation's draw where that of a step has its number."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zsxai.files import write_text
 from zsxai.lmac_zs.training.diagnostics import Diagnostics
 
 LOSSES, FIGURES = "losses.csv", "diagnostics.csv"
@@ -89,12 +90,9 @@ def _cut(file: Path, step: int) -> None:
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n")]
     kept = [line for line in whole[1:] if int(next(csv.reader(io.StringIO(line)))[0]) <= step]
-    beside = file.with_name(f"{file.name}.part")
-    beside.write_text("".join([*whole[:1], *kept]) if kept else "", encoding="utf-8")
     if kept:
-        beside.replace(file)
+        write_text(file, "".join([*whole[:1], *kept]))
     else:
-        beside.unlink()
         file.unlink()
 
 
