@@ -13,7 +13,7 @@ from zsxai.metrics.base import BudgetCurve, MaskedScores, Metric
 from zsxai.metrics.curves import at_budget, deletion_auc, insertion_auc
 from zsxai.metrics.functional import Values, average_drop, average_gain
 
-_metric = partial(Metric, evidence=MaskedScores, needs=("p", "by_area"))
+_metric = partial(Metric, evidence=MaskedScores, needs=("p", "by_area"), bounds=(0.0, 1.0))
 
 _LOUDNESS = "loudness: the loud cells often carry the class; compare with the loudness control"
 _HOLES = "any hole that makes a clip unlike what the model knows; compare with the random and rolled controls"
@@ -47,16 +47,11 @@ def _kept(curve: BudgetCurve) -> Values:
     return at_budget(curve.budgets, curve.p_kept, 0.25)
 
 
-def _removed(curve: BudgetCurve) -> Values:
-    return at_budget(curve.budgets, curve.p_removed, 0.25)
-
-
 INSERTION_AUC = _metric(
     name="insertion-auc",
     symbol="ins",
     summary="Area under the probability as the best cells are put in, from nothing to the clip, by budgets of area.",
     better="higher",
-    bounds=(0.0, 1.0),
     compute=lambda p, curve: insertion_auc(curve.budgets, curve.p_kept, curve.p_nothing, p),
     formula="trapezoids through `(0, p_nothing)`, `p_kept` at the budgets of area, `(1, p)`",
     reference=_AREA_UNDER,
@@ -69,7 +64,6 @@ DELETION_AUC = _metric(
     symbol="del",
     summary="Area under the probability as the best cells are taken out, from the clip to nothing, by budgets of area.",
     better="lower",
-    bounds=(0.0, 1.0),
     compute=lambda p, curve: deletion_auc(curve.budgets, curve.p_removed, curve.p_nothing, p),
     formula="trapezoids through `(0, p)`, `p_removed` at the budgets of area, `(1, p_nothing)`",
     reference=_AREA_UNDER,
@@ -82,7 +76,6 @@ KEPT_AT_25 = _metric(
     symbol="kept@25",
     summary="Probability with only the best cells kept, a quarter of the cells.",
     better="higher",
-    bounds=(0.0, 1.0),
     needs=("by_area",),
     compute=_kept,
     formula="`p_kept` at the budget .25 of area",
@@ -98,7 +91,7 @@ REMOVED_AT_25 = _metric(
     summary="Probability lost when the best cells are removed, a quarter of the cells: FF at a matched mask mean.",
     better="higher",
     bounds=(-1.0, 1.0),
-    compute=lambda p, curve: p - _removed(curve),
+    compute=lambda p, curve: p - at_budget(curve.budgets, curve.p_removed, 0.25),
     formula="`p - p_removed` at the budget .25 of area",
     reference="this project: arXiv 2405.17615, eq. 10, at a matched mask mean",
     sensitive_to="the logit scale, the label set, how sure the model is of the clip",

@@ -38,11 +38,8 @@ ROUNDING = 1e-4
 def average_increase(p: ArrayLike, p_in: ArrayLike) -> Values:
     """``100 [p_in > p]`` per clip (arXiv 2405.17615, eq. 11), a rise by less than 1e-4 of p not counted.
 
-    Counted bit for bit, a mask of ones, which changes nothing, rises on half of the clips by rounding alone.
-
-    Args:
-        p: ``(B,)`` probability of the class on the clip.
-        p_in: ``(B,)`` on the masked-in clip.
+    Counted bit for bit, a mask of ones, which changes nothing, rises on half of the clips by rounding alone. ``(B,)``
+    probabilities of a class on the clip and on the masked-in clip, as in what follows.
     """
     whole, kept = _pair(p, p_in)
     return np.where(np.isnan(whole) | np.isnan(kept), np.nan, 100.0 * (kept > whole * (1.0 + ROUNDING)))

@@ -6,8 +6,8 @@ written by hand.
 
 from __future__ import annotations
 
-import argparse
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,5 @@ def section(metric: Metric[Any]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Write the metrics anew between the marks of a page.")
-    parser.add_argument("page", type=Path)
-    path = parser.parse_args().page
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -14,6 +14,8 @@ from zsxai.metrics.similarity import energy_ratio, spearman, ssim
 _metric = partial(
     Metric,
     evidence=RandomisedMaps,
+    better="lower",
+    bounds=(-1.0, 1.0),
     needs=("maps", "randomised", "in_band"),
     gamed_by="an empty map, or one that breaks, once the weights are random: read it beside the energy ratio",
 )
@@ -30,8 +32,6 @@ SSIM = _metric(
     name="ssim",
     symbol="SSIM",
     summary="SSIM of the map and the map of the randomised model, with the latter's range.",
-    better="lower",
-    bounds=(-1.0, 1.0),
     compute=partial(_by_pair, ssim),
     formula="mean over windows of 7 x 7 of `(2 m m' + c1) (2 cov + c2) / ((m^2 + m'^2 + c1) (v + v' + c2))`, "
     "`c = (.01 L)^2, (.03 L)^2`, L range of the randomised map, in the band",
@@ -44,8 +44,6 @@ RANK_CORRELATION = _metric(
     name="rank-correlation",
     symbol="Spearman",
     summary="Spearman correlation of the map and the map of the randomised model.",
-    better="lower",
-    bounds=(-1.0, 1.0),
     compute=partial(_by_pair, spearman),
     formula="Spearman of both maps' cells in the band",
     reference="after Adebayo et al., arXiv 1810.03292",

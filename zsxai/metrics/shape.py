@@ -9,7 +9,7 @@ import numpy as np
 from zsxai.metrics import functional, masks
 from zsxai.metrics.base import MaskedScores, Metric
 
-_metric = partial(Metric, evidence=MaskedScores)
+_metric = partial(Metric, evidence=MaskedScores, needs=("masks", "in_band"))
 
 MASK_MEAN = _metric(
     name="mask-mean",
@@ -17,7 +17,6 @@ MASK_MEAN = _metric(
     summary="Mean of the mask over the cells that the model hears.",
     better="neither",
     bounds=(0.0, 1.0),
-    needs=("masks", "in_band"),
     compute=functional.mask_mean,
     formula="`mean M` over the rows in the band",
     reference="arXiv 2405.17615, section 4",
@@ -47,7 +46,6 @@ SPARSENESS = _metric(
     summary="Gini index of the mask over the cells that the model hears.",
     better="higher",
     bounds=(0.0, 1.0),
-    needs=("masks", "in_band"),
     compute=masks.sparseness,
     formula="`sum_k (2k - n - 1) a_k / (n sum_k a_k)`: a the n cells in the band over their maximum, plus 1e-7, rising",
     reference="Chalasani et al., arXiv 1810.06583; equal to Quantus's Sparseness",
@@ -62,7 +60,6 @@ COMPLEXITY = _metric(
     summary="Entropy of the mask over the cells that the model hears, in nats.",
     better="lower",
     bounds=(0.0, float("inf")),
-    needs=("masks", "in_band"),
     compute=masks.complexity,
     formula="`-sum b log b` with `b = M / sum M` over the n cells in the band; at most `log n`",
     reference="Bhatt et al., arXiv 2005.00631; equal to Quantus's Complexity",
