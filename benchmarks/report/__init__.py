@@ -26,10 +26,10 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
     from pathlib import Path
 
     from zsxai.benchmarks.analyse.result import Result
-    from zsxai.benchmarks.report.page import page
+    from zsxai.benchmarks.report.page import render_page
 
     path = Path(folder) / "report.html"
-    text = page(Result.load(folder), audio=audio)
+    text = render_page(Result.load(folder), audio=audio)
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(text, encoding="utf-8")
     return draft.replace(path)

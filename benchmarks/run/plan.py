@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
-from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, split
+from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, split_figure
 from zsxai.benchmarks.run.identity import code_of, device_name, explainer_identity, hashed, model_identity, own_code
 from zsxai.benchmarks.run.suite import Contamination, Suite, Task
 from zsxai.benchmarks.tasks import runner_of
@@ -20,6 +20,7 @@ from zsxai.metrics import metrics_of
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.plugins import load_explainer, load_model
 from zsxai.registry import DATASETS
+from zsxai.spectral import Domain, Scale
 from zsxai.target import fill_template
 from zsxai.versions import versions
 
@@ -64,19 +65,69 @@ class Unit:
 
 @dataclass(frozen=True)
 class Cell:
-    """One explainer on one kind of mask over a unit: what the store keeps whole or not at all.
+    """One explainer on one kind of mask over a unit, as ``suite.json`` lists it: stored whole or not at all.
+
+    Attributes:
+        key: In the store; the hash of everything that can change a number.
+        task: Kind of task.
+        model: Label.
+        data: Key of the data set.
+        contamination: Label.
+        seed: Of explainers that draw.
+        explainer: Label.
+        domain: Of masks.
+        scale: Of masks.
+    """
+
+    key: str
+    task: str
+    model: str
+    data: str
+    contamination: str
+    seed: int
+    explainer: str
+    domain: Domain
+    scale: Scale
+
+    @property
+    def place(self) -> Place:
+        """Explainer and kind of mask."""
+        return Place(self.explainer, self.domain, self.scale)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What every row of the cell has in common."""
+        names = ("task", "model", "data", "contamination", "seed", "domain", "scale", "explainer")
+        return {name: getattr(self, name) for name in names}
+
+    def to_json(self) -> list[Any]:
+        """The cell as ``suite.json`` lists it."""
+        return [getattr(self, each.name) for each in fields(Cell)]
+
+    @classmethod
+    def from_json(cls, values: Sequence[Any]) -> Self:
+        """Read what :meth:`to_json` gave.
+
+        Raises:
+            InputError: If it is no such list.
+        """
+        try:
+            return cls(*values)
+        except TypeError as error:
+            raise InputError("suite.json lists its cells in another form: run the suite again") from error
+
+
+@dataclass(frozen=True)
+class PlannedCell(Cell):
+    """A cell that can be measured.
 
     Attributes:
         unit: The unit.
-        place: Explainer, domain, scale.
-        key: Hash of :attr:`description`.
-        description: Everything that can change a number.
+        description: Everything that can change a number; :attr:`key` is its hash.
     """
 
-    unit: Unit
-    place: Place
-    key: str
-    description: Mapping[str, Any]
+    unit: Unit = field(compare=False)
+    description: Mapping[str, Any] = field(compare=False, repr=False)
 
 
 class Files:
@@ -142,7 +193,7 @@ def _reads_files(reader: str) -> bool:
     return "root" in takes and takes["root"].default is inspect.Parameter.empty
 
 
-def plan(suite: Suite, settings: Settings) -> list[Cell]:
+def plan(suite: Suite, settings: Settings) -> list[PlannedCell]:
     """All cells of a suite in a fixed order.
 
     Raises:
@@ -192,7 +243,7 @@ def plan(suite: Suite, settings: Settings) -> list[Cell]:
                             unit = Unit(number, named.title, data, c, seed, start, start + len(part))
                             keys = [item.key(files) for item in part]
                             cells += [
-                                _cell(unit, place, {**shared, "items": keys}, identities[place.explainer])
+                                _cell(suite, unit, place, {**shared, "items": keys}, identities[place.explainer])
                                 for place in places(suite, task, usable, seed, mixed, model)
                             ]
         del model  # before the next one is loaded
@@ -211,7 +262,7 @@ def check_names(suite: Suite) -> None:
     wanted = [("headline", suite.headline.metric, of_headline)]
     wanted += [("comparisons", name, everything) for name in suite.comparisons.metrics]
     for where, name, known in wanted:
-        control, metric = split(name)
+        control, metric = split_figure(name)
         if metric not in known or control not in ("", *CONTROLS_OF_A_MASK):
             raise InputError(f"the {where} of the suite {suite.name!r} name {name!r}, which it does not measure")
 
@@ -243,14 +294,24 @@ def metric_names(task: Task) -> list[str]:
     return sorted(task.metrics or known)
 
 
-def _cell(unit: Unit, place: Place, shared: Mapping[str, Any], explainer: Mapping[str, Any]) -> Cell:
-    description = {
-        **shared,
-        "domain": place.domain,
-        "scale": place.scale,
-        "explainer": explainer,
-    }
-    return Cell(unit, place, hashed(description), description)
+def _cell(
+    suite: Suite, unit: Unit, place: Place, shared: Mapping[str, Any], explainer: Mapping[str, Any]
+) -> PlannedCell:
+    description = {**shared, "domain": place.domain, "scale": place.scale, "explainer": explainer}
+    task = suite.tasks[unit.task]
+    return PlannedCell(
+        key=hashed(description),
+        task=task.kind,
+        model=unit.model,
+        data=unit.data,
+        contamination=task.contaminations[unit.contamination].label,
+        seed=unit.seed,
+        explainer=place.explainer,
+        domain=place.domain,
+        scale=place.scale,
+        unit=unit,
+        description=description,
+    )
 
 
 def _carries(model: ZeroShotModel, explainer: Explainer) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zsxai.benchmarks.analyse.blocks import Block, blocks_of
-from zsxai.benchmarks.report.curves import budgets, randomisation
-from zsxai.benchmarks.report.intervals import intervals, two_sounds
-from zsxai.benchmarks.report.scatter import prompts, trade_off
+from zsxai.benchmarks.analyse.blocks import find_blocks
+from zsxai.benchmarks.analyse.plots.curves import draw_budgets, draw_cascades
+from zsxai.benchmarks.analyse.plots.intervals import draw_beside_oracles, draw_intervals
+from zsxai.benchmarks.analyse.plots.scatter import draw_prompts, draw_trade_off
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Plot = Callable[..., "Figure | None"]
 
 KINDS: Mapping[str, tuple[str | None, Plot]] = {
-    "intervals": (None, intervals),
-    "budgets": ("faithfulness", budgets),
-    "trade-off": ("faithfulness", trade_off),
-    "prompts": ("prompts", prompts),
-    "randomisation": ("randomisation", randomisation),
-    "two-sounds": ("two-sounds", two_sounds),
+    "intervals": (None, draw_intervals),
+    "budgets": ("faithfulness", draw_budgets),
+    "trade-off": ("faithfulness", draw_trade_off),
+    "prompts": ("prompts", draw_prompts),
+    "randomisation": ("randomisation", draw_cascades),
+    "two-sounds": ("two-sounds", draw_beside_oracles),
 }
 """Task and function of every kind of plot."""
 
@@ -53,12 +53,9 @@ def draw(
         raise InputError(f"no plot {kind!r}: one of {', '.join(KINDS)}")
     own_task, plot = KINDS[kind]
     chosen = own_task or task or result.suite.headline.task
-    found = blocks_of(result, chosen, **where)
+    found = find_blocks(result, chosen, **where)
     options = {"metrics": metrics} if metrics is not None else {}
     figure = plot(found[0], **options) if found else None
     if figure is None:
         raise InputError(f"the run has nothing to plot as {kind!r}: no measured rows of the task {chosen!r} fit")
     return figure
-
-
-__all__ = ["KINDS", "Block", "draw"]
