@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.facts import collect_facts
-from zsxai.benchmarks.analyse.frame import INDEX, import_pandas
 from zsxai.benchmarks.analyse.markup import to_latex, to_markdown
 from zsxai.benchmarks.run.extras import need
 from zsxai.errors import InputError
@@ -80,10 +79,10 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
             f"no format {kind!r} of the {what}: one of {', '.join(FORMATS)}, of all but the table csv or parquet"
         )
     if kind in {"tex", "md"}:
-        text = (to_latex if kind == "tex" else to_markdown)(result, _tabulate(result))
+        text = (to_latex if kind == "tex" else to_markdown)(result, result.whole_table)
         path.write_text(text, encoding="utf-8")
         return path
-    make = {"table": lambda: _flatten(_tabulate(result)), "rows": lambda: _list_rows(result)}
+    make = {"table": lambda: _flatten(result.whole_table), "rows": lambda: _list_rows(result)}
     frame = make.get(what, result.comparisons)()
     if kind == "csv":
         # Rows are read back bit for bit; means stop short of the last bits, in which machines differ.
@@ -132,16 +131,6 @@ def _encode_lists(frame: DataFrame) -> DataFrame:
         if frame[name].map(lambda v: isinstance(v, list)).any():
             frame = frame.assign(**{name: frame[name].map(lambda v: _to_json(v) if isinstance(v, list) else v)})
     return frame
-
-
-def _tabulate(result: Result) -> DataFrame:
-    """Put the tables of all variants under one another; ``variant`` is the last level of the index."""
-    variants = list(dict.fromkeys(v for sample in result.samples for v in sample.rows["variant"].unique()))
-    parts = [(v, result.table(variant=v)) for v in sorted(variants, key=lambda v: v != "own")]
-    made: DataFrame = import_pandas().concat(
-        [part for _, part in parts] or [result.table()], keys=[v for v, _ in parts] or ["own"], names=["variant"]
-    )
-    return made.reorder_levels([*INDEX, "variant"])
 
 
 def _flatten(table: DataFrame) -> DataFrame:

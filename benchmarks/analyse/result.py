@@ -165,6 +165,14 @@ class Result:
         by_task = {s.task: list(metrics) if metrics is not None else self.metrics(s.task) for s in chosen}
         return tabulate(chosen, by_task or {"": metrics or ()}, variant, stratum, macro)
 
+    @cached_property
+    def whole_table(self) -> DataFrame:
+        """Tables of all variants under one another; ``variant`` is the last level of the index."""
+        variants = list(dict.fromkeys(v for sample in self.samples for v in sample.rows["variant"].unique()))
+        parts = {v: self.table(variant=v) for v in sorted(variants, key=lambda v: v != "own")}
+        made: DataFrame = import_pandas().concat(parts or {"own": self.table()}, names=["variant"])
+        return made.reorder_levels([*INDEX, "variant"])
+
     def compare(
         self, first: str, second: str, metric: str | Sequence[str] | None = None, stratum: str | None = None
     ) -> DataFrame:

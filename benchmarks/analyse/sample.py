@@ -42,6 +42,7 @@ class Sample:
             )
         units = self.rows.drop_duplicates("unit").sort_values("unit")
         self.resampling = Resampling(list(units["sources"]), draws)
+        self._by_place: dict[str, dict[Any, DataFrame]] = {}
 
     @property
     def task(self) -> str:
@@ -97,13 +98,12 @@ class Sample:
 
     def _select_other(self, group: DataFrame, control: str) -> DataFrame:
         """Select the same explainer's rows of another variant."""
-        rows = self.select(control)
-        if not len(group):
-            return rows.iloc[:0]
-        same = np.ones(len(rows), dtype=bool)
-        for name in PLACE:
-            same &= (rows[name] == group[name].iloc[0]).to_numpy()
-        return rows[same]
+        if control not in self._by_place:
+            rows = self.select(control)
+            self._by_place[control] = dict(tuple(rows.groupby(list(PLACE), sort=False)))
+        place = tuple(group[name].iloc[0] for name in PLACE) if len(group) else None
+        found: DataFrame = self._by_place[control].get(place, self.rows.iloc[:0])
+        return found
 
 
 def split_settings(rows: DataFrame, draws: int) -> list[Sample]:
