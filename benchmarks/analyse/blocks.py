@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from zsxai.benchmarks.analyse.frame import SETTING
 from zsxai.benchmarks.analyse.statistics import Interval
 from zsxai.benchmarks.report.theme import Look, looks
-from zsxai.benchmarks.run.suite import CONTROLS
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Block:
     def is_control(self, name: str) -> bool:
         """Whether a name of :meth:`rows` is that of a blind control."""
         return any(
-            e.name in CONTROLS and (name == e.title or name.startswith(f"{e.title}, "))
+            e.name in self.result.suite.controls and (name == e.title or name.startswith(f"{e.title}, "))
             for e in self.result.suite.all_explainers
         )
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ SETTING = ("task", "data", "contamination", "model", "seed")
 PLACE = ("domain", "scale", "explainer", "calibration")
 INDEX = ("task", "data", "contamination", "model", "domain", "scale", "seed", "explainer", "calibration")
 """What a line of a result table is told by."""
-PAIRED_BY: Mapping[str, tuple[str, ...]] = {"two-sounds": ("item", "prompt")}
-"""What rows of two explainers, or of two variants, are matched by; by the item alone in other tasks, since the foil's
-prompt is another one."""
 
 
 def pandas() -> ModuleType:
@@ -214,7 +212,7 @@ def _without_figures(failed: Sequence[Line], lines: Sequence[Line]) -> list[Line
             if _at(line, _CELL, line["item"], calibration, variant) in there:
                 continue
             prompts = list(dict.fromkeys(twin["prompt"] for twin in like if twin["variant"] == variant))
-            for prompt in (prompts if line["task"] in PAIRED_BY else prompts[:1]) or [""]:
+            for prompt in (prompts if "prompt" in runner_of(line["task"]).card.paired_by else prompts[:1]) or [""]:
                 about = {"calibration": calibration, "variant": variant, "prompt": prompt}
                 found.append({**line, **shared, **about, "failed": True, "measured": measured})
     return found

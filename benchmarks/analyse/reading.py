@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.statistics import Better
+from zsxai.benchmarks.tasks import runner_of
 
 if TYPE_CHECKING:
     from zsxai.metrics import Metric
@@ -103,6 +104,4 @@ def names_of(task: str) -> list[str]:
 
 @lru_cache(maxsize=8)
 def _known(task: str) -> dict[str, Metric[Any]]:
-    from zsxai.metrics import metrics_of
-
-    return metrics_of(task)
+    return runner_of(task).known_metrics()

@@ -13,7 +13,7 @@ from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, WINS, names_of,
 from zsxai.benchmarks.analyse.statistics import holm
 from zsxai.benchmarks.analyse.tables import Pair, Sample, comparison_table, rank_table, samples, table
 from zsxai.benchmarks.folder import read_record
-from zsxai.benchmarks.run.suite import CONTROLS, Suite, load_suite
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Result:
 
     def is_control(self, explainer: str) -> bool:
         """Whether a label is that of a blind control."""
-        return explainer in {e.title for e in self.suite.all_explainers if e.name in CONTROLS}
+        return explainer in {e.title for e in self.suite.all_explainers if e.name in self.suite.controls}
 
     def metrics(self, task: str) -> list[str]:
         """Figures that tables of a task show: its metrics, then wins over an explainer's own controls."""
@@ -243,7 +243,7 @@ class Result:
         """A matplotlib figure, made without pyplot.
 
         Args:
-            kind: One of :data:`~zsxai.benchmarks.report.plots.KINDS`.
+            kind: ``intervals``, or a plot of one of the suite's tasks.
             **options: What the plot takes, such as ``task`` and ``metrics``.
 
         Raises:

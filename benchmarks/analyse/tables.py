@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.analyse.frame import INDEX, PAIRED_BY, PLACE, SETTING, pandas
+from zsxai.benchmarks.analyse.frame import INDEX, PLACE, SETTING, pandas
 from zsxai.benchmarks.analyse.reading import reading, split
 from zsxai.benchmarks.analyse.statistics import Comparison, Interval, Resampling, ahead, bounds, compare, ranks
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Sample:
 
     def __init__(self, at: tuple[Any, ...], rows: DataFrame, draws: int) -> None:
         self.at = dict(zip(SETTING, at, strict=True))
-        keys = list(PAIRED_BY.get(self.at["task"], ("item",)))
+        keys = list(runner_of(self.at["task"]).card.paired_by)
         self.rows = rows.assign(unit=rows.groupby(keys).ngroup())
         twins = self.rows.duplicated([*PLACE, "variant", "unit"])
         if twins.any():

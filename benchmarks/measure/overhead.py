@@ -64,7 +64,7 @@ class Unit:
         task = suite.tasks[0]
         loaded = library.model(suite.models[0].title)
         self.stage = Stage(
-            suite, task, loaded, library.dataset("clips"), task.contaminations[0], 0, library.explainers(task)
+            suite.prompting, task, loaded, library.dataset("clips"), task.contaminations[0], 0, library.explainers(task)
         )
         self.runner = FaithfulnessRunner(self.stage)
         self.items: list[Item] = library.items(0, "clips", 0, 0)

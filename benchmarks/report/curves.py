@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from zsxai.benchmarks.analyse.blocks import Block
 from zsxai.benchmarks.analyse.reading import names_of, reading
 from zsxai.benchmarks.report.theme import Look, legend, new_figure, style
-from zsxai.benchmarks.run.suite import Faithfulness
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +56,8 @@ def _curve(block: Block, group: DataFrame, name: str) -> tuple[NDArray[Any], NDA
     """Budgets with both ends, and ``(B, K)`` probabilities; rows without a curve are NaN."""
     given = group[name].tolist()
     sizes = {len(v) for v in given if isinstance(v, (list, tuple))}
-    tasks = [t for t in block.result.suite.tasks if isinstance(t, Faithfulness)]
-    at = next((t.budgets for t in tasks if {len(t.budgets)} == sizes), None)
+    named = [getattr(t, "budgets", ()) for t in block.result.suite.tasks if t.kind == block.task]
+    at = next((budgets for budgets in named if {len(budgets)} == sizes), None)
     if at is None:
         return np.empty(0), np.empty((len(group), 0))
     middle = np.array([v if isinstance(v, (list, tuple)) else [np.nan] * len(at) for v in given], dtype=np.float64)
@@ -69,7 +68,7 @@ def _curve(block: Block, group: DataFrame, name: str) -> tuple[NDArray[Any], NDA
     return np.array([0.0, *at, 1.0]), np.column_stack([start, middle, stop])
 
 
-def randomisation(block: Block) -> Figure | None:
+def along_cascades(block: Block) -> Figure | None:
     """Likeness of the maps of a model and of the model randomised step by step, a row of panels per tower."""
     cascades = _cascades(block.variants)
     metrics = [m for m in names_of(block.task) if m in block.sample.rows]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zsxai.benchmarks.analyse.blocks import Block, blocks_of
 from zsxai.benchmarks.analyse.export import digits_of, fixed
 from zsxai.benchmarks.analyse.reading import reading, split
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, data_uri, join, tag, untrusted
 from zsxai.show.parts import excerpt, flac
 from zsxai.show.raster import paint, raster, rgb_png
@@ -153,8 +154,8 @@ def _example(library: Library, model: ZeroShotModel, chosen: Chosen, row: Any, k
 
 
 def _items(library: Library, block: Block) -> list[Item]:
-    task, contamination = _numbers(library, block)
-    return library.items(task, block.at["data"], contamination, block.at["seed"])
+    number, contamination = _numbers(library, block)
+    return library.items(number, block.at["data"], contamination, block.at["seed"])
 
 
 def _numbers(library: Library, block: Block) -> tuple[int, int]:
@@ -169,18 +170,9 @@ def _numbers(library: Library, block: Block) -> tuple[int, int]:
 
 def _sound(library: Library, block: Block, item: Item, rate: int) -> NDArray[Any]:
     """What the model was given."""
-    if len(item.clips) == 2:
-        from zsxai.benchmarks.tasks.mixtures import mix
-
-        first, second = (clip.read().at(rate) for clip in item.clips)
-        both: NDArray[Any] = mix(first, second, rate, item.snr or 0.0).sum(axis=0)
-        return both
-    from zsxai.benchmarks.tasks.contamination import contaminate
-
-    task, contamination = _numbers(library, block)
-    other = None if item.contaminant is None else item.contaminant.read().at(rate)
-    kind = library.suite.tasks[task].contaminations[contamination]
-    return contaminate(item.clips[0].read().at(rate), kind, item.name, block.at["seed"], other).waveform
+    number, contamination = _numbers(library, block)
+    task = library.suite.tasks[number]
+    return runner_of(task.kind).sound(item, rate, task.contaminations[contamination], block.at["seed"])
 
 
 def _explain(library: Library, model: ZeroShotModel, chosen: Chosen, prompt: str, sound: NDArray[Any]) -> Explanation:

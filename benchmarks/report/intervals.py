@@ -40,7 +40,7 @@ def intervals(block: Block, metrics: Sequence[str] | None = None) -> Figure | No
     return figure
 
 
-def two_sounds(block: Block) -> Figure | None:
+def beside_oracles(block: Block) -> Figure | None:
     """Every method beside the oracle of its own resolution, and beside the floors."""
     own, best = block.rows(), block.rows(ORACLE)
     extra = {v: next(iter(block.rows(v).values()), None) for v in block.variants if v.startswith(f"{ORACLE} ")}

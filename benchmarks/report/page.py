@@ -56,7 +56,7 @@ def _head(result: Result) -> Html:
         f"zsxai {', '.join(dict.fromkeys(v.get('zsxai', '?') for v in found['versions'])) or '?'}",
     ]
     names = [("headline", "Headline")]
-    names += [(f"task-{t}", tasks.TITLES.get(t, t)) for t in dict.fromkeys(s.task for s in result.samples)]
+    names += [(f"task-{t}", tasks.title_of(t)) for t in dict.fromkeys(s.task for s in result.samples)]
     names += [(n, n.capitalize()) for n in ("comparisons", "examples", "failures", "cost", "configuration")]
     return tag(
         "header",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from zsxai.benchmarks.analyse.blocks import Block, blocks_of
 from zsxai.benchmarks.analyse.export import digits_of
 from zsxai.benchmarks.analyse.frame import strata_of
-from zsxai.benchmarks.analyse.reading import reading
+from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, reading
 from zsxai.benchmarks.analyse.tables import resolution_table
 from zsxai.benchmarks.report.intervals import ORACLE
 from zsxai.benchmarks.report.parts import block_table, figure_cell, figures, head, line, plot, text_cell
-from zsxai.benchmarks.report.plots import KINDS
-from zsxai.benchmarks.report.scatter import RHO
+from zsxai.benchmarks.report.plots import drawing
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, join, tag, untrusted
 
 if TYPE_CHECKING:
@@ -22,25 +21,11 @@ if TYPE_CHECKING:
 
 DRAWN = 6
 """Settings and kinds of masks per task that are drawn; tables show all."""
-TITLES = {
-    "faithfulness": "Faithfulness",
-    "two-sounds": "Two sounds",
-    "prompts": "Prompts",
-    "randomisation": "Randomisation",
-}
-CAPTIONS = {
-    "intervals": "Means with 95 % intervals over recordings. Hollow: blind controls; the band is the range of their "
-    "means. Where a figure lies inside the band, looking at nothing does as well.",
-    "budgets": "Every explainer's best cells, as many or as loud as every other's: no calibration enters. Left, higher "
-    "is better; right, lower. Shades: 95 % intervals.",
-    "trade-off": "What size alone buys: AD and FF against the mask mean, with 95 % intervals. Hollow: blind controls.",
-    "prompts": "A point per clip and prompt. A mask that follows the prompt empties as the similarity falls; the "
-    f"{RHO} is the mean rank correlation within a clip.",
-    "randomisation": "Likeness of the maps of the model and of the model with weights drawn anew, step by step. A map "
-    "that stays the same does not show what the model learned. Shades: 95 % intervals.",
-    "two-sounds": "Every method beside the true share of the sound drawn on its own cells (its ceiling), and blind "
-    "controls (its floor).",
-}
+
+
+def title_of(task: str) -> str:
+    """Heading of a kind of task."""
+    return runner_of(task).card.title or task
 
 
 def sections(result: Result) -> list[Html]:
@@ -73,7 +58,7 @@ def _section(result: Result, task: str) -> Html:
     note = f"Plots of the first {drawn} settings; tables of all {len(blocks)}." if left_out > 0 else ""
     return tag(
         "section",
-        tag("h2", TITLES.get(task, task), id=f"task-{task}"),
+        tag("h2", title_of(task), id=f"task-{task}"),
         tag("p", note, class_="quiet small") if note else "",
         *parts,
         _how_to_read(result, task),
@@ -84,12 +69,12 @@ def _tables(block: Block) -> list[Html]:
     metrics = block.result.metrics(block.task)
     n = f"{block.sample.rows['item'].nunique()} items from {block.sample.resampling.recordings} recordings"
     about = f"{block.short}; model {block.at['model']}, seed {block.at['seed']}; {n}; mean [95 % interval]"
-    if block.task == "randomisation":
-        return [_by_level(block, m, about) for m in metrics]
+    if runner_of(block.task).card.variants_as_columns:
+        return [_by_variant(block, m, about) for m in metrics]
     found = [block_table(block, metrics, about)]
-    if block.task == "two-sounds" and ORACLE in block.variants:
+    if ORACLE in block.variants:
         found.append(_resolution(block))
-    controls = [v for v in ("foil", "rolled") if v in block.variants]
+    controls = [v for v in CONTROLS_OF_A_MASK if v in block.variants]
     if controls:
         others = [_variant_table(block, v, metrics) for v in controls]
         found.append(tag("details", tag("summary", "The explainers' own controls"), *others, class_="stack"))
@@ -116,16 +101,16 @@ def _variant_table(block: Block, variant: str, metrics: Sequence[str], stratum: 
     return figures(untrusted(caption), ["explainer", *(head(block.task, m) for m in shown)], rows, caption)
 
 
-def _by_level(block: Block, metric: str, about: str) -> Html:
-    """One figure of a cascade: a column per level."""
-    levels = {v: block.rows(v) for v in block.variants}
-    names = list(dict.fromkeys(n for groups in levels.values() for n in groups))
+def _by_variant(block: Block, metric: str, about: str) -> Html:
+    """One figure: a column per variant."""
+    groups_of = {v: block.rows(v) for v in block.variants}
+    names = list(dict.fromkeys(n for groups in groups_of.values() for n in groups))
     rows = [
         line(
             name,
             *(
                 figure_cell(block.interval(g[name], metric) if name in g else None, digits_of(block.task, metric))
-                for g in levels.values()
+                for g in groups_of.values()
             ),
             control=block.is_control(name),
         )
@@ -134,7 +119,7 @@ def _by_level(block: Block, metric: str, about: str) -> Html:
     known = reading(block.task, metric)
     caption = f"{known.symbol}{known.arrow}: {known.meaning} {about}"
     return figures(
-        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in levels)], rows, caption
+        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in groups_of)], rows, caption
     )
 
 
@@ -165,10 +150,9 @@ def _resolution(block: Block) -> Html:
 
 def _plots(block: Block) -> list[Html]:
     found = []
-    for kind, (task, draw) in KINDS.items():
-        if task == block.task or (task is None and block.task not in {"randomisation", "two-sounds"}):
-            words = f"Plot, {kind}: {block.task}, {block.short}. The table above holds the numbers."
-            found.append(plot(partial(draw, block), words, CAPTIONS[kind]))
+    for each in runner_of(block.task).card.plots:
+        words = f"Plot, {each.name}: {block.task}, {block.short}. The table above holds the numbers."
+        found.append(plot(drawing(each, block), words, each.caption))
     return found
 
 

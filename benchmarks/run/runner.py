@@ -12,13 +12,14 @@ from zsxai.benchmarks.analyse.result import Result
 from zsxai.benchmarks.extras import need
 from zsxai.benchmarks.folder import check_folder, make_folder, write_record
 from zsxai.benchmarks.run.engines import Done, Job, Make, Processes, default_workers, here, lead
-from zsxai.benchmarks.run.plan import Cell, Settings, Unit, metric_names, plan
+from zsxai.benchmarks.run.plan import Cell, Settings, Unit, plan
 from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.suite import Named, Suite, load_suite
 from zsxai.benchmarks.run.worker import Worker, wanted
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.errors import InputError
 from zsxai.progress import track
-from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS
+from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.run.ray_engine import Cluster
@@ -256,7 +257,8 @@ def _only_here(suite: Suite) -> str | None:
         (MODELS, [model.name.partition(":")[0] for model in suite.models]),
         (EXPLAINERS, [explainer.name for explainer in suite.all_explainers]),
         (DATASETS, [spec.reader for spec in suite.data.values()]),
-        (METRICS, [name for task in suite.tasks for name in metric_names(task)]),
+        (TASKS, [task.kind for task in suite.tasks]),
+        (METRICS, [name for task in suite.tasks for name in runner_of(task.kind).chosen_metrics(task)]),
     ]
     for registry, names in needed:
         for name in names:

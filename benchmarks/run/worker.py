@@ -89,7 +89,7 @@ class Worker:
         if self._runner is None or self._runner[0] != at:
             task = self.suite.tasks[unit.task]
             stage = Stage(
-                suite=self.suite,
+                prompting=self.suite.prompting,
                 task=task,
                 model=self._model_of(unit.model),
                 dataset=self.library.dataset(unit.data),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.run.suite import Contamination
+from zsxai.benchmarks.tasks.settings import Contamination
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.errors import InputError
 

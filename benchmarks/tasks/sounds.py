@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.benchmarks.tasks.base import Failure, Item, Stage
-from zsxai.benchmarks.tasks.contamination import contaminate
+from zsxai.benchmarks.tasks.base import Failure, Item, Stage, read_contaminated
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
@@ -70,13 +69,10 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
     Returns:
         The sounds, and the items that could not be read.
     """
-    rate = stage.model.sample_rate
     heard, failures = [], []
     for item in items:
         try:
-            other = None if item.contaminant is None else item.contaminant.read().at(rate)
-            sound = item.clips[0].read().at(rate)
-            mixture = contaminate(sound, stage.contamination, item.name, stage.seed, other)
+            mixture = read_contaminated(item, stage.model.sample_rate, stage.contamination, stage.seed)
         except Exception as error:
             failures.append(Failure.of(item.name, error))
         else:
@@ -88,7 +84,7 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
 
 def encode_originals(stage: Stage, heard: Sequence[Heard]) -> None:
     """Encode the windows of all sounds in full batches and keep the embeddings with them."""
-    # Windows do not hang on the kind of mask, and stft on log is one that every model can carry.
+    # Windows do not depend on the kind of mask, and stft on log is one that every model can carry.
     recordings = [Recording(h.model, h.waveform) for h in heard]
     sounds = [clip.waveform for recording in recordings for clip in recording.clips]
     embedded = iter(embed_sounds(stage.model, sounds))

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from zsxai import InputError
-from zsxai.benchmarks.run.suite import CONTROLS, SUITES, load_suite
+from zsxai.benchmarks.run.suite import SUITES, load_suite
+
+
+CONTROLS = ("constant", "random", "loudness", "energy")
 
 
 def suite(**changes: Any) -> dict[str, Any]:
