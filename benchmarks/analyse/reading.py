@@ -84,13 +84,12 @@ def reading(task: str, name: str) -> Reading:
     found = _known(task).get(name)
     if found is None:
         return Reading(name, symbol=name)
-    meaning = (found.__doc__ or "").strip().partition("\n")[0]
     return Reading(
         name=name,
         symbol=found.symbol,
         better=found.better,
         bounds=found.bounds,
-        meaning=meaning,
+        meaning=found.summary,
         gamed_by=found.gamed_by,
         sensitive_to=found.sensitive_to,
         reference=found.reference,

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from zsxai.benchmarks.run.identity import code_of, device_name, explainer_identity, hashed, model_identity, own_code
+from zsxai.benchmarks.run.identity import (
+    code_of,
+    device_name,
+    explainer_identity,
+    hashed,
+    metric_identity,
+    model_identity,
+    own_code,
+)
 from zsxai.benchmarks.run.names import check_plugins
 from zsxai.benchmarks.run.suite import Named, Suite
 from zsxai.benchmarks.tasks import runner_of
@@ -203,7 +211,7 @@ def _description_of(task: Task) -> dict[str, Any]:
     said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics"}
     return {
         "task": {**task.model_dump(mode="json", exclude=said_elsewhere), "code": code_of(runner)},
-        "metrics": {name: code_of(type(metric)) for name, metric in runner.chosen_metrics(task).items()},
+        "metrics": {name: metric_identity(metric) for name, metric in runner.chosen_metrics(task).items()},
     }
 
 

@@ -27,7 +27,7 @@ from zsxai.data import load_dataset
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.metrics import metrics_of
+from zsxai.metrics import MixtureMaps, metrics_of
 from zsxai.model import TextEncoding, ZeroShotModel, as_model
 from zsxai.spectral import Grid
 from zsxai.target import BoundTarget
@@ -596,7 +596,7 @@ def test_the_shipped_suite_names_its_headline_and_the_map_of_ones() -> None:
     suite = load_suite("two-sounds")
     assert (suite.headline.metric, suite.headline.stratum) == ("weighted-auc", "both-heard")
     assert {"all-ones", *CONTROLS} <= {e.title for e in suite.all_explainers}
-    assert set(suite.comparisons.metrics) <= set(metrics_of("two-sounds"))
+    assert set(suite.comparisons.metrics) <= set(metrics_of(MixtureMaps))
 
 
 def test_real_mixtures_have_the_reference_floor_and_ceiling(esc50: Path) -> None:
