@@ -172,7 +172,8 @@ def _sound(library: Library, block: Block, item: Item, rate: int) -> NDArray[Any
     """What the model was given."""
     number, contamination = _numbers(library, block)
     task = library.suite.tasks[number]
-    return runner_of(task.kind).sound(item, rate, task.contaminations[contamination], block.at["seed"])
+    mixed = task.contaminations[contamination]
+    return runner_of(task.kind).sound(task, item, mixed, block.at["seed"], rate).waveform
 
 
 def _explain(library: Library, model: ZeroShotModel, chosen: Chosen, prompt: str, sound: NDArray[Any]) -> Explanation:

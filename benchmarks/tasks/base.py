@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from numpy.typing import NDArray
-
 from zsxai.benchmarks.tasks.classes import Classes
-from zsxai.benchmarks.tasks.contamination import Mixture, contaminants, contaminate
+from zsxai.benchmarks.tasks.contamination import Sound, contaminants, contaminate
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.settings import Contamination, Prompting, Task
 from zsxai.data.clip import Dataset, LabelledClip
@@ -202,12 +200,6 @@ def in_hash_order(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     return sorted(clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
 
 
-def read_contaminated(item: Item, rate: int, contamination: Contamination, seed: int) -> Mixture:
-    """The first clip of an item at a rate, with the contamination mixed in."""
-    other = None if item.contaminant is None else item.contaminant.read().at(rate)
-    return contaminate(item.clips[0].read().at(rate), contamination, item.name, seed, other)
-
-
 class TaskRunner(ABC, Generic[T, S]):
     """How one kind of task is carried out. One object per :class:`Stage`; units come one after the other.
 
@@ -275,9 +267,14 @@ class TaskRunner(ABC, Generic[T, S]):
         return [Item(clip.name, (clip,), clip.label, other) for clip, other in zip(clips, mixed_in, strict=True)]
 
     @classmethod
-    def sound(cls, item: Item, rate: int, contamination: Contamination, seed: int) -> NDArray[Any]:
-        """What a model of some sample rate is given of an item, ``(T,)``: here, its clip with the contamination."""
-        return read_contaminated(item, rate, contamination, seed).waveform
+    def sound(cls, task: Task, item: Item, contamination: Contamination, seed: int, rate: int) -> Sound:
+        """What a model of some sample rate is given of an item: here, its clip with the contamination mixed in.
+
+        Raises:
+            InputError: If no signal-to-noise ratio can be met.
+        """
+        other = None if item.contaminant is None else item.contaminant.read().at(rate)
+        return contaminate(item.clips[0].read().at(rate), contamination, item.name, seed, other)
 
     @abstractmethod
     def prepare(self, items: Sequence[Item]) -> S:

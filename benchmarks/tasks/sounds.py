@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.benchmarks.tasks.base import Failure, Item, Stage, read_contaminated
+from zsxai.benchmarks.tasks import runner_of
+from zsxai.benchmarks.tasks.base import Failure, Item, Stage
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
@@ -69,15 +70,16 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
     Returns:
         The sounds, and the items that could not be read.
     """
+    rate, runner = stage.model.sample_rate, runner_of(stage.task.kind)
     heard, failures = [], []
     for item in items:
         try:
-            mixture = read_contaminated(item, stage.model.sample_rate, stage.contamination, stage.seed)
+            sound = runner.sound(stage.task, item, stage.contamination, stage.seed, rate)
         except Exception as error:
             failures.append(Failure.of(item.name, error))
         else:
-            snr = float("nan") if mixture.snr is None else mixture.snr
-            heard.append(Heard(item, mixture.waveform, snr, stage.model, stage.seed))
+            snr = float("nan") if sound.snr is None else sound.snr
+            heard.append(Heard(item, sound.waveform, snr, stage.model, stage.seed))
     encode_originals(stage, heard)
     return heard, failures
 

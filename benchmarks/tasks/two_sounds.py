@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Plot, Row, Stage, TaskCard, TaskRunner
+from zsxai.benchmarks.tasks.contamination import Sound
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
@@ -158,11 +159,10 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
         ]
 
     @classmethod
-    def sound(cls, item: Item, rate: int, contamination: Contamination, seed: int) -> NDArray[Any]:
+    def sound(cls, task: Task, item: Item, contamination: Contamination, seed: int, rate: int) -> Sound:
         """See :meth:`TaskRunner.sound`: the sum of the two."""
         first, second = (clip.read().at(rate) for clip in item.clips)
-        both: NDArray[Any] = mix(first, second, rate, item.snr or 0.0).sum(axis=0)
-        return both
+        return Sound(mix(first, second, rate, item.snr or 0.0).sum(axis=0), item.snr)
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""

@@ -10,7 +10,6 @@ import pytest
 from zsxai import InputError
 from zsxai.benchmarks.run.suite import SUITES, load_suite
 
-
 CONTROLS = ("constant", "random", "loudness", "energy")
 
 
