@@ -210,7 +210,8 @@ def _description_of(task: Task) -> dict[str, Any]:
     runner = runner_of(task.kind)
     said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics"}
     return {
-        "task": {**task.model_dump(mode="json", exclude=said_elsewhere), "code": code_of(runner)},
+        "task": task.model_dump(mode="json", exclude=said_elsewhere),
+        "runner": code_of(runner),
         "metrics": {name: metric_identity(metric) for name, metric in runner.chosen_metrics(task).items()},
     }
 

@@ -78,7 +78,7 @@ def partner_of(clip: LabelledClip, candidates: Sequence[LabelledClip], seed: int
     fitting = [c for c in candidates if c.label != clip.label and c.source != clip.source and c.fold == clip.fold]
     if not fitting:
         raise InputError(f"{clip.name} has no partner: no clip of another class and recording in fold {clip.fold}")
-    return _drawn(_by_name(fitting), clip, seed)
+    return _draw(_sort_by_name(fitting), clip, seed)
 
 
 def contaminants(
@@ -103,8 +103,8 @@ def contaminants(
     if contamination.kind == "speech":
         if others is None or not others.clips:
             raise InputError("contamination with speech needs its data set")
-        ordered = _by_name(others.clips)
-        return [_drawn(ordered, clip, seed) for clip in clips]
+        ordered = _sort_by_name(others.clips)
+        return [_draw(ordered, clip, seed) for clip in clips]
     return [None] * len(clips)
 
 
@@ -142,11 +142,11 @@ def contaminate(
         raise InputError(f"{name}: {error}") from error
 
 
-def _by_name(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+def _sort_by_name(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     return sorted(clips, key=lambda clip: clip.name)
 
 
-def _drawn(ordered: Sequence[LabelledClip], clip: LabelledClip, seed: int) -> LabelledClip:
+def _draw(ordered: Sequence[LabelledClip], clip: LabelledClip, seed: int) -> LabelledClip:
     return ordered[_number("partner", clip.name, seed) % len(ordered)]
 
 

@@ -17,7 +17,7 @@ from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.settings import Task
 from zsxai.benchmarks.tasks.sounds import (
-    drawn_by,
+    draw_by_name,
     embed_masks,
     embed_rendered,
     hear,
@@ -153,7 +153,7 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
     def _foil(self, asked: Question) -> list[str]:
         """Another class, drawn by the item's name, where foils are wanted and there is one."""
         others = [label for label in self.classes.labels if label != asked.explained]
-        return drawn_by(asked.heard.item.name, others) if "foil" in self.task.variants else []
+        return draw_by_name(asked.heard.item.name, others) if "foil" in self.task.variants else []
 
     def _rows(self, mapped: Sequence[Mapped], calibration: str, curves: Curves) -> list[Row]:
         masks = [self._masks(m, calibration) for m in mapped]

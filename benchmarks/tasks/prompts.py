@@ -17,7 +17,7 @@ from zsxai.benchmarks.tasks.classes import Classes
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
 from zsxai.benchmarks.tasks.settings import Prompting, Task
-from zsxai.benchmarks.tasks.sounds import Heard, drawn_by, hear, maps_of, pooled_cosines
+from zsxai.benchmarks.tasks.sounds import Heard, draw_by_name, hear, maps_of, pooled_cosines
 from zsxai.calibration import to_mask
 from zsxai.errors import InputError
 from zsxai.metrics.base import PromptMaps
@@ -119,7 +119,7 @@ class PromptsRunner(TaskRunner[Prompts, Prepared]):
         question = ask(self.classes, heard)
         right = question.explained
         others = [label for label in self.classes.labels if label != right]
-        wrong = drawn_by(heard.item.name, others, self.task.wrong)
+        wrong = draw_by_name(heard.item.name, others, self.task.wrong)
         targets = [self.classes.target(label) for label in (right, *wrong)]
         targets += [classes.target(right) for classes in self.rephrased]
         # The first row of a target's text is its prompt.

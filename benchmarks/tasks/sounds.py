@@ -24,7 +24,7 @@ from zsxai.target import BoundTarget
 from zsxai.windows import Recording, Relevance
 
 
-def drawn_by(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
+def draw_by_name(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
     """Some of the candidates, by the hash of a name: the same on every machine and for every explainer."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return [candidates[i] for i in rng.permutation(len(candidates))[:count]]
@@ -159,10 +159,10 @@ def maps_of(
             answers = [explainer.relevance(clip, targets) for clip in recording.clips]
         if known is not None and not explainer.card.reads_masking:
             known[at] = answers
-    return stitched(recording, answers)
+    return stitch_maps(recording, answers)
 
 
-def stitched(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
+def stitch_maps(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
     """Relevance of every window on a recording's grid, ``(P, F, N)``.
 
     Raises:

@@ -18,7 +18,7 @@ from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
 from zsxai.benchmarks.tasks.settings import Contamination, Task
-from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitched
+from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitch_maps
 from zsxai.calibration import to_mask
 from zsxai.data.clip import Dataset
 from zsxai.explainer import Explainer
@@ -233,7 +233,7 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
         targets = [self.classes.target(clip.label) for clip in mixture.heard.item.clips]
         with forwards.on_behalf_of("explainer"):
             relevance = [explainer.relevance(clip, targets) for clip in recording.clips]
-        maps = stitched(recording, relevance)
+        maps = stitch_maps(recording, relevance)
         rows: list[Row] = []
         for calibration in self.task.calibrations or (explainer.calibration,):
             rows += _rows_of(mixture, "own", calibration, self._figures(mixture, recording, maps, calibration))

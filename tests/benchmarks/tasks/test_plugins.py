@@ -87,6 +87,15 @@ def test_no_other_file_spells_the_name_of_a_task(path: Path) -> None:
     assert not [(line, text) for line, text in literals(path) if spelled.search(text)]
 
 
+def test_tasks_import_nothing_of_the_rooms_above_them() -> None:
+    for path in (ROOT / "benchmarks" / "tasks").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        modules += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        above = re.compile(r"zsxai\.benchmarks(?!\.tasks)|matplotlib|pandas|scipy")
+        assert not [module for module in modules if above.match(module)], path.name
+
+
 # --- somebody else's ------------------------------------------------------------------------------------------------
 
 
