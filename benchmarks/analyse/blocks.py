@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.bootstrap import Interval
 from zsxai.benchmarks.analyse.frame import SETTING
-from zsxai.benchmarks.run.suite import CONTROLS
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Block:
     def is_control(self, name: str) -> bool:
         """Whether a name of :meth:`rows` is that of a blind control."""
         return any(
-            e.name in CONTROLS and (name == e.title or name.startswith(f"{e.title}, "))
+            e.name in self.result.suite.controls and (name == e.title or name.startswith(f"{e.title}, "))
             for e in self.result.suite.all_explainers
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.run.extras import need
+from zsxai.benchmarks.tasks import runner_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,9 +21,6 @@ SETTING = ("task", "data", "contamination", "model", "seed")
 PLACE = ("domain", "scale", "explainer", "calibration")
 INDEX = ("task", "data", "contamination", "model", "domain", "scale", "seed", "explainer", "calibration")
 """What distinguishes the lines of a result table."""
-PAIRED_BY: Mapping[str, tuple[str, ...]] = {"two-sounds": ("item", "prompt")}
-"""What rows of two explainers, or of two variants, are matched by; by the item alone in other tasks, since the foil's
-prompt is another one."""
 
 
 def import_pandas() -> ModuleType:
@@ -117,7 +115,7 @@ def _fill_in(failed: Sequence[Line], lines: Sequence[Line]) -> list[Line]:
             if _get(line, _CELL, line["item"], calibration, variant) in present:
                 continue
             prompts = list(dict.fromkeys(twin["prompt"] for twin in like if twin["variant"] == variant))
-            for prompt in (prompts if line["task"] in PAIRED_BY else prompts[:1]) or [""]:
+            for prompt in (prompts if "prompt" in runner_of(line["task"]).card.paired_by else prompts[:1]) or [""]:
                 about = {"calibration": calibration, "variant": variant, "prompt": prompt}
                 made.append({**line, **shared, **about, "failed": True, "measured": measured})
     return made

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.statistics import Better
 from zsxai.benchmarks.run.figures import split_figure
+from zsxai.benchmarks.tasks import runner_of
 
 if TYPE_CHECKING:
     from zsxai.metrics import Metric
@@ -75,13 +76,12 @@ def find_reading(task: str, name: str) -> Reading:
     found = _load_metrics(task).get(name)
     if found is None:
         return Reading(name, symbol=name)
-    meaning = (found.__doc__ or "").strip().partition("\n")[0]
     return Reading(
         name=name,
         symbol=found.symbol,
         better=found.better,
         bounds=found.bounds,
-        meaning=meaning,
+        meaning=found.summary,
         gamed_by=found.gamed_by,
         sensitive_to=found.sensitive_to,
         reference=found.reference,
@@ -95,6 +95,4 @@ def list_metrics(task: str) -> list[str]:
 
 @lru_cache(maxsize=8)
 def _load_metrics(task: str) -> dict[str, Metric[Any]]:
-    from zsxai.metrics import metrics_of
-
-    return metrics_of(task)
+    return runner_of(task).known_metrics()

@@ -18,7 +18,7 @@ from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, WINS, split_figure
 from zsxai.benchmarks.run.folder import read_record
 from zsxai.benchmarks.run.plan import Cell
 from zsxai.benchmarks.run.store import Store, Stored
-from zsxai.benchmarks.run.suite import CONTROLS, Suite, load_suite
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Result:
 
     def is_control(self, explainer: str) -> bool:
         """Whether a label is that of a blind control."""
-        return explainer in {e.title for e in self.suite.all_explainers if e.name in CONTROLS}
+        return explainer in {e.title for e in self.suite.all_explainers if e.name in self.suite.controls}
 
     def metrics(self, task: str) -> list[str]:
         """Figures that tables of a task show: its metrics, then wins over an explainer's own controls."""
@@ -234,7 +234,7 @@ class Result:
         """A matplotlib figure, made without pyplot.
 
         Args:
-            kind: One of :data:`~zsxai.benchmarks.analyse.plots.draw.KINDS`.
+            kind: ``intervals``, or a plot of one of the suite's tasks.
             **options: What the plot takes, such as ``task`` and ``metrics``.
 
         Raises:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.benchmarks.analyse.bootstrap import Resampling
-from zsxai.benchmarks.analyse.frame import PAIRED_BY, PLACE, SETTING
+from zsxai.benchmarks.analyse.frame import PLACE, SETTING
 from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.analyse.statistics import score_wins
 from zsxai.benchmarks.run.figures import split_figure
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Sample:
 
     def __init__(self, at: tuple[Any, ...], rows: DataFrame, draws: int) -> None:
         self.at = dict(zip(SETTING, at, strict=True))
-        keys = list(PAIRED_BY.get(self.at["task"], ("item",)))
+        keys = list(runner_of(self.at["task"]).card.paired_by)
         self.rows = rows.assign(unit=rows.groupby(keys).ngroup())
         twins = self.rows.duplicated([*PLACE, "variant", "unit"])
         if twins.any():

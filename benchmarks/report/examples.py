@@ -12,6 +12,7 @@ from zsxai.benchmarks.analyse.extremes import Extremes, choose_extremes
 from zsxai.benchmarks.analyse.formatting import choose_digits, format_number
 from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.run.figures import split_figure
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, data_uri, join, tag, untrusted
 from zsxai.show.parts import excerpt, flac
 from zsxai.show.raster import paint, raster, rgb_png
@@ -94,8 +95,8 @@ def _render_example(library: Library, model: ZeroShotModel, chosen: Extremes, ro
 
 
 def _find_items(library: Library, block: Block) -> list[Item]:
-    task, contamination = _find_numbers(library, block)
-    return library.items(task, block.at["data"], contamination, block.at["seed"])
+    number, contamination = _find_numbers(library, block)
+    return library.items(number, block.at["data"], contamination, block.at["seed"])
 
 
 def _find_numbers(library: Library, block: Block) -> tuple[int, int]:
@@ -110,18 +111,10 @@ def _find_numbers(library: Library, block: Block) -> tuple[int, int]:
 
 def _read_sound(library: Library, block: Block, item: Item, rate: int) -> NDArray[Any]:
     """Read what the model was given."""
-    if len(item.clips) == 2:
-        from zsxai.benchmarks.tasks.mixtures import mix
-
-        first, second = (clip.read().at(rate) for clip in item.clips)
-        both: NDArray[Any] = mix(first, second, rate, item.snr or 0.0).sum(axis=0)
-        return both
-    from zsxai.benchmarks.tasks.contamination import contaminate
-
-    task, contamination = _find_numbers(library, block)
-    other = None if item.contaminant is None else item.contaminant.read().at(rate)
-    kind = library.suite.tasks[task].contaminations[contamination]
-    return contaminate(item.clips[0].read().at(rate), kind, item.name, block.at["seed"], other).waveform
+    number, contamination = _find_numbers(library, block)
+    task = library.suite.tasks[number]
+    mixed = task.contaminations[contamination]
+    return runner_of(task.kind).sound(task, item, mixed, block.at["seed"], rate).waveform
 
 
 def _explain(library: Library, model: ZeroShotModel, chosen: Extremes, prompt: str, sound: NDArray[Any]) -> Explanation:

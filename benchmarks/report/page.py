@@ -9,7 +9,7 @@ from zsxai.benchmarks.analyse.facts import collect_facts
 from zsxai.benchmarks.report import rest
 from zsxai.benchmarks.report.examples import render_examples
 from zsxai.benchmarks.report.headline import render_headline
-from zsxai.benchmarks.report.tasks import TITLES, render_tasks
+from zsxai.benchmarks.report.tasks import get_title, render_tasks
 from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.parts import shades
 
@@ -57,7 +57,7 @@ def _render_header(result: Result) -> Html:
         f"zsxai {', '.join(dict.fromkeys(v.get('zsxai', '?') for v in found['versions'])) or '?'}",
     ]
     names = [("headline", "Headline")]
-    names += [(f"task-{t}", TITLES.get(t, t)) for t in dict.fromkeys(s.task for s in result.samples)]
+    names += [(f"task-{t}", get_title(t)) for t in dict.fromkeys(s.task for s in result.samples)]
     names += [(n, n.capitalize()) for n in ("comparisons", "examples", "failures", "cost", "configuration")]
     return tag(
         "header",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from zsxai.benchmarks.analyse.blocks import Block, find_blocks
 from zsxai.benchmarks.analyse.formatting import choose_digits
 from zsxai.benchmarks.analyse.frame import list_strata
-from zsxai.benchmarks.analyse.plots.draw import KINDS
-from zsxai.benchmarks.analyse.plots.scatter import RHO
+from zsxai.benchmarks.analyse.plots.draw import load_drawing
 from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.analyse.resolution import CEILING, measure_resolution
 from zsxai.benchmarks.report.parts import (
@@ -23,6 +21,7 @@ from zsxai.benchmarks.report.parts import (
     render_text,
 )
 from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, join, tag, untrusted
 
 if TYPE_CHECKING:
@@ -30,25 +29,11 @@ if TYPE_CHECKING:
 
 DRAWN = 6
 """Settings and kinds of masks per task that are drawn; tables show all."""
-TITLES = {
-    "faithfulness": "Faithfulness",
-    "two-sounds": "Two sounds",
-    "prompts": "Prompts",
-    "randomisation": "Randomisation",
-}
-CAPTIONS = {
-    "intervals": "Means with 95 % intervals over recordings. Hollow: blind controls; the band is the range of their "
-    "means. Where a figure lies inside the band, looking at nothing does as well.",
-    "budgets": "Every explainer's best cells, as many or as loud as every other's: no calibration enters. Left, higher "
-    "is better; right, lower. Shades: 95 % intervals.",
-    "trade-off": "What size alone buys: AD and FF against the mask mean, with 95 % intervals. Hollow: blind controls.",
-    "prompts": "A point per clip and prompt. A mask that follows the prompt empties as the similarity falls; the "
-    f"{RHO} is the mean rank correlation within a clip.",
-    "randomisation": "Likeness of the maps of the model and of the model with weights drawn anew, step by step. A map "
-    "that stays the same does not show what the model learned. Shades: 95 % intervals.",
-    "two-sounds": "Every method beside the true share of the sound drawn on its own cells (its ceiling), and blind "
-    "controls (its floor).",
-}
+
+
+def get_title(task: str) -> str:
+    """Heading of a kind of task."""
+    return runner_of(task).card.title or task
 
 
 def render_tasks(result: Result) -> list[Html]:
@@ -81,7 +66,7 @@ def _render_task(result: Result, task: str) -> Html:
     note = f"Plots of the first {drawn} settings; tables of all {len(blocks)}." if left_out > 0 else ""
     return tag(
         "section",
-        tag("h2", TITLES.get(task, task), id=f"task-{task}"),
+        tag("h2", get_title(task), id=f"task-{task}"),
         tag("p", note, class_="quiet small") if note else "",
         *parts,
         _render_readings(result, task),
@@ -92,10 +77,10 @@ def _render_tables(block: Block) -> list[Html]:
     metrics = block.result.metrics(block.task)
     n = f"{block.sample.rows['item'].nunique()} items from {block.sample.resampling.recordings} recordings"
     about = f"{block.short}; model {block.at['model']}, seed {block.at['seed']}; {n}; mean [95 % interval]"
-    if block.task == "randomisation":
-        return [_render_levels(block, m, about) for m in metrics]
+    if runner_of(block.task).card.variants_as_columns:
+        return [_render_by_variant(block, m, about) for m in metrics]
     found = [render_block(block, metrics, about)]
-    if block.task == "two-sounds" and CEILING in block.variants:
+    if CEILING in block.variants:
         found.append(_render_resolution(block))
     controls = [v for v in CONTROLS_OF_A_MASK if v in block.variants]
     if controls:
@@ -124,10 +109,10 @@ def _render_variant(block: Block, variant: str, metrics: Sequence[str], stratum:
     return render_table(untrusted(caption), ["explainer", *(render_head(block.task, m) for m in shown)], rows, caption)
 
 
-def _render_levels(block: Block, metric: str, about: str) -> Html:
-    """Render one figure of a cascade: a column per level."""
-    levels = {v: block.rows(v) for v in block.variants}
-    names = list(dict.fromkeys(n for groups in levels.values() for n in groups))
+def _render_by_variant(block: Block, metric: str, about: str) -> Html:
+    """Render one figure: a column per variant."""
+    by_variant = {v: block.rows(v) for v in block.variants}
+    names = list(dict.fromkeys(n for groups in by_variant.values() for n in groups))
     rows = [
         render_row(
             name,
@@ -135,7 +120,7 @@ def _render_levels(block: Block, metric: str, about: str) -> Html:
                 render_interval(
                     block.interval(g[name], metric) if name in g else None, choose_digits(block.task, metric)
                 )
-                for g in levels.values()
+                for g in by_variant.values()
             ),
             control=block.is_control(name),
         )
@@ -144,7 +129,7 @@ def _render_levels(block: Block, metric: str, about: str) -> Html:
     known = find_reading(block.task, metric)
     caption = f"{known.symbol}{known.arrow}: {known.meaning} {about}"
     return render_table(
-        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in levels)], rows, caption
+        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in by_variant)], rows, caption
     )
 
 
@@ -175,10 +160,9 @@ def _render_resolution(block: Block) -> Html:
 
 def _render_plots(block: Block) -> list[Html]:
     found = []
-    for kind, (task, draw) in KINDS.items():
-        if task == block.task or (task is None and block.task not in {"randomisation", "two-sounds"}):
-            words = f"Plot, {kind}: {block.task}, {block.short}. The table above holds the numbers."
-            found.append(render_plot(partial(draw, block), words, CAPTIONS[kind]))
+    for each in runner_of(block.task).card.plots:
+        words = f"Plot, {each.name}: {block.task}, {block.short}. The table above holds the numbers."
+        found.append(render_plot(load_drawing(each, block), words, each.caption))
     return found
 
 

@@ -7,8 +7,8 @@ import inspect
 import json
 import secrets
 import sys
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 
 from zsxai.benchmarks.run.suite import Named
 from zsxai.explainer import Explainer
+from zsxai.metrics import Metric
 from zsxai.model import BlackBox, SpectralModel, ZeroShotModel
 
 NUMBERLESS = ("cli", "show", "testing", "demo.py", "doctor.py", "progress.py", "adapters", "baselines", "benchmarks")
@@ -63,6 +64,11 @@ def explainer_identity(explainer: Explainer, model: ZeroShotModel) -> dict[str, 
     }
 
 
+def metric_identity(metric: Metric[Any]) -> dict[str, Any]:
+    """What of a metric can change a number: the fields that it reads, and the code that computes."""
+    return {"needs": metric.needs, "code": code_of(metric.compute)}
+
+
 def _libraries(model: ZeroShotModel) -> dict[str, str]:
     """Versions of the packages that a model's networks come from, torch aside."""
     packages = {type(m).__module__.partition(".")[0] for root in model.modules() for m in root.modules()}
@@ -77,12 +83,18 @@ def _this_process() -> str:
 
 
 @lru_cache(maxsize=256)
-def code_of(plugin: type) -> str:
-    """Hash of the package (or the one file) that a plugin comes from; of our own plugins, :func:`own_code` is.
+def code_of(plugin: Callable[..., Any]) -> str:
+    """Hash of the package (or the one file) that a class or a function comes from; of our own, :func:`own_code` is.
 
-    What has no source file (a class typed into a shell) is another in every process.
+    A ``functools.partial`` is what it calls, with all that it binds. What has no source file (typed into a shell, or
+    compiled) is another in every process.
     """
-    package = plugin.__module__.partition(".")[0]
+    if isinstance(plugin, partial):
+        bound = [*plugin.args, *plugin.keywords, *plugin.keywords.values()]
+        return hashed([code_of(plugin.func), *(code_of(value) if callable(value) else repr(value) for value in bound)])
+    if not (isinstance(plugin, type) or inspect.isroutine(plugin)):
+        return code_of(type(plugin))
+    package = (plugin.__module__ or "").partition(".")[0]
     if package == "zsxai":
         return own_code()
     place = getattr(sys.modules.get(package), "__path__", None)
@@ -90,7 +102,7 @@ def code_of(plugin: type) -> str:
         return _hash_of(file for folder in place for file in sorted(Path(folder).rglob("*.py")))
     try:
         file = Path(inspect.getsourcefile(plugin) or "")
-    except TypeError:
+    except (OSError, TypeError):
         return _this_process()
     return _hash_of([file]) if file.is_file() else _this_process()
 

@@ -11,14 +11,15 @@ from typing import Any
 from zsxai.benchmarks.run.engines import Done, Job, MakeWorker, count_workers, run_alone, run_on_crew
 from zsxai.benchmarks.run.extras import need
 from zsxai.benchmarks.run.folder import check_folder, make_folder, write_record
-from zsxai.benchmarks.run.plan import PlannedCell, Settings, Unit, metric_names, plan
+from zsxai.benchmarks.run.plan import PlannedCell, Settings, Unit, plan
 from zsxai.benchmarks.run.processes import Processes
 from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.suite import Named, Suite, load_suite
-from zsxai.benchmarks.run.worker import Worker, wanted
+from zsxai.benchmarks.run.worker import Worker, group_by_unit
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.errors import InputError
 from zsxai.progress import track
-from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS
+from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
 
 ENGINES = ("local", "ray")
 
@@ -120,7 +121,7 @@ def carry_out(
     progress: bool | None = None,
 ) -> None:
     """Measure and keep what is missing; arguments as of :func:`~zsxai.benchmarks.api.run_suite`."""
-    units = wanted(prepared.missing)
+    units = group_by_unit(prepared.missing)
     if not units:
         return
     kept = 0
@@ -204,7 +205,8 @@ def _find_local_plugin(suite: Suite) -> str | None:
         (MODELS, [model.name.partition(":")[0] for model in suite.models]),
         (EXPLAINERS, [explainer.name for explainer in suite.all_explainers]),
         (DATASETS, [spec.reader for spec in suite.data.values()]),
-        (METRICS, [name for task in suite.tasks for name in metric_names(task)]),
+        (TASKS, [task.kind for task in suite.tasks]),
+        (METRICS, [name for task in suite.tasks for name in runner_of(task.kind).chosen_metrics(task)]),
     ]
     for registry, names in needed:
         for name in names:

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Failure, Item, Stage
-from zsxai.benchmarks.tasks.contamination import contaminate
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
@@ -24,7 +24,7 @@ from zsxai.target import BoundTarget
 from zsxai.windows import Recording, Relevance
 
 
-def drawn_by(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
+def draw_by_name(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
     """Some of the candidates, by the hash of a name: the same on every machine and for every explainer."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return [candidates[i] for i in rng.permutation(len(candidates))[:count]]
@@ -70,25 +70,23 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
     Returns:
         The sounds, and the items that could not be read.
     """
-    rate = stage.model.sample_rate
+    rate, runner = stage.model.sample_rate, runner_of(stage.task.kind)
     heard, failures = [], []
     for item in items:
         try:
-            other = None if item.contaminant is None else item.contaminant.read().at(rate)
-            sound = item.clips[0].read().at(rate)
-            mixture = contaminate(sound, stage.contamination, item.name, stage.seed, other)
+            sound = runner.sound(stage.task, item, stage.contamination, stage.seed, rate)
         except Exception as error:
             failures.append(Failure.of(item.name, error))
         else:
-            snr = float("nan") if mixture.snr is None else mixture.snr
-            heard.append(Heard(item, mixture.waveform, snr, stage.model, stage.seed))
+            snr = float("nan") if sound.snr is None else sound.snr
+            heard.append(Heard(item, sound.waveform, snr, stage.model, stage.seed))
     encode_originals(stage, heard)
     return heard, failures
 
 
 def encode_originals(stage: Stage, heard: Sequence[Heard]) -> None:
     """Encode the windows of all sounds in full batches and keep the embeddings with them."""
-    # Windows do not hang on the kind of mask, and stft on log is one that every model can carry.
+    # Windows do not depend on the kind of mask, and stft on log is one that every model can carry.
     recordings = [Recording(h.model, h.waveform) for h in heard]
     sounds = [clip.waveform for recording in recordings for clip in recording.clips]
     embedded = iter(embed_sounds(stage.model, sounds))
@@ -161,10 +159,10 @@ def maps_of(
             answers = [explainer.relevance(clip, targets) for clip in recording.clips]
         if known is not None and not explainer.card.reads_masking:
             known[at] = answers
-    return stitched(recording, answers)
+    return stitch_maps(recording, answers)
 
 
-def stitched(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
+def stitch_maps(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
     """Relevance of every window on a recording's grid, ``(P, F, N)``.
 
     Raises:

@@ -40,7 +40,7 @@ def test_entropy_by_hand():
     assert m.complexity([one], np.ones(4, dtype=bool))[0] == pytest.approx(0, abs=1e-15)
 
 
-def test_entropy_hangs_on_the_number_of_cells():
+def test_entropy_depends_on_the_number_of_cells():
     small, large = np.ones((4, 10)), np.ones((4, 20))
     found = m.complexity([small, large], np.ones(4, dtype=bool))
     np.testing.assert_allclose(found, np.log([40, 80]))

@@ -103,7 +103,7 @@ def test_broken_masks_are_invalid_and_leave_other_clips_alone():
     good, bad = RNG.random((2, 5, 10, 6))
     bad[:, 5, 2] = np.nan
     found = maps(good, bad)
-    for name, metric in metrics_of("prompts").items():
+    for name, metric in metrics_of(PromptMaps).items():
         values = metric(found)
         assert np.isnan(values[1]), name
         alone = dataclasses.replace(found, masks=found.masks[:1], similarity=found.similarity[:1])
@@ -112,5 +112,5 @@ def test_broken_masks_are_invalid_and_leave_other_clips_alone():
 
 def test_without_wrong_prompts_or_paraphrases():
     found = maps(RNG.random((1, 10, 6)), kinds=("right",))
-    for name, metric in metrics_of("prompts").items():
+    for name, metric in metrics_of(PromptMaps).items():
         assert np.isnan(metric(found)).all() == (name != "mask-mean-right"), name

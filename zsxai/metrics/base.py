@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from numpy.typing import NDArray
 
@@ -130,47 +130,56 @@ class RandomisedMaps:
     in_band: Array
 
 
-E = TypeVar("E", MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps)
+E = TypeVar("E")
+"""Type of the evidence."""
 
 
-class Metric(ABC, Generic[E]):
-    """A figure and how to read it.
+@dataclass(frozen=True, kw_only=True)
+class Metric(Generic[E]):
+    """A figure: how to compute it from evidence, and how to read it.
 
     Attributes:
-        task: Which task measures what it reads: ``faithfulness`` (:class:`MaskedScores`), ``two-sounds``
-            (:class:`MixtureMaps`), ``prompts`` (:class:`PromptMaps`) or ``randomisation`` (:class:`RandomisedMaps`).
+        name: In the registry.
         symbol: Column head.
+        summary: One sentence.
         better: Which way is better; ``neither`` for figures that only set others in context.
         bounds: Range.
-        reference: Equation.
-        sensitive_to: What changes it besides the explanation.
+        evidence: Type of the evidence that it reads.
+        needs: Fields of the evidence that it reads, all measured.
+        compute: Function of the fields in ``needs``, one argument each, in that order.
+        reference: Equation or source.
         gamed_by: What scores well without explaining anything.
-        needs: Fields of the evidence that it reads, all measured; :meth:`compute` gets them in this order.
+        sensitive_to: What changes it besides the explanation.
+        formula: Markdown.
+        invalid: When a value is NaN.
     """
 
-    task: ClassVar[Literal["faithfulness", "two-sounds", "prompts", "randomisation"]] = "faithfulness"
-    symbol: ClassVar[str]
-    better: ClassVar[Literal["higher", "lower", "neither"]]
-    bounds: ClassVar[tuple[float, float]]
-    reference: ClassVar[str]
-    sensitive_to: ClassVar[str] = ""
-    gamed_by: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]]
+    name: str
+    symbol: str
+    summary: str
+    better: Literal["higher", "lower", "neither"]
+    bounds: tuple[float, float]
+    evidence: type[E]
+    needs: tuple[str, ...]
+    compute: Callable[..., Values]
+    reference: str
+    gamed_by: str
+    sensitive_to: str = ""
+    formula: str = ""
+    invalid: str = "a value that it reads is not a number"
 
     def __call__(self, evidence: E) -> Values:
         """One value per row, ``(B,)``; NaN where it cannot be computed.
 
         Raises:
-            InputError: If the evidence lacks what the metric reads.
+            InputError: If the evidence is of another type, or lacks what the metric reads.
         """
+        if not isinstance(evidence, self.evidence):
+            raise InputError(f"{self.name} reads {self.evidence.__name__}, not {type(evidence).__name__}")
         fields = {name: getattr(evidence, name) for name in self.needs}
         missing = [name for name, value in fields.items() if value is None]
         if missing:
             of_cosine = getattr(evidence, "p", 0) is None and PROBABILITIES & set(missing)
             remedy = ": explain with among=[...] to get probabilities" if of_cosine else ""
-            raise InputError(f"{type(self).__name__} needs {', '.join(missing)}, which was not measured{remedy}")
+            raise InputError(f"{self.name} needs {', '.join(missing)}, which was not measured{remedy}")
         return self.compute(*fields.values())
-
-    @abstractmethod
-    def compute(self, *args: Any, **kwargs: Any) -> Values:
-        """The figure itself, from the fields in :attr:`needs`, one argument each."""

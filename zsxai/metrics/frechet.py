@@ -19,7 +19,7 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     eigenvalues of ``S_P^(1/2) S_Q S_P^(1/2)``, which is symmetric, so no complex root arises.
 
     The distance of finite sets is too high, by more the fewer rows and the more dimensions: compare sets of one size
-    and print :func:`frechet_bias` beside it. It hangs on the encoder, too: name it.
+    and print :func:`frechet_bias` beside it. It depends on the encoder, too: name it.
 
     Args:
         first: ``(n, D)``, n > 1.

@@ -32,13 +32,13 @@ def probabilities(cosines: ArrayLike, logit_scale: float) -> Values:
 
 
 ROUNDING = 1e-4
-"""Part of a probability that batched float32 forwards cannot tell: the same sound in another batch moves it by less."""
+"""Relative error of a probability from batched float32 forwards: the same sound in another batch moves it by less."""
 
 
 def average_increase(p: ArrayLike, p_in: ArrayLike) -> Values:
     """``100 [p_in > p]`` per clip (arXiv 2405.17615, eq. 11), a rise by less than 1e-4 of p not counted.
 
-    Counted to the last bit, a mask of ones, which changes nothing, rises on half of the clips by rounding alone.
+    Counted bit for bit, a mask of ones, which changes nothing, rises on half of the clips by rounding alone.
 
     Args:
         p: ``(B,)`` probability of the class on the clip.
@@ -80,7 +80,10 @@ def faithfulness(p: ArrayLike, p_out: ArrayLike) -> Values:
 
 
 def listening_gap(p_in: ArrayLike, p_heard: ArrayLike) -> Values:
-    """``|p_in - p_heard|`` per clip, in [0, 1]: how far what is heard is from the mask that was scored."""
+    """``|p_in - p_heard|`` per clip, in [0, 1]: how far what is heard is from the mask that was scored.
+
+    Absolute, so that clips which gain and clips which lose do not cancel in the mean; ``p_heard`` says which it is.
+    """
     scored, heard = _pair(p_in, p_heard)
     return np.asarray(np.abs(scored - heard))
 

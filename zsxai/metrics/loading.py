@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsxai.errors import InputError
-from zsxai.metrics.base import MaskedScores, Metric
+from zsxai.metrics.base import E, MaskedScores, Metric
 from zsxai.registry import METRICS
 
 if TYPE_CHECKING:
@@ -18,45 +18,43 @@ def load_metric(name: str) -> Metric[Any]:
     """A metric by its registered name.
 
     Raises:
-        InputError: If there is none of that name, or what is registered under it is no metric.
+        InputError: If there is none of that name, or what is registered under it is no metric of that name.
     """
-    plugin = METRICS.get(name)
-    if isinstance(plugin, Metric):
-        return plugin
-    if not (isinstance(plugin, type) and issubclass(plugin, Metric)):
-        raise InputError(f"{name!r} is no metric: subclass zsxai.metrics.Metric and write compute()")
-    wanted = ("symbol", "better", "bounds", "reference", "gamed_by", "needs")
-    lacking = [attribute for attribute in wanted if not hasattr(plugin, attribute)]
-    lacking += [f"{method}()" for method in sorted(plugin.__abstractmethods__)]
-    if lacking:
-        raise InputError(f"the metric {name!r} lacks {', '.join(lacking)}: give {plugin.__name__} all of them")
-    return plugin()
+    metric = METRICS.get(name)
+    if not isinstance(metric, Metric):
+        raise InputError(
+            f"{name!r} is no metric: write zsxai.metrics.Metric(name={name!r}, ..., compute=...), no class"
+        )
+    if metric.name != name:
+        raise InputError(f"the metric {name!r} calls itself {metric.name!r}: register it under its own name")
+    return metric
 
 
-def metrics_of(task: str) -> dict[str, Metric[Any]]:
-    """All registered metrics of a task, by name, in alphabetical order.
+def metrics_of(evidence: type[E]) -> dict[str, Metric[E]]:
+    """All registered metrics that read one type of evidence, by name, in alphabetical order.
 
     Args:
-        task: ``faithfulness``, ``two-sounds``, ``prompts`` or ``randomisation``.
+        evidence: Such as :class:`MaskedScores`; a subclass of it is read by the same metrics.
 
     Raises:
-        InputError: If a registered metric does not load, or none is of that task.
+        InputError: If a registered metric does not load, or none reads that type.
     """
     loaded = {name: load_metric(name) for name in METRICS.names()}
-    found = {name: metric for name, metric in loaded.items() if metric.task == task}
-    if not found:
-        raise InputError(f"no metric is of the task {task!r}: {', '.join(sorted({m.task for m in loaded.values()}))}")
-    return found
+    metrics = {name: metric for name, metric in loaded.items() if issubclass(evidence, metric.evidence)}
+    if not metrics:
+        known = sorted({metric.evidence.__name__ for metric in loaded.values()})
+        raise InputError(f"no metric reads {evidence.__name__}: they read {', '.join(known)}")
+    return metrics
 
 
 def of(explanation: Explanation) -> MaskedScores:
-    """The evidence of one explanation, one row, for metrics of the task ``faithfulness``.
+    """The evidence of one explanation, one row, for metrics that read :class:`MaskedScores`.
 
     Its scores are probabilities where it explains one (``explain(..., among=[...])``); metrics that need them say so
     otherwise, those of the mask work for all. Scores of several windows are pooled as the explanation says.
 
     Example:
-        ``AverageDrop()(of(explanation))`` is an array of one.
+        ``load_metric("average-drop")(of(explanation))`` is an array of one.
     """
     scores: dict[str, Any] = {}
     if explanation.unit == "probability":

@@ -1,56 +1,72 @@
-"""Metrics of the task ``faithfulness`` that look at the mask alone: its size, its energy, how it is spread."""
+"""Metrics of :class:`MaskedScores` that look at the mask alone: its size, its energy, how it is spread."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
 from zsxai.metrics import functional, masks
-from zsxai.metrics.base import Array, MaskedScores, Metric
-from zsxai.metrics.functional import Values
+from zsxai.metrics.base import MaskedScores, Metric
 
+_metric = partial(Metric, evidence=MaskedScores)
 
-class MaskMean(Metric[MaskedScores]):
-    """Mean of the mask over the cells that the model hears."""
+MASK_MEAN = _metric(
+    name="mask-mean",
+    symbol="MM",
+    summary="Mean of the mask over the cells that the model hears.",
+    better="neither",
+    bounds=(0.0, 1.0),
+    needs=("masks", "in_band"),
+    compute=functional.mask_mean,
+    formula="`mean M` over the rows in the band",
+    reference="arXiv 2405.17615, section 4",
+    sensitive_to="the calibration of the mask",
+    gamed_by="nothing: it sets the other figures in context",
+    invalid="no row is in the band",
+)
 
-    symbol, better, bounds = "MM", "neither", (0.0, 1.0)
-    reference = "arXiv 2405.17615, section 4"
-    sensitive_to = "the calibration of the mask"
-    gamed_by = "nothing: it sets the other figures in context"
-    needs = ("masks", "in_band")
-    compute = staticmethod(functional.mask_mean)
+KEPT_ENERGY = _metric(
+    name="kept-energy",
+    symbol="KE",
+    summary="Part of the in-band power that the explanation keeps.",
+    better="neither",
+    bounds=(0.0, 1.0),
+    needs=("kept_energy",),
+    compute=lambda kept_energy: np.asarray(kept_energy, dtype=np.float64),
+    formula="`sum g P / sum P` over the bins in the band: P power of the clip, g power gain of the mask",
+    reference="this project",
+    sensitive_to="the calibration and the scale of the mask; one loud cell can be all of the power",
+    gamed_by="nothing: it sets the other figures in context",
+    invalid="the band is silent (an `Explanation` has 0 there)",
+)
 
+SPARSENESS = _metric(
+    name="sparseness",
+    symbol="SPS",
+    summary="Gini index of the mask over the cells that the model hears.",
+    better="higher",
+    bounds=(0.0, 1.0),
+    needs=("masks", "in_band"),
+    compute=masks.sparseness,
+    formula="`sum_k (2k - n - 1) a_k / (n sum_k a_k)`: a the n cells in the band over their maximum, plus 1e-7, rising",
+    reference="Chalasani et al., arXiv 1810.06583; equal to Quantus's Sparseness",
+    sensitive_to="the calibration of the mask: the same ranks score anything",
+    gamed_by="any mask of a single cell, wherever it is",
+    invalid="no row is in the band; an empty mask is constant and scores 0, as any constant one",
+)
 
-class KeptEnergy(Metric[MaskedScores]):
-    """Part of the in-band power that the explanation keeps."""
-
-    symbol, better, bounds = "KE", "neither", (0.0, 1.0)
-    reference = "this project"
-    sensitive_to = "the calibration and the scale of the mask; one loud cell can be all of the power"
-    gamed_by = "nothing: it sets the other figures in context"
-    needs = ("kept_energy",)
-
-    def compute(self, kept_energy: Array) -> Values:
-        """See :meth:`Metric.compute`."""
-        return np.asarray(kept_energy, dtype=np.float64)
-
-
-class Sparseness(Metric[MaskedScores]):
-    """Gini index of the mask over the cells that the model hears."""
-
-    symbol, better, bounds = "SPS", "higher", (0.0, 1.0)
-    reference = "Chalasani et al., arXiv 1810.06583; equal to Quantus's Sparseness"
-    sensitive_to = "the calibration of the mask: the same ranks score anything"
-    gamed_by = "any mask of a single cell, wherever it is"
-    needs = ("masks", "in_band")
-    compute = staticmethod(masks.sparseness)
-
-
-class Complexity(Metric[MaskedScores]):
-    """Entropy of the mask over the cells that the model hears, in nats."""
-
-    symbol, better, bounds = "COMP", "lower", (0.0, float("inf"))
-    reference = "Bhatt et al., arXiv 2005.00631; equal to Quantus's Complexity"
-    sensitive_to = "the number of cells n, whose log n bounds it: never compare it across resolutions, lengths or bands"
-    gamed_by = "any mask of a single cell, wherever it is"
-    needs = ("masks", "in_band")
-    compute = staticmethod(masks.complexity)
+COMPLEXITY = _metric(
+    name="complexity",
+    symbol="COMP",
+    summary="Entropy of the mask over the cells that the model hears, in nats.",
+    better="lower",
+    bounds=(0.0, float("inf")),
+    needs=("masks", "in_band"),
+    compute=masks.complexity,
+    formula="`-sum b log b` with `b = M / sum M` over the n cells in the band; at most `log n`",
+    reference="Bhatt et al., arXiv 2005.00631; equal to Quantus's Complexity",
+    sensitive_to="the number of cells n, whose log n bounds it: never compare it across resolutions, lengths or bands",
+    gamed_by="any mask of a single cell, wherever it is",
+    invalid="the mask is empty",
+)

@@ -13,7 +13,6 @@ from zsxai.benchmarks.analyse.blocks import Block
 from zsxai.benchmarks.analyse.bootstrap import has_mean
 from zsxai.benchmarks.analyse.plots.theme import Look, add_explainers_legend, assign_looks, make_figure, style_axes
 from zsxai.benchmarks.analyse.reading import find_reading, list_metrics
-from zsxai.benchmarks.run.suite import Faithfulness
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,8 +57,8 @@ def _find_curve(block: Block, group: DataFrame, name: str) -> tuple[NDArray[Any]
     """Find budgets with both ends, and ``(B, K)`` probabilities; rows without a curve are NaN."""
     given = group[name].tolist()
     sizes = {len(v) for v in given if isinstance(v, (list, tuple))}
-    tasks = [t for t in block.result.suite.tasks if isinstance(t, Faithfulness)]
-    at = next((t.budgets for t in tasks if {len(t.budgets)} == sizes), None)
+    named = [getattr(t, "budgets", ()) for t in block.result.suite.tasks if t.kind == block.task]
+    at = next((budgets for budgets in named if {len(budgets)} == sizes), None)
     if at is None:
         return np.empty(0), np.empty((len(group), 0))
     middle = np.array([v if isinstance(v, (list, tuple)) else [np.nan] * len(at) for v in given], dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,17 +26,16 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 SIZE = "mask-mean"
-AGAINST_SIZE = ("average-drop", "faithfulness")
 POINTS = 2000
 """Points drawn per explainer at most; the correlation in the title is over all clips."""
 RHO = "\N{GREEK SMALL LETTER RHO}"
 FOLLOWS = "similarity-correlation"
 
 
-def draw_trade_off(block: Block) -> Figure | None:
-    """Draw AD and FF against the mask mean: what size alone buys is where the controls lie."""
+def draw_trade_off(block: Block, metrics: Sequence[str]) -> Figure | None:
+    """Draw figures against the mask mean: what size alone buys is where the controls lie."""
     groups = block.rows()
-    metrics = [m for m in AGAINST_SIZE if m in block.sample.rows]
+    metrics = [m for m in metrics if m in block.sample.rows]
     if not metrics or SIZE not in block.sample.rows:
         return None
     figure = make_figure(4.4)
@@ -58,7 +58,7 @@ def draw_trade_off(block: Block) -> Figure | None:
     return figure
 
 
-def draw_prompts(block: Block) -> Figure | None:
+def draw_by_similarity(block: Block) -> Figure | None:
     """Draw the mask mean against similarity, a point per clip and prompt, a panel per explainer."""
     groups = {
         n: g for n, g in block.rows().items() if {"mask_means", "similarities"} <= set(g) and len(_list_points(g)[0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ import pytest
 from tests.toys import ConvToy
 from zsxai import InputError, register_model
 from zsxai.benchmarks.run import identity
-from zsxai.benchmarks.run.identity import NUMBERLESS, code_of, own_code
+from zsxai.benchmarks.run.identity import NUMBERLESS, code_of, metric_identity, own_code
 from zsxai.benchmarks.run.plan import Settings, plan
 from zsxai.benchmarks.run.suite import load_suite
+from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
 from zsxai.data.clip import LabelledClip
+from zsxai.metrics import load_metric
+from zsxai.metrics.curves import at_budget
 from zsxai.registry import MODELS
 
 TASK: dict[str, Any] = {"kind": "faithfulness", "data": ["sounds"], "budgets": [], "metrics": ["faithfulness"]}
@@ -117,17 +122,40 @@ def test_a_plugin_is_known_by_its_whole_package(tmp_path: Path, monkeypatch: pyt
     package.mkdir()
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "helper.py").write_text("EDGE = 20\n", encoding="utf-8")
-    (package / "plugin.py").write_text("class Plugin:\n    pass\n", encoding="utf-8")
+    (package / "plugin.py").write_text("class Plugin:\n    pass\n\ndef half(p):\n    return p / 2\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    from theirs.plugin import Plugin  # type: ignore[import-not-found]
+    from theirs.plugin import Plugin, half  # type: ignore[import-not-found]
 
-    before = code_of(Plugin)
+    plugins = [Plugin, Plugin(), half, partial(half, p=1), partial(at_budget, half), partial(at_budget, budget=half)]
+    before = [code_of(plugin) for plugin in plugins]
     (package / "helper.py").write_text("EDGE = 200\n", encoding="utf-8")
     code_of.cache_clear()
-    assert code_of(Plugin) != before
-    assert code_of(ConvToy) != before
-    typed = type("Typed", (), {"__module__": "nowhere"})
-    assert code_of(typed).startswith("unknown ")
+    assert not {code_of(plugin) for plugin in plugins} & set(before)
+    assert code_of(ConvToy) not in before
+
+
+def test_a_partial_is_what_it_binds_as_well() -> None:
+    binding = [partial(at_budget, budget=0.25), partial(at_budget, budget=0.5), partial(at_budget, 0.25), at_budget]
+    assert len({code_of(plugin) for plugin in binding}) == 4
+    assert code_of(binding[0]) == code_of(partial(at_budget, budget=0.25))
+
+
+@pytest.mark.parametrize("module", ["nowhere", "__main__"])
+def test_what_has_no_source_is_another_in_every_process(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)  # as in a shell
+    typed = type("Typed", (), {"__module__": module})
+    for plugin in (typed, typed(), len, partial(len, [])):
+        before = code_of(plugin)
+        identity._this_process.cache_clear()
+        code_of.cache_clear()
+        assert code_of(plugin) != before
+
+
+def test_a_metric_is_known_by_what_it_reads_and_by_what_computes() -> None:
+    metric = load_metric("average-drop")
+    assert metric_identity(replace(metric, symbol="drop")) == metric_identity(metric)
+    assert metric_identity(replace(metric, needs=("p", "p_out"))) != metric_identity(metric)
+    assert metric_identity(replace(metric, compute=len)) != metric_identity(metric)
 
 
 def test_own_code_is_the_code_that_computes() -> None:
@@ -146,6 +174,21 @@ def test_own_code_is_the_code_that_computes() -> None:
 def test_a_headline_that_is_not_measured_is_refused_before_the_run(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="which it does not measure"):
         keys(**changes)
+
+
+def test_plugins_that_a_suite_names_are_refused_before_the_run() -> None:
+    with pytest.raises(InputError, match="'saliency' among its controls, whose card says it is none"):
+        keys(controls=["energy", "saliency"])
+    with pytest.raises(InputError, match="unknown explainer 'salency': did you mean 'saliency'"):
+        keys(explainers=["salency"])
+    with pytest.raises(InputError, match="'auc' is no metric of the task 'faithfulness'"):
+        keys(tasks=[TASK | {"metrics": ["auc"]}])
+
+
+def test_the_code_of_a_task_is_in_the_key(plain: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = type("Theirs", (FaithfulnessRunner,), {"__module__": "nowhere"})
+    monkeypatch.setattr("zsxai.benchmarks.run.plan.runner_of", lambda kind: runner)
+    assert not set(keys()) & set(plain)
 
 
 def test_a_model_without_a_logit_scale_is_refused_before_the_run() -> None:

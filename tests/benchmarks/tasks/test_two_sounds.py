@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tests.toys import STRICT, BandToy, BlackBoxToy, band_edges
 from zsxai import load_explainer, load_model
-from zsxai.benchmarks.run.suite import CONTROLS, load_suite
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.benchmarks.tasks import two_sounds
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
@@ -27,13 +27,14 @@ from zsxai.data import load_dataset
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.metrics import metrics_of
+from zsxai.metrics import MixtureMaps, metrics_of
 from zsxai.model import TextEncoding, ZeroShotModel, as_model
 from zsxai.spectral import Grid
 from zsxai.target import BoundTarget
 from zsxai.windows import Clip, Recording, Relevance
 
 pytestmark = STRICT
+CONTROLS: tuple[str, ...] = Suite.model_fields["controls"].default
 RATE = 16000
 Samples = NDArray[np.float32]
 
@@ -93,7 +94,9 @@ def runner_on(
         }
     )
     chosen = suite.tasks[0]
-    return TwoSoundsRunner(Stage(suite, chosen, model or BandToy(), data, chosen.contaminations[0], 0, explainers))
+    return TwoSoundsRunner(
+        Stage(suite.prompting, chosen, model or BandToy(), data, chosen.contaminations[0], 0, explainers)
+    )
 
 
 def items_of(runner: TwoSoundsRunner) -> list[Item]:
@@ -593,7 +596,7 @@ def test_the_shipped_suite_names_its_headline_and_the_map_of_ones() -> None:
     suite = load_suite("two-sounds")
     assert (suite.headline.metric, suite.headline.stratum) == ("weighted-auc", "both-heard")
     assert {"all-ones", *CONTROLS} <= {e.title for e in suite.all_explainers}
-    assert set(suite.comparisons.metrics) <= set(metrics_of("two-sounds"))
+    assert set(suite.comparisons.metrics) <= set(metrics_of(MixtureMaps))
 
 
 def test_real_mixtures_have_the_reference_floor_and_ceiling(esc50: Path) -> None:

@@ -1,6 +1,7 @@
-"""The classes: registered, complete, refusing what was not measured, and reading a lone explanation."""
+"""The records: registered, complete, refusing what was not measured, and reading a lone explanation."""
 
 import dataclasses
+import importlib
 import math
 
 import numpy as np
@@ -10,11 +11,20 @@ import zsxai
 from tests.toys import ConvToy
 from zsxai import metrics
 from zsxai.errors import InputError
-from zsxai.metrics import BudgetCurve, MaskedScores, Metric, load_metric, metrics_of
+from zsxai.metrics import (
+    BudgetCurve,
+    MaskedScores,
+    Metric,
+    MixtureMaps,
+    PromptMaps,
+    RandomisedMaps,
+    load_metric,
+    metrics_of,
+)
 from zsxai.registry import METRICS
 
-TASKS = ("faithfulness", "two-sounds", "prompts", "randomisation")
-PUBLISHED = [c for c in vars(metrics).values() if isinstance(c, type) and issubclass(c, Metric) and c is not Metric]
+EVIDENCE = (MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps)
+MODULES = ("budgets", "faithfulness", "mixtures", "prompts", "randomisation", "shape")
 
 
 def scores(count=5, seed=0):
@@ -54,10 +64,11 @@ def row(evidence, index):
     return MaskedScores(**{n: v if n == "in_band" else cut(v) for n, v in fields.items()})
 
 
-def test_every_class_is_registered_once_and_every_task_has_some():
-    found = [type(m) for task in TASKS for m in metrics_of(task).values()]
-    assert sorted(c.__name__ for c in found) == sorted(c.__name__ for c in PUBLISHED)
-    assert sum(len(metrics_of(task)) for task in TASKS) == len(zsxai.list_metrics()) == 44
+def test_every_record_is_registered_once_and_every_evidence_has_some():
+    modules = [importlib.import_module(f"zsxai.metrics.{name}") for name in MODULES]
+    written = [value.name for module in modules for value in vars(module).values() if isinstance(value, Metric)]
+    assert sorted(written) == zsxai.list_metrics()
+    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 44
 
 
 @pytest.mark.parametrize("name", zsxai.list_metrics())
@@ -66,15 +77,17 @@ def test_every_metric_says_how_to_read_it(name):
     assert metric.better in ("higher", "lower", "neither")
     low, high = metric.bounds
     assert low < high
-    assert type(metric).__doc__
-    for text in (metric.symbol, metric.reference, metric.sensitive_to, metric.gamed_by):
+    texts = ("symbol", "summary", "reference", "sensitive_to", "gamed_by", "formula", "invalid")
+    for text in (getattr(metric, field) for field in texts):
         assert text
         assert text == text.strip()
     assert metric.needs
-    assert len({load_metric(n).symbol for n in metrics_of(metric.task)}) == len(metrics_of(metric.task))
+    assert set(metric.needs) <= {field.name for field in dataclasses.fields(metric.evidence)}
+    alike = metrics_of(metric.evidence).values()
+    assert len({m.symbol for m in alike}) == len(alike)
 
 
-@pytest.mark.parametrize("name", metrics_of("faithfulness"))
+@pytest.mark.parametrize("name", metrics_of(MaskedScores))
 def test_faithfulness_metrics_stay_in_bounds_and_a_batch_is_its_rows(name):
     metric, evidence = load_metric(name), scores()
     values = metric(evidence)
@@ -84,16 +97,19 @@ def test_faithfulness_metrics_stay_in_bounds_and_a_batch_is_its_rows(name):
     np.testing.assert_allclose(values, [metric(row(evidence, b))[0] for b in range(5)], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", metrics_of("faithfulness"))
+@pytest.mark.parametrize("name", metrics_of(MaskedScores))
 def test_what_was_not_measured_is_refused(name):
     metric = load_metric(name)
     for field in metric.needs:
         lacking = dataclasses.replace(scores(), **{field: None})
-        with pytest.raises(
-            InputError, match=f"^{type(metric).__name__} needs {field}, which was not measured"
-        ) as caught:
+        with pytest.raises(InputError, match=f"^{name} needs {field}, which was not measured") as caught:
             metric(lacking)
         assert "\n" not in str(caught.value)
+
+
+def test_evidence_of_another_type_is_refused():
+    with pytest.raises(InputError, match=r"^auc reads MixtureMaps, not MaskedScores$"):
+        load_metric("auc")(scores())
 
 
 def test_curves_read_their_own_budget():
@@ -140,7 +156,7 @@ def test_metrics_of_an_explanation(explanations):
     band = e.mask[e.grid.in_band].astype(float).ravel()
     entropy = -sum(b * math.log(b) for b in band / band.sum() if b > 0)
     assert load_metric("complexity")(read)[0] == pytest.approx(entropy)
-    with pytest.raises(InputError, match=r"InputFidelity needs all_p, all_p_in, which was not measured$"):
+    with pytest.raises(InputError, match=r"^input-fidelity needs all_p, all_p_in, which was not measured$"):
         load_metric("input-fidelity")(read)
 
 
@@ -161,52 +177,94 @@ def tidy():
     METRICS.unregister("mine")
 
 
-class Half(Metric[MaskedScores]):
-    """Half of the probability."""
+HALF = Metric(
+    name="mine",
+    symbol="p / 2",
+    summary="Half of the probability.",
+    better="higher",
+    bounds=(0.0, 0.5),
+    evidence=MaskedScores,
+    needs=("p",),
+    compute=lambda p: p / 2,
+    reference="-",
+    gamed_by="-",
+)
 
-    symbol, better, bounds = "p / 2", "higher", (0.0, 0.5)
-    reference = gamed_by = "-"
-    needs = ("p",)
 
+@pytest.mark.usefixtures("tidy")
+def test_somebody_elses_metric():
+    METRICS.register("mine", HALF)
+    assert load_metric("mine")(scores())[0] == scores().p[0] / 2
+    assert "mine" in metrics_of(MaskedScores)
+    assert "mine" not in metrics_of(MixtureMaps)
+
+
+PLUGIN = """
+from zsxai.metrics import MaskedScores, Metric
+
+HALF = Metric(
+    name="half",
+    symbol="p / 2",
+    summary="Half of the probability.",
+    better="higher",
+    bounds=(0.0, 0.5),
+    evidence=MaskedScores,
+    needs=("p",),
+    compute=lambda p: p / 2,
+    reference="-",
+    gamed_by="-",
+)
+"""
+
+
+def test_a_metric_of_another_distribution(distribute):
+    distribute("halves", {"zsxai.metrics": {"half": "halves:HALF", "double": "halves:HALF.compute"}}, halves=PLUGIN)
+    assert load_metric("half")(scores())[0] == scores().p[0] / 2
+    with pytest.raises(InputError, match=r"^'double' is no metric"):
+        load_metric("double")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MoreScores(MaskedScores):
+    more: str = ""
+
+
+def test_evidence_with_more_fields_is_read_by_the_same_metrics():
+    assert metrics_of(MoreScores) == metrics_of(MaskedScores)
+    assert load_metric("average-drop")(MoreScores(p=np.array([0.5]), p_in=np.array([0.25]))) == [50.0]
+
+
+def test_an_unfinished_record_names_what_it_lacks():
+    with pytest.raises(TypeError, match="'bounds', 'evidence', 'needs', 'compute', 'reference', and 'gamed_by'"):
+        Metric(name="mine", symbol="x", summary="-", better="higher")
+
+
+class Old(Metric[MaskedScores]):
     def compute(self, p):
         return p / 2
 
 
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize("plugin", [Half, Half()])
-def test_somebody_elses_metric(plugin):
+@pytest.mark.parametrize("plugin", [dict, len, Old, Metric])
+def test_what_is_no_metric_is_refused_in_one_line(plugin):
     METRICS.register("mine", plugin)
-    assert load_metric("mine")(scores())[0] == scores().p[0] / 2
-    assert "mine" in metrics_of("faithfulness")
-
-
-class Unfinished(Metric[MaskedScores]):
-    symbol = "x"
-    better = "higher"
+    for call in (lambda: load_metric("mine"), lambda: metrics_of(MaskedScores)):
+        with pytest.raises(InputError) as caught:
+            call()
+        says = "'mine' is no metric: write zsxai.metrics.Metric(name='mine', ..., compute=...), no class"
+        assert str(caught.value) == says
 
 
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize(
-    ("plugin", "says"),
-    [
-        (dict, "'mine' is no metric: subclass zsxai.metrics.Metric and write compute()"),
-        (len, "'mine' is no metric: subclass zsxai.metrics.Metric and write compute()"),
-        (
-            Unfinished,
-            "the metric 'mine' lacks bounds, reference, gamed_by, needs, compute(): give Unfinished all of them",
-        ),
-    ],
-)
-def test_what_is_no_metric_is_refused_in_one_line(plugin, says):
-    METRICS.register("mine", plugin)
-    for call in (lambda: load_metric("mine"), lambda: metrics_of("faithfulness")):
-        with pytest.raises(InputError) as caught:
-            call()
-        assert str(caught.value) == says
+def test_a_metric_has_one_name():
+    METRICS.register("mine", dataclasses.replace(HALF, name="half"))
+    with pytest.raises(InputError, match=r"^the metric 'mine' calls itself 'half': register it under its own name$"):
+        load_metric("mine")
 
 
 def test_unknown_names():
     with pytest.raises(InputError, match="unknown metric 'avrage-drop': did you mean 'average-drop'"):
         load_metric("avrage-drop")
-    with pytest.raises(InputError, match="no metric is of the task 'two-sound': faithfulness, prompts, randomisation"):
-        metrics_of("two-sound")
+    known = "MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps"
+    with pytest.raises(InputError, match=f"^no metric reads dict: they read {known}$"):
+        metrics_of(dict)
