@@ -18,22 +18,11 @@ from torch import Tensor, nn
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.hub import (
-    LOAD_ERRORS,
-    TOKENIZER_FILES,
-    check_hub_hash,
-    check_tokenizer,
-    first_line,
-    licence,
-    load_tokenizer,
-    quiet,
-    resolve,
-    tokenize,
-    unit,
-)
-from zsxai.errors import InputError
+from zsxai.adapters.tokenizers import TOKENIZER_FILES, check_tokenizer, load_tokenizer, quiet, tokenize, unit
+from zsxai.errors import InputError, first_line
 from zsxai.fill import FillRule
 from zsxai.hooks import exact_batch_norm, hooked, tapped
+from zsxai.hub import LOAD_ERRORS, check_hub_hash, licence, resolve
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
 from zsxai.spectral import FrontEnd, FrontEndSpec
 from zsxai.weights import hash_files, hash_tensors, load_weights, tensors_of

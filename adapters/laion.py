@@ -16,11 +16,12 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from zsxai.adapters.hf import HuggingFaceClap
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.hub import LOAD_ERRORS, check_tokenizer, first_line, hub_file, tokenize, tokenizer_for, unit
 from zsxai.adapters.laion_keys import FRONT_END, check_front_end, check_unfused, sizes_of, state_of
 from zsxai.adapters.laion_networks import MOST_TOKENS, WINDOW, feature_extractor, hf_network, laion_network
-from zsxai.errors import InputError, MissingExtraError
+from zsxai.adapters.tokenizers import check_tokenizer, tokenize, tokenizer_for, unit
+from zsxai.errors import InputError, MissingExtraError, first_line
 from zsxai.hooks import exact_batch_norm, hooked, tapped
+from zsxai.hub import LOAD_ERRORS, hub_file
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
 from zsxai.spectral import FrontEnd
 from zsxai.weights import hash_files, hash_tensors, load_weights

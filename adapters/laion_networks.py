@@ -17,8 +17,8 @@ from transformers import (
     RobertaModel,
 )
 
-from zsxai.adapters.hub import quiet
 from zsxai.adapters.laion_keys import FRONT_END, Sizes, check_unfused, check_weights, renamed
+from zsxai.adapters.tokenizers import quiet
 from zsxai.isolated import built, import_isolated, replaced
 
 MOST_TOKENS = 77

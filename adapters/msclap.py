@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.hub import LOAD_ERRORS, first_line, tokenize, tokenizer_for, unit
 from zsxai.adapters.msclap_weights import Version, find_file, published_numbers, read_network
+from zsxai.adapters.tokenizers import tokenize, tokenizer_for, unit
 from zsxai.adapters.torchlibrosa import check_filters
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_line
 from zsxai.hooks import Place, exact_batch_norm, hooked, tapped
+from zsxai.hub import LOAD_ERRORS
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
 from zsxai.spectral import FrontEnd, FrontEndSpec, map_grid
 from zsxai.weights import hash_files, hash_tensors

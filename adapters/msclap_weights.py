@@ -11,8 +11,8 @@ import yaml
 from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertModel, GPT2Config, GPT2Model
 
-from zsxai.adapters.hub import LOAD_ERRORS, first_line, hub_file
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_line
+from zsxai.hub import LOAD_ERRORS, hub_file
 from zsxai.isolated import built, import_isolated
 from zsxai.weights import load_weights, tensors_of
 

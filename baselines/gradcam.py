@@ -8,11 +8,11 @@ from captum.attr import LayerGradCam
 from torch import Tensor
 
 from zsxai.attribution import map_at, tap_name
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.hooks import graph_starts_at
 from zsxai.model import FeatureMap, Features
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class GradCAM(Explainer):

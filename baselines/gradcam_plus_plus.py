@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch
 
 from zsxai.attribution import map_at, tap_name
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.hooks import graph_starts_at
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class GradCAMPlusPlus(Explainer):

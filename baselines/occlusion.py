@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from zsxai.clip import Clip, Relevance, batches
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.spectral import patch_grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance, batches
 
 
 class Occlusion(Explainer):

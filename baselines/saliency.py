@@ -7,9 +7,9 @@ from typing import ClassVar
 from captum.attr import Saliency as CaptumSaliency
 
 from zsxai.attribution import log_mel_above_floor, on_window, score_of_log_mel
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class Saliency(Explainer):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsxai.errors import InputError
+from zsxai.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.run.runner import Prepared
@@ -27,7 +27,6 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The --out of a zsxai bench run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-INTERRUPTED, TERMINATED = 130, 143
 
 
 @app.command()
@@ -82,7 +81,7 @@ def run(
     failures = _list_failures(prepared)
     _report_run(prepared, failures, as_json)
     if failures:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()
@@ -142,6 +141,7 @@ def export(
     need("bench", "pandas", "scipy")
     from zsxai.benchmarks.analyse.export import FORMATS, describe, write
     from zsxai.benchmarks.analyse.result import Result
+    from zsxai.files import write_text
 
     suffix = to.suffix.removeprefix(".")
     if suffix not in FORMATS:
@@ -150,16 +150,9 @@ def export(
         raise InputError(f"rows go into .csv or .parquet, not .{suffix}")
     _check_target(to)
     result = Result.load(folder)
-    draft = to.with_name(f".{to.name}.part{to.suffix}")
-    try:
-        write(result, draft, "rows" if rows else "table").replace(to)
-    finally:
-        draft.unlink(missing_ok=True)
-    typer.echo(str(to))
+    typer.echo(str(write(result, to, "rows" if rows else "table")))
     if suffix == "csv":  # The other formats carry within what they stand on.
-        beside = to.with_suffix(".about.json")
-        beside.write_text(describe(result), encoding="utf-8")
-        typer.echo(str(beside))
+        typer.echo(str(write_text(to.with_suffix(".about.json"), describe(result))))
 
 
 def read_roots(pairs: Sequence[str]) -> dict[str, str]:
@@ -260,7 +253,7 @@ def _interruptible() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         notes = getattr(interrupt, "__notes__", ["nothing was measured yet"])
         typer.echo(f"zsxai: interrupted; {notes[0]}", err=True)
-        raise SystemExit(TERMINATED if terminated else INTERRUPTED) from None
+        raise SystemExit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
     finally:
         if heeds:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

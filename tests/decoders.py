@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from tests.toys import ConvToy
 from zsxai.data import LabelledClip, load_dataset
-from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder
+from zsxai.lmac_zs.card import DecoderCard
+from zsxai.lmac_zs.checkpoint import TrainedDecoder
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
-from zsxai.lmac_zs.training.config import TrainingConfig, checked
+from zsxai.lmac_zs.training.config import TrainingConfig, parse_config
 from zsxai.model import SpectralModel
 
 SYNTHETIC: Mapping[str, Any] = {
@@ -67,7 +68,9 @@ def config(**changes: Any) -> TrainingConfig:
         "validation_clips": 4,
         **changes,
     }
-    return checked({name: value for name, value in values.items() if value is not None}, "the test's configuration")
+    return parse_config(
+        {name: value for name, value in values.items() if value is not None}, "the test's configuration"
+    )
 
 
 def spec(**changes: Any) -> DecoderSpec:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsxai.api import Classification, classify, explain, explain_many
+    from zsxai.clip import Clip, Relevance
     from zsxai.errors import InputError, MissingExtraError, ZsxaiError
     from zsxai.explainer import Explainer, ExplainerCard
     from zsxai.explanation import Explanation
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from zsxai.plugins import load_explainer, load_model, register_explainer, register_model
     from zsxai.registry import list_datasets, list_explainers, list_metrics, list_models, list_tasks
     from zsxai.target import Contrast, Probability, Similarity, Target
-    from zsxai.windows import Clip, Relevance
 
 __version__ = "0.1.0"
 
 _ROOMS = {
     "api": ("Classification", "classify", "explain", "explain_many"),
+    "clip": ("Clip", "Relevance"),
     "errors": ("InputError", "MissingExtraError", "ZsxaiError"),
     "explainer": ("Explainer", "ExplainerCard"),
     "explanation": ("Explanation",),
@@ -30,7 +31,6 @@ _ROOMS = {
     "plugins": ("load_explainer", "load_model", "register_explainer", "register_model"),
     "registry": ("list_datasets", "list_explainers", "list_metrics", "list_models", "list_tasks"),
     "target": ("Contrast", "Probability", "Similarity", "Target"),
-    "windows": ("Clip", "Relevance"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

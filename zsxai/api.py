@@ -19,12 +19,12 @@ from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel, ZeroShotModel, evaluating
 from zsxai.plugins import default_explainer, load_explainer, load_model
 from zsxai.progress import track
+from zsxai.recording import Recording
 from zsxai.registry import MODELS
-from zsxai.scoring import kept_energy, pool, score_masks
+from zsxai.scoring import kept_energy, score_masks
 from zsxai.spectral import Domain, Scale
 from zsxai.target import BoundTarget, Target, as_target, check_prompt, fill_template
 from zsxai.versions import versions
-from zsxai.windows import Recording
 
 
 class Classification(NamedTuple):
@@ -187,8 +187,8 @@ def classify(
     recording = Recording(loaded, sound.at(loaded.sample_rate))
     with evaluating(loaded), torch.no_grad():
         text = loaded.embed_text(texts)
-        cosines = torch.stack([clip.embedding for clip in recording.clips]) @ text.T
-        similarity = cosines.amax(dim=0) if loaded.audio_spec.pooling == "max" else cosines.mean(dim=0)
+        embeddings = torch.stack([clip.embedding for clip in recording.clips])
+        similarity = loaded.audio_spec.pool(embeddings @ text.T)
         scores = torch.softmax((loaded.logit_scale or 1.0) * similarity, dim=0)
     best = torch.argsort(similarity, descending=True, stable=True)[:top_k]
     return [Classification(str(prompts[i]), float(scores[i]), float(similarity[i])) for i in best.tolist()]
@@ -240,19 +240,20 @@ def _explain(
     model: object,
 ) -> list[Explanation]:
     grid = recording.grid
+
+    def maps() -> Iterator[NDArray[Any]]:
+        for index, clip in enumerate(track(recording.clips, len(recording.clips), "explaining", progress)):
+            yield clip.place(method.relevance(clip, bound))
+            recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
+
     with evaluating(recording.model):
-        maps = []
-        for clip in track(recording.clips, len(recording.clips), "explaining", progress):
-            found = method.relevance(clip, bound)
-            maps.append(clip.place(found))
-        relevance = recording.stitch(maps)
+        relevance = recording.stitch(maps())
         masks = np.stack([to_mask(r, grid.in_band, method.calibration) for r in relevance])
         tensor = torch.from_numpy(masks).to(recording.model.device)
         scores = score_masks(recording, tensor, bound)
         energies = np.nan_to_num(kept_energy(recording, tensor))  # nothing is kept of a silent band
         notes = method.notes(recording.clips[0])
     means = mask_mean(masks, grid.in_band)
-    pooling = recording.model.audio_spec.pooling
     original = recording.waveform.cpu().numpy()
     made = []
     for p, target in enumerate(bound):
@@ -265,8 +266,8 @@ def _explain(
             calibration=method.calibration,
             template=template,
             seed=seed,
-            batch_size=recording.clips[0].batch_size,
-            pooling=pooling,
+            batch_size=recording.batch_size,
+            pooling=recording.model.audio_spec.pooling,
             audio_name=sound.name,
             audio_sha256=fingerprint(original),
             relevance_sha256=fingerprint(relevance[p]),
@@ -278,11 +279,11 @@ def _explain(
         made.append(
             Explanation(
                 target=target.target,
-                **pool(scores[p], pooling),
+                **scores[p].whole,
                 mask_mean=float(means[p]),
                 kept_energy=float(energies[p]),
                 masking=recording.masking,
-                windows=scores[p],
+                windows=scores[p].windows,
                 front_end=recording.stft.stft_spec,
                 sample_rate=recording.model.sample_rate,
                 provenance=provenance,

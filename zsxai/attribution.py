@@ -11,11 +11,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.model import FeatureMap
 from zsxai.spectral import mel_grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 def log_mel_above_floor(clip: Clip) -> Tensor:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.data.scene import Scene, demo_scene
-from zsxai.show.folder import FILES, wav_bytes, whole_folder, write_files
+from zsxai.files import whole_folder
+from zsxai.show.folder import FILES, wav_bytes, write_files
 from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.page import (
     extent_bars,

@@ -10,9 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from zsxai.calibration import CALIBRATIONS
+from zsxai.clip import Clip, Relevance
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class ExplainerCard(BaseModel):

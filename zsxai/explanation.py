@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from zsxai.audio import fingerprint
-from zsxai.errors import InputError
+from zsxai.clip import make_grid
+from zsxai.errors import InputError, first_problem
 from zsxai.regions import Region, find_regions
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
@@ -43,7 +44,7 @@ class Provenance(BaseModel):
         template: Prompt template, if any.
         seed: Seed of whatever was random.
         batch_size: Clips per forward.
-        pooling: How window scores made the file's.
+        pooling: How the cosines of the windows made the file's.
         audio_name: File name, or ``array``.
         audio_sha256: Hash of the samples the model heard (mono, at its rate).
         relevance_sha256: Hash of the relevance.
@@ -82,7 +83,8 @@ class Explanation(BaseModel):
 
     Attributes:
         target: What is explained.
-        score: Score of the clip, in :attr:`unit`; scores of several windows are pooled as the provenance says.
+        score: Score of the clip, in :attr:`unit`; cosines of several windows are pooled as the provenance says, and
+            every score is made of the pooled ones.
         score_in: Score with only what the mask keeps.
         score_out: Score with only what the mask leaves.
         score_heard: Score of :attr:`audio`, encoded again.
@@ -143,8 +145,6 @@ class Explanation(BaseModel):
     @cached_property
     def grid(self) -> Grid:
         """Where the cells of :attr:`mask` and :attr:`relevance` lie."""
-        from zsxai.windows import make_grid
-
         return make_grid(self.front_end, self.masking.domain, len(self.original))
 
     @property
@@ -297,7 +297,7 @@ class Explanation(BaseModel):
         except (ValueError, KeyError, SafetensorError, soundfile.LibsndfileError) as error:
             if isinstance(error, InputError):
                 raise
-            reason = error.errors()[0] if isinstance(error, ValidationError) else error
+            reason = first_problem(error, cls.model_fields) if isinstance(error, ValidationError) else error
             raise InputError(f"{root} holds a damaged explanation: {reason}") from error
 
     @classmethod

@@ -33,7 +33,7 @@ class AudioSpec(BaseModel):
         window: Seconds the model hears at once, or None where it takes any length.
         fill: How a shorter clip fills the window.
         overlap: Part of the window that consecutive windows of a longer recording share, in [0, 1).
-        pooling: How the scores of several windows make the score of the file.
+        pooling: How the cosines of several windows make those of the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +48,14 @@ class AudioSpec(BaseModel):
     def window_samples(self) -> int | None:
         """Samples in the window."""
         return None if self.window is None else round(self.window * self.sample_rate)
+
+    def pool(self, cosines: Tensor) -> Tensor:
+        """Cosines of a recording with prompts, ``(W, ...)`` of its windows to ``(...)``, as :attr:`pooling` says.
+
+        Whatever is made of cosines, such as a probability, is made of the pooled ones: ``classify``, explanations and
+        the benchmark then say the same of a recording.
+        """
+        return cosines.amax(dim=0) if self.pooling == "max" else cosines.mean(dim=0)
 
 
 class ModelCard(BaseModel):
@@ -212,6 +220,23 @@ class TextEncoding:
         """Some of the prompts, in the order of their numbers."""
         parts = (self.embedding, self.tokens, self.token_mask)
         return TextEncoding(*(None if part is None else part[index] for part in parts))  # type: ignore[arg-type]
+
+    @staticmethod
+    def join(parts: Sequence[TextEncoding]) -> TextEncoding:
+        """Prompts of several encodings as one, token states padded to the longest."""
+        embedding = torch.cat([part.embedding for part in parts])
+        if any(part.tokens is None or part.token_mask is None for part in parts):
+            return TextEncoding(embedding)
+        longest = max(part.tokens.shape[1] for part in parts if part.tokens is not None)
+
+        def pad(values: Tensor) -> Tensor:
+            padded = values.new_zeros(len(values), longest, *values.shape[2:])
+            padded[:, : values.shape[1]] = values
+            return padded
+
+        tokens = torch.cat([pad(part.tokens) for part in parts if part.tokens is not None])
+        masks = torch.cat([pad(part.token_mask) for part in parts if part.token_mask is not None])
+        return TextEncoding(embedding, tokens, masks)
 
 
 class SpectralModel(ZeroShotModel):

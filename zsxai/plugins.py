@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_problem
 from zsxai.explainer import Explainer
 from zsxai.model import BlackBoxLike, ZeroShotModel, as_model
 from zsxai.registry import EXPLAINERS, MODELS
@@ -79,18 +78,6 @@ def load_explainer(explainer: object, **options: Any) -> Explainer:
         return plugin(**options)
     except ValidationError as error:
         raise InputError(f"explainer {name!r}: {first_problem(error, plugin.model_fields)}") from error
-
-
-def first_problem(error: ValidationError, fields: Mapping[str, object]) -> str:
-    """The first complaint of pydantic as one line; an unknown name brings the known ones."""
-    problem = error.errors()[0]
-    where = ".".join(map(str, problem["loc"])) or "options"
-    if problem["type"] == "extra_forbidden":
-        return f"unknown option {where!r}; it takes {', '.join(fields)}"
-    if problem["type"] == "value_error":  # said by a validator of ours, which names what is wrong
-        text = problem["msg"].removeprefix("Value error, ")
-        return text if where == "options" else f"{where}: {text}"
-    return f"{where}: {problem['msg']} (got {problem.get('input')!r})"
 
 
 def default_explainer(model: ZeroShotModel) -> str:

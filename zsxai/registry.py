@@ -5,12 +5,11 @@ Built-in plugins come in as third parties' do, through entry points; nothing is 
 
 from __future__ import annotations
 
-import difflib
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from zsxai.errors import InputError, MissingExtraError
+from zsxai.errors import InputError, MissingExtraError, unknown
 
 T = TypeVar("T")
 
@@ -73,7 +72,11 @@ class Registry(Generic[T]):
             return self._registered[name]
         found = self._entry_points.get(name, [])
         if not found:
-            raise InputError(self._unknown(name))
+            said = unknown(self.kind, name, self.names())
+            raise InputError(
+                f"{said}{'' if said.endswith('?') else '.'} "
+                "(A plugin added to an editable install shows up only after installing it again.)"
+            )
         if len(found) > 1:
             raise InputError(
                 f"two plugins claim the {self.kind} name {name!r}: {self.origin(name)}; uninstall one of them"
@@ -104,15 +107,6 @@ class Registry(Generic[T]):
             if all((p.value, _distribution(p)) != (point.value, _distribution(point)) for p in same):
                 same.append(point)
         return found
-
-    def _unknown(self, name: str) -> str:
-        names = self.names()
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names) or 'none'}."
-        return (
-            f"unknown {self.kind} {name!r}: {hint} "
-            "(A plugin added to an editable install shows up only after installing it again.)"
-        )
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from zsxai.clip import BATCH_SIZE, Clip, batches
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel
+from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd
 from zsxai.spectral.mask import audio_gain, render
 from zsxai.target import BoundTarget
-from zsxai.windows import BATCH_SIZE, Clip, Recording, batches
 
 
 class WindowScores(BaseModel):
@@ -43,7 +44,22 @@ class WindowScores(BaseModel):
     similarity: float
 
 
-def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarget]) -> list[tuple[WindowScores, ...]]:
+SCORES = ("score", "score_in", "score_out", "score_heard", "similarity")
+
+
+class Scores(NamedTuple):
+    """Scores of a recording under a mask.
+
+    Attributes:
+        whole: Scores of the whole recording by name (:data:`SCORES`), from the pooled cosines of its windows.
+        windows: Scores of every window, in time order.
+    """
+
+    whole: dict[str, float]
+    windows: tuple[WindowScores, ...]
+
+
+def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarget]) -> list[Scores]:
     """Score one mask per target, every version of the audio encoded once.
 
     Args:
@@ -52,34 +68,36 @@ def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarg
         targets: P targets.
 
     Returns:
-        For every target the scores of every window. Costs 1 + 3 P forwards per window.
+        For every target its scores. Costs 1 + 3 P forwards per window.
     """
     count = len(targets)
-    rate = recording.model.sample_rate
-    heard = recording.embed_windows(recording.render(masks))
-    scores: list[list[WindowScores]] = [[] for _ in targets]
+    audio = recording.render(masks)
+    cosines: list[list[Tensor]] = [[] for _ in targets]  # per window (4, K): as it is, kept, removed, heard
+    similarity: list[list[Tensor]] = [[] for _ in targets]
     for index, clip in enumerate(recording.clips):
         part = recording.cut(masks, index)
         with torch.no_grad():
             inside_and_out = clip.embed_masked(torch.cat([part, 1.0 - part]))
-            versions = torch.stack(
-                [clip.embedding.expand(count, -1), inside_and_out[:count], inside_and_out[count:], heard[index]], dim=1
-            )
-        start, stop = (s / rate for s in recording.spans[index])
+            original, heard = recording.embedding(index).expand(count, -1), recording.embed_window(audio, index)
+            versions = torch.stack([original, inside_and_out[:count], inside_and_out[count:], heard], dim=1)
         for p, target in enumerate(targets):
-            whole, kept, left, audible = (float(v) for v in target(versions[p]))
-            scores[p].append(
-                WindowScores(
-                    start=start,
-                    stop=stop,
-                    score=whole,
-                    score_in=kept,
-                    score_out=left,
-                    score_heard=audible,
-                    similarity=float(target.similarity(versions[p, :1])[0]),
-                )
-            )
-    return [tuple(s) for s in scores]
+            cosines[p].append(target.cosines(versions[p]))
+            similarity[p].append(target.similarity(versions[p, :1])[0])
+    return [_scores(recording, *of_target) for of_target in zip(targets, cosines, similarity, strict=True)]
+
+
+def _scores(
+    recording: Recording, target: BoundTarget, cosines: Sequence[Tensor], similarity: Sequence[Tensor]
+) -> Scores:
+    def named(of_versions: Tensor, of_prompt: Tensor) -> dict[str, float]:
+        return dict(zip(SCORES, [*target.value(of_versions).tolist(), float(of_prompt)], strict=True))
+
+    rate, pool = recording.model.sample_rate, recording.model.audio_spec.pool
+    windows = [
+        WindowScores(start=start / rate, stop=stop / rate, **named(*of_window))
+        for (start, stop), of_window in zip(recording.spans, zip(cosines, similarity, strict=True), strict=True)
+    ]
+    return Scores(named(pool(torch.stack(list(cosines))), pool(torch.stack(list(similarity)))), tuple(windows))
 
 
 def embed_clips(parts: Sequence[tuple[Clip, Tensor]], size: int = BATCH_SIZE) -> list[Tensor]:
@@ -90,7 +108,7 @@ def embed_clips(parts: Sequence[tuple[Clip, Tensor]], size: int = BATCH_SIZE) ->
         size: Rows per forward.
 
     Returns:
-        For every part ``(K, D)``. Which rows share a batch hangs on the order of the parts alone.
+        For every part ``(K, D)``. Which rows share a batch depends on the order of the parts alone.
     """
     waiting = [(index, row) for index, (_, masks) in enumerate(parts) for row in range(len(masks))]
     found: dict[tuple[int, int], Tensor] = {}
@@ -139,17 +157,6 @@ def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BAT
                     zip(same[part], model.embed_audio(torch.stack([sounds[i] for i in same[part]])), strict=True)
                 )
     return torch.stack([found[i] for i in range(len(sounds))])
-
-
-POOLED = ("score", "score_in", "score_out", "score_heard", "similarity")
-
-
-def pool(windows: Sequence[WindowScores], pooling: str) -> dict[str, float]:
-    """Scores of the file from those of its windows: their ``mean``, or each score at the window that scores ``max``."""
-    if pooling == "max":
-        loudest = max(windows, key=lambda w: w.score)
-        return {name: getattr(loudest, name) for name in POOLED}
-    return {name: float(np.mean([getattr(w, name) for w in windows])) for name in POOLED}
 
 
 def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from torch import Tensor
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_problem
 from zsxai.model import TextEncoding, ZeroShotModel, text_encoding
 
 
@@ -65,7 +65,15 @@ class BoundTarget:
 
     def __call__(self, embedding: Tensor) -> Tensor:
         """Score embeddings, ``(B, D)`` to ``(B,)``, in ``target.unit``."""
-        return self.target.value(embedding @ self.text.T, self.logit_scale)
+        return self.value(self.cosines(embedding))
+
+    def cosines(self, embedding: Tensor) -> Tensor:
+        """Cosines with the prompts, ``(B, D)`` to ``(B, K)``."""
+        return embedding @ self.text.T
+
+    def value(self, cosines: Tensor) -> Tensor:
+        """Score cosines, ``(B, K)`` to ``(B,)``, in ``target.unit``."""
+        return self.target.value(cosines, self.logit_scale)
 
     def similarity(self, embedding: Tensor) -> Tensor:
         """Cosine with the prompt, ``(B, D)`` to ``(B,)``."""
@@ -125,7 +133,7 @@ class Contrast(Target):
     """Cosine with the prompt less the mean cosine with others, in [-2, 2].
 
     Attributes:
-        against: The prompts it is told apart from.
+        against: The prompts it is distinguished from.
     """
 
     unit: ClassVar[str] = "cosine difference"
@@ -213,4 +221,4 @@ def as_target(prompt: object, against: Sequence[str] = (), among: Sequence[str] 
             return Probability(prompt=text, among=tuple(among))
         return Similarity(prompt=text)
     except ValidationError as error:
-        raise InputError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error
+        raise InputError(first_problem(error, ())) from error

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
 from zsxai.audio import fingerprint
-from zsxai.explanation import Explanation
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import evaluating
 from zsxai.plugins import load_model
+from zsxai.recording import Recording
 from zsxai.report import Check, Report
-from zsxai.scoring import POOLED, kept_energy, pool, score_masks
-from zsxai.windows import Recording
+from zsxai.scoring import SCORES, kept_energy, score_masks
+
+if TYPE_CHECKING:
+    from zsxai.explanation import Explanation
 
 TOLERANCE = 1e-4
 """Scores of another machine or library version may differ by rounding, not by more."""
@@ -46,11 +50,10 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
-        windows = score_masks(recording, mask, [target])[0]
-        again = pool(windows, e.provenance.pooling)
+        again, windows = score_masks(recording, mask, [target])[0]
         again["kept_energy"] = float(kept_energy(recording, mask)[0])
     again["mask_mean"] = float(mask_mean(e.mask[None], e.grid.in_band)[0])
-    for name in (*POOLED, "mask_mean", "kept_energy"):
+    for name in (*SCORES, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]
         checks.append(_check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}"))
     before, after = (np.array([list(w.model_dump().values()) for w in ws]) for ws in (e.windows, windows))

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_line
 
 
 def load_weights(file: Path) -> Any:
@@ -43,14 +43,10 @@ def load_weights(file: Path) -> Any:
     except InputError:
         raise
     except (pickle.UnpicklingError, SafetensorError) as error:
-        raise InputError(f"cannot read {str(file)!r}: {_line(error)}") from error
+        raise InputError(f"cannot read {str(file)!r}: {first_line(error)}") from error
     # A damaged or crafted pickle may raise anything, and ask for any amount of memory.
     except Exception as error:
-        raise InputError(f"{str(file)!r} is damaged: {type(error).__name__}: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")
+        raise InputError(f"{str(file)!r} is damaged: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _load_pickle(file: Path) -> Any:

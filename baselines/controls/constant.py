@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class Constant(Explainer):

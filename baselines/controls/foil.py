@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from zsxai.clip import Clip, Relevance
 from zsxai.controls import OfAnother
 from zsxai.explainer import ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class Foil(OfAnother):

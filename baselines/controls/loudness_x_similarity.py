@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import torch
 
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class LoudnessXSimilarity(Explainer):

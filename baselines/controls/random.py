@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.spectral import patch_grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class Random(Explainer):

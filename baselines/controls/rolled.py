@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import torch
 
+from zsxai.clip import Clip, Relevance
 from zsxai.controls import OfAnother, roll
 from zsxai.explainer import ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class Rolled(OfAnother):

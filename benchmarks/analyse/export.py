@@ -22,6 +22,7 @@ from zsxai.benchmarks.analyse.facts import collect_facts
 from zsxai.benchmarks.analyse.markup import to_latex, to_markdown
 from zsxai.benchmarks.run.extras import need
 from zsxai.errors import InputError
+from zsxai.files import whole_file, write_text
 from zsxai.versions import commit
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ def export(result: Result, folder: str | Path, formats: Sequence[str] = FORMATS)
             raise InputError(f"no format {name!r}: one of {', '.join(FORMATS)}")
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    about = out / "about.json"
-    about.write_text(describe(result), encoding="utf-8")
+    about = write_text(out / "about.json", describe(result))
     files = [f"table.{name}" for name in formats]
     files += ["comparisons.csv"] if "csv" in formats else []
     files += ["rows.parquet"] if "parquet" in formats else []
@@ -70,7 +70,7 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
         what: ``table``, ``rows`` or ``comparisons``; the latter two as CSV or Parquet.
 
     Raises:
-        InputError: If there is no such format, or not of this.
+        InputError: If there is no such format, or not of this, or the file cannot be written.
         MissingExtraError: If Parquet is wanted and pyarrow is not installed.
     """
     kind = path.suffix.removeprefix(".")
@@ -79,17 +79,16 @@ def write(result: Result, path: Path, what: str = "table") -> Path:
             f"no format {kind!r} of the {what}: one of {', '.join(FORMATS)}, of all but the table csv or parquet"
         )
     if kind in {"tex", "md"}:
-        text = (to_latex if kind == "tex" else to_markdown)(result, result.whole_table)
-        path.write_text(text, encoding="utf-8")
-        return path
+        return write_text(path, (to_latex if kind == "tex" else to_markdown)(result, result.whole_table))
     make = {"table": lambda: _flatten(result.whole_table), "rows": lambda: _list_rows(result)}
     frame = make.get(what, result.comparisons)()
-    if kind == "csv":
-        # Rows are read back bit for bit; means stop short of the last bits, in which machines differ.
-        digits = None if what == "rows" else _DIGITS
-        _encode_lists(frame).to_csv(path, index=False, float_format=digits, lineterminator="\n")
-    else:
-        _write_parquet(frame, path, result)
+    with whole_file(path) as draft:
+        if kind == "csv":
+            # Rows are read back bit for bit; means stop short of the last bits, in which machines differ.
+            digits = None if what == "rows" else _DIGITS
+            _encode_lists(frame).to_csv(draft, index=False, float_format=digits, lineterminator="\n")
+        else:
+            _write_parquet(frame, draft, result)
     return path
 
 

@@ -60,8 +60,8 @@ def measured(name: str, checkpoint: Checkpoint, seconds: float, explainers: list
     import zsxai
     from zsxai.benchmarks.measure.costs import PROMPT, Row, noise, spectral
     from zsxai.benchmarks.measure.timing import compare
+    from zsxai.recording import Recording
     from zsxai.target import Similarity
-    from zsxai.windows import Recording
 
     model = spectral(zsxai.load_model(checkpoint.name, **checkpoint.options))
     clip = noise(model.sample_rate, seconds)

@@ -26,11 +26,12 @@ from zsxai.benchmarks.measure.timing import (
     interleave,
     peak_bytes,
 )
+from zsxai.clip import BATCH_SIZE, Clip
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
+from zsxai.recording import Recording
 from zsxai.target import Similarity
 from zsxai.versions import versions
-from zsxai.windows import BATCH_SIZE, Clip, Recording
 
 PROMPT = "a dog barking"
 EXPLAINED = ("gradcam", "saliency")

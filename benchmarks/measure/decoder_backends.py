@@ -187,7 +187,7 @@ def measured(model: SpectralModel, batch: int, steps: int, overfit: int) -> Trai
     import torch
 
     from zsxai.benchmarks.measure.timing import cpu_seconds, peak_bytes
-    from zsxai.lmac_zs.training.trainer import parameters
+    from zsxai.lmac_zs.decoder import count_parameters
     from zsxai.model import evaluating
 
     trainer = trainer_of(model, {"batch": batch, "steps": steps, "mix": 1.0})
@@ -212,7 +212,7 @@ def measured(model: SpectralModel, batch: int, steps: int, overfit: int) -> Trai
         mask=mask,
         tokens=spec.token_dim if spec.conditioning == "tokens" else None,
         alike=alike,
-        parameters=parameters(trainer.bare),
+        parameters=count_parameters(trainer.bare),
         batch=batch,
         encodes=sum(count for count, graph in encoded if graph) // steps,
         forward=forward,
@@ -236,18 +236,18 @@ def trainer_of(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
     import torch
 
     from zsxai.data import load_dataset
-    from zsxai.lmac_zs.training.config import DecoderChoice, checked
+    from zsxai.lmac_zs.training.config import DecoderChoice, parse_config
     from zsxai.lmac_zs.training.trainer import Trainer
 
     # A model of fewer maps than the default reads gets as many widths.
     fitting = {"widths": DecoderChoice().widths[-len(model.taps) :]}
-    config: TrainingConfig = checked({"decoder": fitting, **values}, "the configuration")
+    config: TrainingConfig = parse_config({"decoder": fitting, **values}, "the configuration")
     length = max(1.0, model.audio_spec.window or config.seconds)
     clips = load_dataset("synthetic", clips_per_class=1, seconds=length).clips
     trainer = Trainer(model, clips, (), config)
     for index in range(len(trainer.corpus.clips)):
         trainer.corpus.sound(index)
-    trainer.corpus.prompts(torch.tensor([0]))
+    trainer.corpus.captions.encode(torch.tensor([0]))
     return trainer
 
 
@@ -257,13 +257,13 @@ def _centred(trainer: Trainer) -> float:
 
     from zsxai.model import TextEncoding
 
-    corpus = trainer.corpus
-    said = corpus.prompts(torch.arange(len(corpus.texts)))
+    captions = trainer.corpus.captions
+    said = captions.encode(torch.arange(len(captions.texts)))
     rows = torch.arange(len(said))
     alike = float((said.embedding @ said.embedding.T)[rows[:, None] < rows].median())
     apart = torch.nn.functional.normalize(said.embedding - said.embedding.mean(dim=0), dim=-1)
-    corpus.embedding = apart
-    corpus._kept = TextEncoding(apart, said.tokens, said.token_mask)
+    captions.embedding = apart
+    captions._encoded = TextEncoding(apart, said.tokens, said.token_mask)
     return alike
 
 

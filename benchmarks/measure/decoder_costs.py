@@ -34,17 +34,20 @@ from zsxai.benchmarks.measure.decoder_backends import noted, trainer_of
 from zsxai.benchmarks.measure.speed import table
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.calibration import to_mask
+from zsxai.clip import Clip
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.lmac_zs.bank import SOUNDS
-from zsxai.lmac_zs.checkpoint import DecoderCard, TrainedDecoder
+from zsxai.lmac_zs.card import DecoderCard
+from zsxai.lmac_zs.checkpoint import TrainedDecoder
+from zsxai.lmac_zs.decoder import count_parameters
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.refine import LMACZSPlus
-from zsxai.lmac_zs.training.trainer import Trainer, frozen, parameters
+from zsxai.lmac_zs.training.trainer import Trainer, frozen
 from zsxai.model import SpectralModel, evaluating
+from zsxai.recording import Recording
 from zsxai.spectral import Domain
 from zsxai.target import BoundTarget, Similarity
-from zsxai.windows import Clip, Recording
 
 PROMPTS = (PROMPT, *SOUNDS[1:10])
 REFINED = (1, 10, 30, 100)
@@ -90,13 +93,13 @@ class DecoderBench(Bench):
             self.origin = "untrained"
             self.decoder = str(_untrained(self.model, scratch / "decoder"))
         self.explainer = LMACZS(decoder=self.decoder)
-        self.trained = self.explainer.trained(self._clips("stft")())
+        self.trained = self.explainer.load_decoder(self._clips("stft")())
 
     @property
     def context(self) -> dict[str, str]:
         """What else decides the figures."""
         spec = self.trained.card.decoder
-        decoder = f"{self.origin}, {parameters(self.trained.decoder):,} parameters, reads {' '.join(spec.maps)}"
+        decoder = f"{self.origin}, {count_parameters(self.trained.decoder):,} parameters, reads {' '.join(spec.maps)}"
         return {"decoder": decoder, "recordings in a step": str(self.batch), **super().context}
 
     def cases(self) -> dict[str, Callable[[], Row]]:
@@ -177,7 +180,7 @@ class StepFloor:
         self.words, self.named = asked[0]
         draw = trainer._draw(trainer.step, 0)
         self.waveforms = draw.waveforms.to(self.model.device)
-        self.prompt = trainer.corpus.embedding[draw.own[0]]
+        self.prompt = trainer.corpus.captions.embedding[draw.own[0]]
         self.groups = len(trainer.config.objective.pairs(draw).caption) // len(draw.own)
         with torch.no_grad():
             self.mel = self.model.features(self.waveforms).mel.float()

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zsxai.clip import BATCH_SIZE
 from zsxai.explainer import Explainer
 from zsxai.model import Features, SpectralModel
-from zsxai.windows import BATCH_SIZE
 
 
 class Bare:

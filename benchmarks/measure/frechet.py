@@ -24,7 +24,7 @@ from zsxai.metrics.frechet import draw_parts, largest_half
 from zsxai.model import ZeroShotModel, evaluating
 from zsxai.plugins import load_model
 from zsxai.progress import track
-from zsxai.windows import Recording
+from zsxai.recording import Recording
 
 
 def dataset_of(text: str) -> Dataset:

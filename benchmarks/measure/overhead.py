@@ -24,9 +24,9 @@ from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.faithfulness import Faithfulness, FaithfulnessRunner
 from zsxai.errors import InputError
 from zsxai.model import evaluating
+from zsxai.recording import Recording
 from zsxai.scoring import embed_sounds
 from zsxai.versions import versions
-from zsxai.windows import Recording
 
 EXPLAINERS = ("gradcam", "gradcam++", "smoothgrad", "integrated-gradients", "saliency", "input-x-gradient", "occlusion")
 
@@ -91,7 +91,7 @@ class Unit:
             recording = Recording(self.stage.model, waveform, domain=place.domain, scale=place.scale)
             target = self.runner.classes.target(self.runner.classes.labels[0])
             for explainer in self.stage.explainers.values():
-                recording.stitch([clip.place(explainer.relevance(clip, [target])) for clip in recording.clips])
+                recording.stitch(clip.place(explainer.relevance(clip, [target])) for clip in recording.clips)
 
 
 def overhead(

@@ -33,10 +33,10 @@ from zsxai.benchmarks.measure.libraries import hf, laion, msclap
 from zsxai.benchmarks.measure.libraries.tokens import PROMPTS
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
+from zsxai.recording import split
 from zsxai.spectral import FrontEnd
 from zsxai.versions import versions
 from zsxai.weights import load_weights, tensors_of
-from zsxai.windows import split
 
 LIMITS = {"audio": 1e-5, "file": 1e-5, "text": 1e-5, "gradient": 1e-4, "GradCAM": 1e-5}
 """By the first word of a row; ``hf`` may differ by 1e-4 in audio: its own front end is numpy's."""

@@ -27,12 +27,9 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
 
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.report.page import render_page
+    from zsxai.files import write_text
 
-    path = Path(folder) / "report.html"
-    text = render_page(Result.load(folder), audio=audio)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    return draft.replace(path)
+    return write_text(Path(folder) / "report.html", render_page(Result.load(folder), audio=audio))
 
 
 __all__ = ["write_report"]

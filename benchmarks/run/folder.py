@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from zsxai.benchmarks.run.plan import Cell, Settings
 from zsxai.benchmarks.run.store import FILE, Store
 from zsxai.benchmarks.run.suite import Suite
 from zsxai.errors import InputError
+from zsxai.files import write_text
 
 RECORD = "suite.json"
 """Marks a folder as a run's: the exact suite, what the run adds to it, and its cells in the order of the plan."""
@@ -86,17 +86,7 @@ def write_record(folder: Path, suite: Suite, settings: Settings, cells: Sequence
         "cells": [cell.to_json() for cell in cells],
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    make_folder(folder)
-    # Machines that share a folder may give their processes the same number. Not by mkstemp, whose files are the
-    # owner's alone.
-    draft = folder / f"{_DRAFT}{secrets.token_hex(8)}"
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / RECORD)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(folder / RECORD, text)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

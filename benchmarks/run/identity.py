@@ -7,7 +7,7 @@ import inspect
 import json
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -83,17 +83,17 @@ def _this_process() -> str:
 
 
 @lru_cache(maxsize=256)
-def code_of(plugin: Callable[..., Any]) -> str:
+def code_of(plugin: Any) -> str:
     """Hash of the package (or the one file) that a class or a function comes from; of our own, :func:`own_code` is.
 
     A ``functools.partial`` is what it calls, with all that it binds. What has no source file (typed into a shell, or
-    compiled) is another in every process.
+    built in) is another in every process.
     """
     if isinstance(plugin, partial):
         bound = [*plugin.args, *plugin.keywords, *plugin.keywords.values()]
         return hashed([code_of(plugin.func), *(code_of(value) if callable(value) else repr(value) for value in bound)])
     if not (isinstance(plugin, type) or inspect.isroutine(plugin)):
-        return code_of(type(plugin))
+        plugin = type(plugin)
     package = (plugin.__module__ or "").partition(".")[0]
     if package == "zsxai":
         return own_code()

@@ -13,8 +13,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, mo
 from zsxai.benchmarks.run.names import check_suite
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.settings import Frozen, Prompting, Task
-from zsxai.errors import InputError
-from zsxai.plugins import first_problem
+from zsxai.errors import InputError, first_problem
 
 SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity")
 

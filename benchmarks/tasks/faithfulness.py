@@ -29,9 +29,9 @@ from zsxai.calibration import to_mask
 from zsxai.controls import roll
 from zsxai.metrics.base import BudgetCurve, MaskedScores
 from zsxai.model import SpectralModel
+from zsxai.recording import Recording
 from zsxai.scoring import kept_energy
 from zsxai.spectral import Domain, Scale
-from zsxai.windows import Recording
 
 
 class Faithfulness(Task):

@@ -12,15 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from zsxai.benchmarks.tasks.base import in_hash_order
+from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
+from zsxai.level import active_power
+from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd, Masking, render, spread
-from zsxai.windows import Recording, make_grid
 
 FRAME_SECONDS = 0.02
-ACTIVE_DB = 40.0
-"""A frame is active within so many decibels of the clip's loudest one."""
-
 PEAK = 0.99
 AUDIBLE = 1e-6
 """A cell counts where the louder sound is within 60 dB of the mixture's loudest cell."""
@@ -91,22 +90,10 @@ def _repair(pairs: list[tuple[int, int]], clips: Sequence[LabelledClip]) -> list
     return pairs
 
 
-def active_power(waveform: NDArray[Any], sample_rate: int) -> float:
-    """Mean power over the frames of 20 ms that are within 40 dB of the loudest one.
-
-    Args:
-        waveform: ``(T,)``; a rest shorter than a frame does not count, unless it is all there is.
-        sample_rate: Samples per second.
-    """
-    size = min(len(waveform), max(1, round(FRAME_SECONDS * sample_rate)))
-    frames = waveform[: len(waveform) // size * size].astype(np.float64).reshape(-1, size)
-    power = np.square(frames).mean(axis=1)
-    return float(power[power >= power.max() * 10.0 ** (-ACTIVE_DB / 10.0)].mean())
-
-
 def level_difference(first: NDArray[Any], second: NDArray[Any], sample_rate: int) -> float:
     """Active power of the first over the second's, decibels."""
-    return 10.0 * float(np.log10(active_power(first, sample_rate) / active_power(second, sample_rate)))
+    powers = [active_power(sound.astype(np.float64), round(FRAME_SECONDS * sample_rate)) for sound in (first, second)]
+    return 10.0 * float(np.log10(powers[0] / powers[1]))
 
 
 def mix(first: NDArray[Any], second: NDArray[Any], sample_rate: int, snr: float) -> NDArray[Any]:
@@ -129,7 +116,7 @@ def mix(first: NDArray[Any], second: NDArray[Any], sample_rate: int, snr: float)
     sounds = np.zeros((2, max(len(first), len(second))))
     for row, sound in zip(sounds, (first, second), strict=True):
         row[: len(sound)] = sound - sound.mean(dtype=np.float64)
-    powers = [active_power(row, sample_rate) for row in sounds]
+    powers = [active_power(row, round(FRAME_SECONDS * sample_rate)) for row in sounds]
     if min(powers) <= _SILENT:
         raise InputError("a silent clip cannot be mixed at any SNR")
     sounds[1] *= np.sqrt(powers[0] / powers[1]) * 10.0 ** (-snr / 20.0)

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsxai.clip import Clip, Relevance, make_grid
 from zsxai.fill import fill
 from zsxai.metrics.localisation import ideal_ratio_mask
+from zsxai.recording import Recording
 from zsxai.spectral import Grid, patch_grid
-from zsxai.windows import Clip, Recording, Relevance, make_grid
 
 Cells = tuple[Grid, Literal["window", "clip"]]
-"""Where an explainer's cells lie, and on what, as :class:`zsxai.windows.Relevance` says."""
+"""Where an explainer's cells lie, and on what, as :class:`zsxai.clip.Relevance` says."""
 
 
 def oracle(recording: Recording, sounds: NDArray[Any], cells: Sequence[Cells]) -> NDArray[Any]:
@@ -30,10 +31,11 @@ def oracle(recording: Recording, sounds: NDArray[Any], cells: Sequence[Cells]) -
         ``(2, F, N)`` in [0, 1]. Cells of one STFT bin and frame give the ideal ratio mask itself.
     """
     parts = torch.from_numpy(sounds).to(recording.waveform)
-    maps = []
-    for clip, (start, stop), (grid, on) in zip(recording.clips, recording.spans, cells, strict=True):
-        maps.append(_placed(clip, _share(clip, parts[:, start:stop], grid, on), grid, on))
-    return recording.stitch(maps)
+    windows = zip(recording.clips, recording.spans, cells, strict=True)
+    return recording.stitch(
+        _placed(clip, _share(clip, parts[:, start:stop], grid, on), grid, on)
+        for clip, (start, stop), (grid, on) in windows
+    )
 
 
 def _share(clip: Clip, sounds: torch.Tensor, grid: Grid, on: Literal["window", "clip"]) -> NDArray[Any]:

@@ -15,13 +15,14 @@ from torch import Tensor
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Failure, Item, Stage
 from zsxai.benchmarks.tasks.counting import Forwards
+from zsxai.clip import Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import ZeroShotModel
+from zsxai.recording import Recording
 from zsxai.scoring import embed_clips, embed_sounds
 from zsxai.spectral import Domain, FrontEnd, Scale
 from zsxai.target import BoundTarget
-from zsxai.windows import Recording, Relevance
 
 
 def draw_by_name(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
@@ -57,10 +58,9 @@ class Heard:
         """The recording under a kind of mask; its windows know their embeddings already."""
         at = (domain, scale)
         if at not in self._recordings:
-            made = Recording(self.model, self.waveform, domain=domain, scale=scale, seed=self.seed)
-            for clip, embedding in zip(made.clips, self.windows, strict=True):
-                vars(clip)["embedding"] = embedding  # fills the cached property: the original is encoded once
-            self._recordings[at] = made
+            self._recordings[at] = Recording(
+                self.model, self.waveform, domain=domain, scale=scale, seed=self.seed, embeddings=self.windows
+            )
         return self._recordings[at]
 
 
@@ -131,9 +131,9 @@ def pooled_cosines(model: ZeroShotModel, windows: Sequence[Tensor], text: Tensor
     Returns:
         ``(K, P)`` float64.
     """
-    cosines = torch.stack([embedded @ text.T for embedded in windows]).double()
-    pooled = cosines.amax(dim=0) if model.audio_spec.pooling == "max" else cosines.mean(dim=0)
-    return pooled.cpu().numpy()
+    pooled = model.audio_spec.pool(torch.stack([embedded @ text.T for embedded in windows]).double())
+    cosines: NDArray[Any] = pooled.cpu().numpy()
+    return cosines
 
 
 def maps_of(
@@ -168,7 +168,7 @@ def stitch_maps(recording: Recording, answers: Sequence[Relevance]) -> NDArray[A
     Raises:
         InputError: If it is not finite: calibrated, such a map is empty, and would be scored as if it said something.
     """
-    maps = recording.stitch([clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True)])
+    maps = recording.stitch(clip.place(answer) for clip, answer in zip(recording.clips, answers, strict=True))
     broken = maps.size - int(np.isfinite(maps).sum())
     if broken:
         raise InputError(f"the relevance of {broken} of {maps.size} cells is not finite")

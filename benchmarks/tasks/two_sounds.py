@@ -24,8 +24,8 @@ from zsxai.data.clip import Dataset
 from zsxai.explainer import Explainer
 from zsxai.metrics import functional
 from zsxai.metrics.base import MixtureMaps
+from zsxai.recording import Recording
 from zsxai.scoring import kept_energy
-from zsxai.windows import Recording
 
 TOP = 5
 """A model hears a sound in a mixture where its class is among so many best ones."""

@@ -23,10 +23,10 @@ import zsxai
 import zsxai.benchmarks.measure.parity as parity
 from tests.backends import full_hf_model, tiny_hf_folder
 from zsxai.adapters.hf import HuggingFaceClap, load
-from zsxai.adapters.hub import first_line, licence
 from zsxai.benchmarks.measure.libraries import hf
 from zsxai.benchmarks.measure.libraries.tokens import PROMPTS
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_line
+from zsxai.hub import licence
 from zsxai.model import FeatureMap
 
 RATE, WINDOW = 48_000, 480_000

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 import zsxai
 import zsxai.benchmarks.measure.parity as parity
-from zsxai.adapters.hub import load_tokenizer
 from zsxai.adapters.laion import KNOWN, LaionClap, load
 from zsxai.adapters.laion_keys import sizes_of, state_of
 from zsxai.adapters.laion_networks import hf_network
+from zsxai.adapters.tokenizers import load_tokenizer
 from zsxai.benchmarks.measure.libraries import laion
 from zsxai.benchmarks.measure.libraries.tokens import PROMPTS, save_bert_tokenizer, save_tokenizer
 from zsxai.errors import InputError

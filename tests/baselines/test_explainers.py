@@ -16,11 +16,12 @@ from zsxai.baselines.integrated_gradients import IntegratedGradients
 from zsxai.baselines.occlusion import Occlusion
 from zsxai.baselines.saliency import Saliency
 from zsxai.baselines.smoothgrad import SmoothGrad
+from zsxai.clip import Clip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import SpectralModel
+from zsxai.recording import Recording
 from zsxai.target import Contrast, Probability, Similarity, Target
-from zsxai.windows import Clip, Recording
 
 pytestmark = STRICT
 TARGETS = [

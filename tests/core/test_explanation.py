@@ -15,11 +15,11 @@ from safetensors.numpy import load_file, save_file
 import zsxai
 from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
 from zsxai.errors import InputError
-from zsxai.explanation import Explanation, WindowScores
+from zsxai.explanation import Explanation
 from zsxai.model import as_model
-from zsxai.scoring import kept_energy, pool, score_masks
+from zsxai.recording import Recording
+from zsxai.scoring import kept_energy, score_masks
 from zsxai.target import Contrast, Similarity
-from zsxai.windows import Recording
 
 pytestmark = STRICT
 
@@ -108,14 +108,6 @@ def test_scores_are_those_of_what_the_mask_does(e: Explanation) -> None:
     assert e.mask_mean == pytest.approx(e.mask[e.grid.in_band].mean())
 
 
-def test_pooling_by_hand() -> None:
-    rows = [(1.0, 0.5, 0.2, 0.4, 0.9), (3.0, 0.1, 0.6, 0.2, 0.3)]
-    names = ("score", "score_in", "score_out", "score_heard", "similarity")
-    windows = [WindowScores(start=0, stop=1, **dict(zip(names, row, strict=True))) for row in rows]
-    assert list(pool(windows, "mean").values()) == pytest.approx([2.0, 0.3, 0.4, 0.3, 0.6])
-    assert list(pool(windows, "max").values()) == list(rows[1])
-
-
 @pytest.mark.parametrize("scale", ["log", "gain"])
 @pytest.mark.parametrize("domain", ["stft", "mel"])
 def test_scores_of_everything_and_of_nothing(domain: str, scale: str) -> None:
@@ -124,7 +116,7 @@ def test_scores_of_everything_and_of_nothing(domain: str, scale: str) -> None:
     masks = torch.stack([torch.ones(recording.grid.shape), torch.zeros(recording.grid.shape)])
     masks *= torch.from_numpy(recording.grid.in_band)[:, None]
     target = Similarity(prompt="dog").bind(model)
-    (everything,), (nothing,) = score_masks(recording, masks, [target, target])
+    (everything,), (nothing,) = (scores.windows for scores in score_masks(recording, masks, [target, target]))
     assert everything.score_in == pytest.approx(everything.score, abs=1e-6)
     assert nothing.score_out == pytest.approx(nothing.score, abs=1e-6)
     assert everything.score_out == pytest.approx(nothing.score_in, abs=1e-5)

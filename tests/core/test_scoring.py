@@ -1,14 +1,16 @@
-"""Several clips embedded together give what each gives alone."""
+"""Scores of masks, pooled over windows; several clips embedded together give what each gives alone."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from tests.toys import BlackBoxToy, ConvToy
 from zsxai.model import as_model
-from zsxai.scoring import embed_clips, embed_sounds
-from zsxai.windows import Recording
+from zsxai.recording import Recording
+from zsxai.scoring import SCORES, embed_clips, embed_sounds, score_masks
+from zsxai.target import Contrast, Probability, Similarity
 
 
 def recordings(model: object, domain: str = "stft") -> list[Recording]:
@@ -20,6 +22,44 @@ def recordings(model: object, domain: str = "stft") -> list[Recording]:
 def masks_of(recording: Recording, count: int) -> torch.Tensor:
     masks = torch.rand(count, *recording.grid.shape, generator=torch.Generator().manual_seed(count))
     return masks * torch.from_numpy(recording.grid.in_band).float()[:, None]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_scores_are_made_of_pooled_cosines(pooling: str) -> None:
+    """By hand: cosines of every version and window, pooled over the windows, then softmax or difference."""
+    model = ConvToy()
+    model.audio_spec = model.audio_spec.model_copy(update={"pooling": pooling})
+    recording = Recording(model, 0.1 * np.random.default_rng(0).normal(size=40000).astype(np.float32))
+    prompts = ("dog", "rain", "bell")
+    targets = [
+        Probability(prompt="dog", among=prompts[1:]).bind(model),
+        Contrast(prompt="dog", against=prompts[1:]).bind(model),
+        Similarity(prompt="dog").bind(model),
+    ]
+    masks = masks_of(recording, 3)
+    heard, text = recording.render(masks), model.embed_text(prompts)
+    for p, scores in enumerate(score_masks(recording, masks, targets)):
+        rows = []
+        for i, (clip, (start, stop)) in enumerate(zip(recording.clips, recording.spans, strict=True)):
+            part = recording.cut(masks[p], i)
+            with torch.no_grad():
+                versions = [clip.embedding[None], clip.embed_masked(torch.stack([part, 1 - part]))]
+                versions += [model.embed_audio(heard[p : p + 1, start:stop])]
+            rows.append((torch.cat(versions) @ text.T).numpy())
+        cosines = getattr(np, pooling)(rows, axis=0)
+        odds = np.exp(10 * cosines)
+        by_hand = [odds[:, 0] / odds.sum(axis=1), cosines[:, 0] - cosines[:, 1:].mean(axis=1), cosines[:, 0]][p]
+        assert list(scores.whole) == list(SCORES)
+        assert list(scores.whole.values()) == pytest.approx([*by_hand, cosines[0, 0]], abs=1e-6)
+        assert len(scores.windows) == len(recording.clips) == 4
+
+
+def test_one_window_is_pooled_bit_for_bit() -> None:
+    for recording in recordings(ConvToy()):
+        target = Probability(prompt="dog", among=("rain",)).bind(recording.model)
+        (scores,) = score_masks(recording, masks_of(recording, 1), [target])
+        (window,) = scores.windows
+        assert [scores.whole[name] for name in SCORES] == [getattr(window, name) for name in SCORES]
 
 
 def test_together_is_alone() -> None:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from tests.decoders import noise
 from tests.toys import SPEC, STRICT, ConvToy
+from zsxai.clip import make_grid
 from zsxai.lmac_zs.cells import Cells, Sounds
+from zsxai.recording import Recording
 from zsxai.spectral import Grid, map_grid, patch_grid
-from zsxai.windows import Recording, make_grid
 
 pytestmark = STRICT
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from tests.decoders import random_decoder, spec
 from tests.toys import STRICT
-from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
-from zsxai.lmac_zs.training.trainer import parameters
+from zsxai.lmac_zs.decoder import Decoder, DecoderSpec, count_parameters
 from zsxai.model import TextEncoding
 
 pytestmark = STRICT
@@ -159,7 +158,7 @@ def test_attention_at_the_two_coarsest_maps() -> None:
     one = spec(maps=("a",), channels=(6,), widths=(8,))
     assert sorted(random_decoder(one).attention) == ["0"]
     assert not random_decoder(three(conditioning="pooled")).attention
-    assert parameters(random_decoder(three())) > parameters(random_decoder(three(conditioning="pooled")))
+    assert count_parameters(random_decoder(three())) > count_parameters(random_decoder(three(conditioning="pooled")))
 
 
 def test_gradients_reach_every_weight_and_not_the_model() -> None:

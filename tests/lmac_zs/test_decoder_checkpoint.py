@@ -10,7 +10,7 @@ import pickle
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from tests.decoders import SYNTHETIC, config, random_decoder, saved, sounds, spec, toy, trained
 from tests.toys import STRICT, BandToy, ConvToy
 from zsxai.errors import InputError, MissingExtraError
-from zsxai.lmac_zs.checkpoint import CARD, FILES, README, WEIGHTS, TrainedDecoder, folder_of, read_card, without_paths
+from zsxai.lmac_zs.card import CARD, read_card
+from zsxai.lmac_zs.checkpoint import FILES, README, WEIGHTS, TrainedDecoder, find_folder
 from zsxai.lmac_zs.training.run import train
 from zsxai.lmac_zs.training.state import load_state, save_state
 from zsxai.lmac_zs.training.trainer import STATE, Trainer
@@ -270,7 +271,7 @@ def test_no_place_of_this_machine_is_published() -> None:
         validation={"b": {"reader": "csv", "root": "/mine/b.csv", "options": {"folds": [1]}}},
         phrases="/mine/phrases.toml",
     )
-    kept = without_paths(chosen.model_dump(mode="json"))
+    kept = chosen.without_paths()
     assert "/mine" not in json.dumps(kept)
     assert kept["phrases"] == "phrases.toml"
     assert kept["validation"]["b"] == {"reader": "csv", "root": None, "options": {"folds": [1]}}
@@ -334,23 +335,23 @@ def test_from_the_hub(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch, t
     (name, (repository, options)) = hub.calls[-1]
     assert (name, repository, options["revision"]) == ("snapshot_download", "me/decoder", "v2")
     assert {pattern.removeprefix("*/") for pattern in options["allow_patterns"]} == set(FILES), "and nothing else"
-    assert folder_of("me/decoder") == folder
+    assert find_folder("me/decoder") == folder
     assert hub.calls[-1][1][1]["revision"] is None
     calls = len(hub.calls)
-    folder_of(folder)
+    find_folder(folder)
     assert len(hub.calls) == calls, "a folder that is there is asked of nobody"
     for name in ("./me/decoder", "../me/decoder", "~/decoder", "a/b/c", str(tmp_path / "x")):
         with pytest.raises(InputError, match="no decoder at"):
-            folder_of(name)
+            find_folder(name)
     assert len(hub.calls) == calls
     hub.there = None
-    refused("me/decoder", "there is no folder 'me/decoder', and the hub does not give it: 404 Client Error$")
+    refused("me/decoder", r"cannot get 'me/decoder' from the Hugging Face hub \(404 Client Error\): .* the folder$")
 
 
 def test_without_the_hubs_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     made = TrainedDecoder.from_pretrained(folder)
-    for call in (lambda: made.push_to_hub("me/decoder"), lambda: folder_of("me/decoder")):
+    for call in (lambda: made.push_to_hub("me/decoder"), lambda: find_folder("me/decoder")):
         with pytest.raises(MissingExtraError, match=r"huggingface_hub.*pip install 'zsxai\[hf\]'"):
             call()
 
@@ -365,14 +366,15 @@ def test_a_checkpoint_is_whole_or_the_last_one(tmp_path: Path, monkeypatch: pyte
     save_state(path, made.bare, made.optimiser, 2, {"seed": 0})
     before = path.read_bytes()
 
-    def full(state: Any, place: Path) -> None:
-        Path(place).write_bytes(b"half")
+    def full(state: Any, stream: BinaryIO) -> None:
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match=r"cannot write .*state\.ckpt: No space left"):
         save_state(path, made.bare, made.optimiser, 3, {"seed": 0})
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [STATE]
     monkeypatch.undo()
     again = Trainer(toy(), sounds(), [], config(steps=2))
     assert load_state(path, again.bare, again.optimiser, {"seed": 0}) == 2

@@ -21,11 +21,11 @@ from zsxai.lmac_zs.bank import SAME, SOUNDS, bank_of
 from zsxai.lmac_zs.refine import LMACZSPlus, MaskOptimisation
 from zsxai.model import TextEncoding
 from zsxai.plugins import load_explainer
+from zsxai.recording import Recording
 from zsxai.spectral import patch_grid
 from zsxai.spectral.grid import interpolation
 from zsxai.target import as_target
 from zsxai.testing import check_explainer
-from zsxai.windows import Recording
 
 pytestmark = STRICT
 
@@ -141,7 +141,7 @@ def test_steps_change_patches(model: ConvToy, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(refine, "PATCHES", (4, 3))
     clip = Recording(model, noise(4000)).clips[0]
     bound = [as_target("a dog", among=LABELS).bind(model)]
-    start, grid = LMACZSPlus().ask(clip, bound)
+    start, grid = LMACZSPlus().decode(clip, bound)
     change = (LMACZSPlus(steps=5).relevance(clip, bound).values - start)[0].double().numpy()
     assert np.abs(change).max() > 0.1
     window = clip.window_grid
@@ -210,7 +210,7 @@ def test_options_that_are_wrong(name: str, options: dict[str, Any], says: str) -
         load_explainer(name, **options)
 
 
-# What a prompt is told apart from.
+# What a prompt is distinguished from.
 
 
 def test_the_others_of_a_target_are_its_bank() -> None:
@@ -232,7 +232,7 @@ def test_everyday_sounds_where_there_are_none() -> None:
         assert torch.equal(found, words[words @ target.text[0] < SAME])
         assert (found @ target.text[0] < SAME).all()
     own = bank_of(model, as_target("a dog barking").bind(model))
-    assert len(own) <= 47, "the prompt itself is not told apart from itself"
+    assert len(own) <= 47, "the prompt itself is not distinguished from itself"
 
 
 def test_everything_means_the_same_to_a_model_that_knows_no_words() -> None:

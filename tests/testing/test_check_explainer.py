@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import zsxai
 from tests.toys import STRICT, BlackBoxToy, ConvToy
 from zsxai.attribution import log_mel_above_floor, on_window, score_of_log_mel
+from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import ExplainerCard
 from zsxai.model import Encoding, Features
@@ -21,7 +22,6 @@ from zsxai.report import Report
 from zsxai.target import BoundTarget
 from zsxai.testing import check_explainer
 from zsxai.testing.explainer import CHECKS
-from zsxai.windows import Clip, Relevance
 
 pytestmark = STRICT
 

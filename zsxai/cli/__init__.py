@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from zsxai.errors import ExitCode
+
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(arguments)
     except KeyboardInterrupt:
         sys.stderr.write("zsxai: interrupted; nothing was written\n")
-        return 130
+        return ExitCode.INTERRUPTED
 
 
 @contextmanager

@@ -11,14 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from zsxai.cli import commands
-from zsxai.errors import InputError, ZsxaiError
+from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 from zsxai.registry import Registry
 
 COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
 """Further commands: a Typer application or a function per name, found through entry points."""
-
-INTERRUPTED = 130
-"""What Typer gives for Ctrl-C."""
 
 
 class _Stub(typer.core.TyperCommand):
@@ -54,15 +51,6 @@ class Commands(TyperGroup):
         if name not in COMMANDS.names():
             raise InputError(unknown("command", name, self.list_commands(ctx)))
         return name, _plugin(name), args[1:]
-
-
-def unknown(kind: str, name: str, names: list[str]) -> str:
-    """One line for a name that is not in a list: the nearest ones, or all."""
-    import difflib
-
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
-    return f"unknown {kind} {name!r}: {hint}"
 
 
 def _plugin(name: str) -> Any:
@@ -113,8 +101,8 @@ def run(arguments: list[str] | None = None) -> int:
     """
     try:
         code = typer.main.get_command(make()).main(args=arguments, prog_name="zsxai", standalone_mode=False)
-        code = code if isinstance(code, int) else 0
-        if code == INTERRUPTED:
+        code = code if isinstance(code, int) else ExitCode.DONE
+        if code == ExitCode.INTERRUPTED:  # what Typer gives for Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()
     except typer.Abort:  # what older versions of Typer make of Ctrl-C
@@ -122,9 +110,9 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read us has gone (``zsxai list models | head -1``); leave the interpreter nothing to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return ExitCode.FAILED
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
+        return stop.code if isinstance(stop.code, int) else ExitCode.FAILED
     except Exception as error:
         return _failed(error)
     return code
@@ -133,17 +121,17 @@ def run(arguments: list[str] | None = None) -> int:
 def _failed(error: Exception) -> int:
     if isinstance(error, InputError):
         _say(str(error))
-        return 2
+        return ExitCode.WRONG_INPUT
     if hasattr(error, "format_message"):  # a usage error of Click, which Typer may or may not carry along
         context = getattr(error, "ctx", None)
         _say(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'zsxai'} --help")
-        return 2
+        return ExitCode.WRONG_INPUT
     if isinstance(error, (PluginError, OSError, ZsxaiError)):
         _say(str(error))
-        return 1
+        return ExitCode.FAILED
     traceback.print_exception(error)
     _say(f"this is a fault of zsxai or of a plugin, please report it: {type(error).__name__}: {error}")
-    return 1
+    return ExitCode.FAILED
 
 
 def _say(message: str) -> None:

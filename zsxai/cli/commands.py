@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsxai.errors import InputError, ZsxaiError
+from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 
 if TYPE_CHECKING:
     from zsxai.model import ZeroShotModel
@@ -189,7 +189,7 @@ def doctor(as_json: JsonOption = False) -> None:
             console.print(f"  {mark} {escape(finding.name)}: {escape(finding.detail)}")
         console.print("All is well." if report.ok else f"[bold red]{report.failures} broken.[/]")
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def demo(
@@ -219,7 +219,7 @@ def verify(
     else:
         typer.echo(str(report))
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def check(
@@ -265,7 +265,7 @@ def check(
     else:
         _print_report(f"{kind} {name}", report)
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _kind_of(name: str, kind: str | None) -> str:
@@ -280,8 +280,6 @@ def _kind_of(name: str, kind: str | None) -> str:
         return found[0]
     if found:
         raise InputError(f"{name!r} is a model and an explainer: say --kind model or --kind explainer")
-    from zsxai.cli.app import unknown
-
     names = [n for k, known in kinds.items() if kind in (None, k) for n in known]
     raise InputError(unknown(kind or "model or explainer", plain, names))
 

@@ -23,8 +23,7 @@ class LabelledClip:
         path: The audio file; None where :attr:`audio` holds the sound.
         audio: What :func:`zsxai.audio.read_audio` takes, or a function that gives it when the clip is read, where there
             is no file.
-        seconds: Length at which the sound is cut, where the data set defines one: lossy copies decode to a little more,
-            and a millisecond behind a model's window would cost a window of its own.
+        seconds: Length at which the sound is cut, where the data set defines one: lossy copies decode to a little more.
         captions: Sentences that say what is heard; empty where the data set has class names only.
     """
 
@@ -61,7 +60,7 @@ class LabelledClip:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """What a reader gives: clips in a fixed order, and the classes that they are told apart among."""
+    """What a reader gives: clips in a fixed order, and the classes among which they are distinguished."""
 
     @property
     def clips(self) -> Sequence[LabelledClip]:

@@ -11,19 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zsxai.clip import Clip, make_grid
 from zsxai.model import Features, SpectralModel
 from zsxai.spectral import Domain, Grid, Scale, floor_of, power_gain
 from zsxai.spectral.grid import interpolation
-from zsxai.windows import Clip, make_grid
 
 
 class Cells:
-    """Carries log-odds from the cells of one grid to the heard rows of another, linear as :meth:`Grid.resample` is.
+    """Carries log-odds from the cells of one grid to the heard rows of another, linearly as :meth:`Grid.resample` does.
 
     Args:
-        source: Where they lie.
-        onto: Where they are wanted, such as the grid of masks.
-        device: Of the tensors.
+        source: Grid of the log-odds.
+        onto: Grid that they are carried to, such as that of masks.
+        device: Device of the tensors.
     """
 
     def __init__(self, source: Grid, onto: Grid, device: torch.device) -> None:
@@ -46,13 +46,13 @@ class Sounds:
 
     Attributes:
         model: The model.
-        domain: Where masks lie.
-        scale: How they act.
+        domain: Domain of the masks.
+        scale: How masks act.
         rows: ``(F,)`` bool: rows that the model hears.
         power: ``(B, R, N)`` float32 power on those rows.
         floor: ``(B, 1, 1)``.
-        features: Of the windows as they are.
-        computing: What the encoder runs in, such as autocast; masks and spectra are computed in float32.
+        features: Features of the windows as they are.
+        autocast: Context that the encoder runs in; masks and spectra are computed in float32.
     """
 
     model: SpectralModel
@@ -62,11 +62,11 @@ class Sounds:
     power: Tensor
     floor: Tensor
     features: Features
-    computing: Callable[[], AbstractContextManager[Any]] = nullcontext
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     @classmethod
     def of(cls, model: SpectralModel, waveforms: Tensor, domain: Domain, scale: Scale) -> Sounds:
-        """Compute the stages of ``(B, T)`` filled windows, without a graph; each has the default floor."""
+        """Compute the features of ``(B, T)`` filled windows, without a graph; each has the default floor."""
         with torch.no_grad():
             features = model.features(waveforms)
             front_end = model.front_end
@@ -90,10 +90,10 @@ class Sounds:
 
         Args:
             masks: ``(n, R, N)`` in [0, 1].
-            of: ``(n,)`` which window each lies on.
+            of: ``(n,)`` index of the window that each lies on.
         """
         if self.scale == "log":
-            # floor^(1-M) P^M, with all that hangs on the clip alone computed once for its many masks.
+            # floor^(1-M) P^M, with all that depends on the clip alone computed once for its many masks.
             over, base = self._level
             kept = base[of] * torch.exp(over[of] * masks)
         else:
@@ -111,7 +111,7 @@ class Sounds:
     def embed(self, masks: Tensor, of: Tensor) -> Tensor:
         """Embeddings of masked windows, ``(n, D)``."""
         features = self.masked(masks, of)
-        with self.computing():
+        with self.autocast():
             return self.model.encode(features).embedding.float()
 
 

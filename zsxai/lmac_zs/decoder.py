@@ -2,11 +2,11 @@
 
 The published decoder is a stack of transposed convolutions over the last four maps of the audio encoder, conditioned
 by cross-attention (arXiv 2405.17615, sections 3 and 4.2; widths and places of attention are not stated). This one is
-made so that a second prompt is cheap and any model fits:
+designed so that a second prompt is cheap and any model fits:
 
 * an audio-only trunk runs once per clip, from the coarsest map to the finest, each map resized to meet the next;
 * the prompt enters behind it: token states by cross-attention at the coarse maps; at all of them the pooled embedding,
-  by scale and shift (FiLM) and by its product with every cell (:class:`Evidence`);
+  by scale and shift (FiLM) and by its product with every cell (:class:`zsxai.lmac_zs.layers.Evidence`);
 * what the model's own gradient says at the coarsest map comes in beside it (:mod:`zsxai.lmac_zs.gradient`): features
   that the model knows from its own training mislead on new recordings, the gradient less;
 * it stops at the finest map's cells: what finer ones would gain is little (docs/lmac-zs.md), and they cost the most.
@@ -21,24 +21,25 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from zsxai.model import TextEncoding
+from zsxai.lmac_zs.layers import CrossAttention, Evidence, Film
+from zsxai.model import FeatureMap, TextEncoding
 
 ATTENDED = 2
-"""Coarsest maps at which tokens are attended to: their cells are few, and see far."""
+"""Number of coarsest maps at which tokens are attended to: their cells are few, and see far."""
 
 
 class DecoderSpec(BaseModel):
-    """Numbers of a decoder.
+    """Sizes of a decoder.
 
     Attributes:
-        maps: Names of the feature maps it reads, early to late.
-        channels: Channels of those maps.
-        widths: Channels inside the decoder, for each map.
+        maps: Names of the feature maps that it reads, early to late.
+        channels: Number of channels of each of those maps.
+        widths: Number of channels inside the decoder, for each map.
         text_dim: Dimensions of the model's shared space.
-        token_dim: Dimensions of its token states; None where it gives none.
+        token_dim: Dimensions of the model's token states; None where it gives none.
         conditioning: ``tokens``: cross-attention to token states besides what the pooled vector does; ``pooled``: the
             pooled vector alone.
-        heads: Of the attention.
+        heads: Number of attention heads.
         open: Log-odds that an untrained decoder gives everywhere: training starts from a nearly open mask.
     """
 
@@ -64,85 +65,11 @@ class DecoderSpec(BaseModel):
         return self
 
 
-class Film(nn.Module):
-    """Scale and shift of every channel by the pooled embedding (Perez et al., AAAI 2018).
-
-    Args:
-        text_dim: Dimensions of the embedding, whose rows are unit.
-        width: Channels.
-    """
-
-    def __init__(self, text_dim: int, width: int) -> None:
-        super().__init__()
-        self.gain = text_dim**0.5
-        self.both = nn.Linear(text_dim, 2 * width)
-
-    def forward(self, cells: Tensor, embedding: Tensor) -> Tensor:
-        """``(n, width, f, t)`` and ``(n, text_dim)`` to ``(n, width, f, t)``."""
-        scale, shift = self.both(self.gain * embedding)[..., None, None].chunk(2, dim=1)
-        moved: Tensor = cells * (1.0 + scale) + shift
-        return moved
-
-
-class Evidence(nn.Module):
-    """How much each cell speaks for the prompt, as a product of both sides, so that a prompt costs next to nothing.
-
-    Args:
-        text_dim: Dimensions of the prompt's embedding, whose rows are unit.
-        width: Channels of the cells.
-    """
-
-    def __init__(self, text_dim: int, width: int) -> None:
-        super().__init__()
-        self.gain = (text_dim / width) ** 0.5
-        self.ask = nn.Linear(text_dim, width, bias=False)
-        self.spread = nn.Conv2d(1, width, 1)
-
-    def forward(self, cells: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """``(n, width, f, t)`` and ``(n, text_dim)`` to evidence ``(n, 1, f, t)``, and what it adds to the cells."""
-        found = torch.einsum("ncft,nc->nft", cells, self.gain * self.ask(embedding))[:, None]
-        return found, self.spread(found)
-
-    def pooled(self, cells: Tensor, embedding: Tensor) -> Tensor:
-        """Mean evidence of ``(B, width, f, t)`` cells for each of ``(K, text_dim)`` prompts, ``(B, K)``."""
-        found: Tensor = cells.mean(dim=(2, 3)) @ (self.gain * self.ask(embedding)).T
-        return found
-
-
-class CrossAttention(nn.Module):
-    """Every cell asks the prompt's tokens; what it learns is added.
-
-    Args:
-        token_dim: Dimensions of the token states.
-        width: Channels of the cells.
-        heads: Of the attention.
-    """
-
-    def __init__(self, token_dim: int, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.LayerNorm(token_dim)
-        self.ask = nn.Linear(width, width)
-        self.answer = nn.Linear(token_dim, 2 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, cells: Tensor, tokens: Tensor, token_mask: Tensor) -> Tensor:
-        """``(n, width, f, t)``, ``(n, L, token_dim)`` and ``(n, L)`` bool to ``(n, width, f, t)``."""
-        n, width, f, t = cells.shape
-        rows = cells.flatten(2).transpose(1, 2)
-        query = self.ask(rows).view(n, f * t, self.heads, -1).transpose(1, 2)
-        key, value = self.answer(self.norm(tokens)).view(n, tokens.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=token_mask[:, None, None])
-        added = self.out(mixed.transpose(1, 2).reshape(n, f * t, width))
-        found: Tensor = cells + added.transpose(1, 2).reshape(n, width, f, t)
-        return found
-
-
 class Decoder(nn.Module):
     """Feature maps and prompts to the log-odds of masks, on the cells of the first map that it reads.
 
     Args:
-        spec: The numbers.
+        spec: Its sizes.
     """
 
     def __init__(self, spec: DecoderSpec) -> None:
@@ -183,7 +110,7 @@ class Decoder(nn.Module):
             mean, std = getattr(self, f"mean_{k}"), getattr(self, f"std_{k}")
             mean.copy_(values.float().mean(dim=(0, 2, 3))[:, None, None])
             spread = values.float().std(dim=(0, 2, 3))
-            # A channel that is silent on these clips must not shout on others.
+            # A channel that is silent on these clips must not dominate on others.
             std.copy_(spread.clamp(min=0.1 * float(spread.mean()) + 1e-6)[:, None, None])
 
     def trunk(self, maps: Sequence[Tensor]) -> list[Tensor]:
@@ -200,7 +127,7 @@ class Decoder(nn.Module):
             values = (maps[k].detach().float() - getattr(self, f"mean_{k}")) / getattr(self, f"std_{k}")
             cells = self.lateral[k](values)
             if levels:
-                cells = cells + _onto(self.narrow[k](levels[0]), cells)
+                cells = cells + _resize(self.narrow[k](levels[0]), cells)
             levels.insert(0, torch.relu(self.norm[k](self.smooth[k](torch.relu(cells)))))
         return levels
 
@@ -210,27 +137,27 @@ class Decoder(nn.Module):
         Args:
             levels: From :meth:`trunk`, a row per pair: ``(n, width, f, t)``, or one row for all pairs.
             text: n prompts.
-            gradient: ``(n, f, t)`` on the cells of the last map, from :func:`zsxai.lmac_zs.gradient.evidence`; None
-                asks the maps alone.
+            gradient: ``(n, f, t)`` on the cells of the last map, from :mod:`zsxai.lmac_zs.gradient`; None
+                reads the maps alone.
 
         Returns:
             ``(n, f, t)`` log-odds on the cells of the first map.
         """
         cells = levels[-1].new_zeros(len(text), self.spec.widths[-1], 1, 1)
-        given = levels[-1].new_zeros(len(text), 1, 1, 1) if gradient is None else gradient[:, None]
-        total = self.trust_gradient * given
+        prior = levels[-1].new_zeros(len(text), 1, 1, 1) if gradient is None else gradient[:, None]
+        total = self.trust_gradient * prior
         for k in reversed(range(len(levels))):
-            heard = levels[k].expand(len(text), -1, -1, -1)
-            evidence, added = self.evidence[k](heard, text.embedding)
-            total = _onto(total, heard) + self.trust[k] * evidence
-            asked = self.film[k](heard, text.embedding) + added
+            level = levels[k].expand(len(text), -1, -1, -1)
+            evidence, added = self.evidence[k](level, text.embedding)
+            total = _resize(total, level) + self.trust[k] * evidence
+            conditioned = self.film[k](level, text.embedding) + added
             if k == len(levels) - 1:
-                asked = asked + self.gradient(given)
+                conditioned = conditioned + self.gradient(prior)
             else:
-                asked = asked + _onto(self.descend[k](cells), asked)
+                conditioned = conditioned + _resize(self.descend[k](cells), conditioned)
             if str(k) in self.attention:
-                asked = self.attention[str(k)](asked, *_tokens(text))
-            cells = asked + self.merge[k](torch.relu(asked))
+                conditioned = self.attention[str(k)](conditioned, *_token_states(text))
+            cells = conditioned + self.merge[k](torch.relu(conditioned))
         log_odds: Tensor = self.out(torch.relu(cells)) + total
         return log_odds[:, 0]
 
@@ -242,7 +169,7 @@ class Decoder(nn.Module):
         Args:
             maps: ``(B, C, f, t)`` for every map of the spec.
             text: n prompts.
-            of: ``(n,)`` which clip each prompt is asked about.
+            of: ``(n,)`` index of the clip that each prompt is about.
             bank: ``(K, text_dim)`` other prompts.
             gradient: ``(n, f, t)`` on the cells of the last map.
 
@@ -254,11 +181,22 @@ class Decoder(nn.Module):
         return self.head([level[of] for level in levels], text, gradient), pooled
 
 
-def _onto(coarse: Tensor, fine: Tensor) -> Tensor:
+def select_maps(feature_maps: Sequence[FeatureMap], names: Sequence[str]) -> list[Tensor]:
+    """Values of the maps that a decoder reads, early to late."""
+    by_name = {m.name: m.values for m in feature_maps}
+    return [by_name[name] for name in names]
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trained weights."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def _resize(coarse: Tensor, fine: Tensor) -> Tensor:
     return nn.functional.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _tokens(text: TextEncoding) -> tuple[Tensor, Tensor]:
+def _token_states(text: TextEncoding) -> tuple[Tensor, Tensor]:
     if text.tokens is None or text.token_mask is None:
         raise ValueError("a decoder of tokens was given prompts without token states")
     return text.tokens, text.token_mask

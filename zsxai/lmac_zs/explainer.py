@@ -1,4 +1,4 @@
-"""The explainer ``lmac-zs``: a trained decoder asked about a clip."""
+"""The explainer ``lmac-zs``: the mask that a trained decoder gives for a clip and a prompt."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.lmac_zs.checkpoint import CARD, DecoderCard, TrainedDecoder, folder_of, read_card
-from zsxai.lmac_zs.gradient import evidence
-from zsxai.lmac_zs.training.corpus import joined
-from zsxai.lmac_zs.training.diagnostics import maps_of
-from zsxai.model import SpectralModel, ZeroShotModel
+from zsxai.lmac_zs.card import CARD, DecoderCard, read_card
+from zsxai.lmac_zs.checkpoint import TrainedDecoder, find_folder
+from zsxai.lmac_zs.decoder import select_maps
+from zsxai.lmac_zs.gradient import encode_with_evidence
+from zsxai.model import SpectralModel, TextEncoding, ZeroShotModel
 from zsxai.spectral import Domain, Grid
 from zsxai.target import BoundTarget, Contrast
-from zsxai.windows import Clip, Relevance
 
 _PROMPTS = 16
-"""Prompts decoded at once."""
+"""Number of prompts decoded at once."""
+
+Cards = dict[Domain, tuple[Path, DecoderCard]]
+"""Folders and cards of decoders by their domain."""
 
 
 class LMACZS(Explainer):
-    """Log-odds of the mask that a decoder gives for the prompt; of a contrast, see :func:`rather`.
+    """Log-odds of the mask that a decoder gives for the prompt; of a contrast, see :func:`contrast_log_odds`.
 
     Attributes:
         decoder: Folder or hub id of a trained decoder, or of several, a folder each, of which the one for the masks'
@@ -50,7 +53,7 @@ class LMACZS(Explainer):
     @classmethod
     def fits(cls, model: ZeroShotModel) -> bool:
         """See :meth:`zsxai.Explainer.fits`: whether a decoder for exactly these weights comes with the model."""
-        return isinstance(model, SpectralModel) and bool(_shipped(model))
+        return isinstance(model, SpectralModel) and bool(_cards_of(model))
 
     def weights(self, model: ZeroShotModel) -> dict[str, str]:
         """See :meth:`zsxai.Explainer.weights`."""
@@ -59,7 +62,7 @@ class LMACZS(Explainer):
 
     def notes(self, clip: Clip) -> tuple[str, ...]:
         """See :meth:`zsxai.Explainer.notes`."""
-        card, masking = self.trained(clip).card, clip.masking
+        card, masking = self.load_decoder(clip).card, clip.masking
         if (card.domain, card.scale) == (masking.domain, masking.scale):
             return ()
         return (
@@ -69,28 +72,29 @@ class LMACZS(Explainer):
 
     def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
         """See :meth:`zsxai.Explainer.relevance`."""
-        values, grid = self.ask(clip, targets)
+        values, grid = self.decode(clip, targets)
         return Relevance(values, grid, "window", copies="mean")
 
-    def ask(self, clip: Clip, targets: Sequence[BoundTarget]) -> tuple[Tensor, Grid]:
+    def decode(self, clip: Clip, targets: Sequence[BoundTarget]) -> tuple[Tensor, Grid]:
         """Log-odds ``(P, f, t)`` for the targets, and where their cells lie in the filled window."""
-        trained = self.trained(clip)
+        trained = self.load_decoder(clip)
         names = trained.card.decoder.maps
-        # A probability is of its prompt alone; a contrast asks about the others too.
-        asked = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
-        text = joined(asked)
-        encoding, gradients = evidence(clip.spectral, clip.features, names[-1], list(text.embedding[:, None]))
+        # A probability is decoded for its prompt alone, a contrast for the other prompts too.
+        prompts = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
+        text = TextEncoding.join(prompts)
+        groups = list(text.embedding[:, None])
+        encoding, gradients = encode_with_evidence(clip.spectral, clip.features, names[-1], groups)
         with torch.no_grad():
-            levels = trained.decoder.trunk(maps_of(encoding.feature_maps, names))
+            levels = trained.decoder.trunk(select_maps(encoding.feature_maps, names))
             gradient = torch.cat(gradients)
             parts = [slice(at, at + _PROMPTS) for at in range(0, len(text), _PROMPTS)]
             log_odds = torch.cat([trained.decoder.head(levels, text.rows(p), gradient[p]) for p in parts])
-        of_target = torch.split(log_odds, [len(a) for a in asked])
-        values = torch.stack([rather(v[0], v[1:]) for v in of_target])
+        by_target = torch.split(log_odds, [len(p) for p in prompts])
+        values = torch.stack([contrast_log_odds(v[0], v[1:]) for v in by_target])
         return values, next(m.grid for m in encoding.feature_maps if m.name == names[0])
 
-    def trained(self, clip: Clip) -> TrainedDecoder:
-        """The decoder for a clip's model and masks.
+    def load_decoder(self, clip: Clip) -> TrainedDecoder:
+        """Load the decoder for a clip's model and masks.
 
         Raises:
             InputError: If it was trained for another model, or none is named and none comes with the model.
@@ -103,49 +107,45 @@ class LMACZS(Explainer):
                 "explainer='lmac-zs:<folder or hub id>'"
             )
         folder, card = cards.get(clip.masking.domain) or next(iter(cards.values()))
-        trained = _loaded(folder, str(model.device), card.weights_sha256)
+        trained = _load(folder, str(model.device), card.weights_sha256)
         trained.check_model(model)
         return trained
 
     def _cards(self, model: SpectralModel) -> Cards:
         if self.decoder is None:
-            return _shipped(model)
-        folder = folder_of(self.decoder)
-        found = _found(folder)
-        if not found:
-            read_card(folder)  # which says what is missing
-        return found
+            return _cards_of(model)
+        folder = find_folder(self.decoder)
+        cards = _read_cards(folder)
+        if not cards:
+            read_card(folder)  # raises, and says what is missing
+        return cards
 
 
-def rather(own: Tensor, others: Tensor) -> Tensor:
-    """Log-odds of a prompt rather than others: a cell is kept where they are above 0 and above every other's.
+def contrast_log_odds(own: Tensor, others: Tensor) -> Tensor:
+    """Log-odds of a prompt against others: a cell is kept where they are above 0 and above every other prompt's.
 
     Args:
-        own: ``(f, t)``.
-        others: ``(K, f, t)``; with none, its own stay.
+        own: ``(f, t)`` of the prompt.
+        others: ``(K, f, t)`` of the other prompts; where K is 0, its own are returned.
     """
     return torch.minimum(own, own - others.amax(dim=0)) if len(others) else own
 
 
-Cards = dict[Domain, tuple[Path, DecoderCard]]
-"""Folders and cards of decoders by their domain."""
-
-
 @lru_cache(maxsize=4)
-def _loaded(folder: Path, device: str, weights_sha256: str) -> TrainedDecoder:
-    """A decoder, kept; the hash makes one that was trained anew another."""
+def _load(folder: Path, device: str, weights_sha256: str) -> TrainedDecoder:
+    """Load a decoder and keep it; its hash is in the key, so that one trained anew is read anew."""
     del weights_sha256
     return TrainedDecoder.from_pretrained(folder, device=device)
 
 
-def _found(folder: Path) -> Cards:
+def _read_cards(folder: Path) -> Cards:
     """The decoder in a folder, or those in the folders in it."""
-    at = [folder] if (folder / CARD).exists() else sorted(file.parent for file in folder.glob(f"*/{CARD}"))
-    return {card.domain: (place, card) for place, card in ((place, read_card(place)) for place in at)}
+    places = [folder] if (folder / CARD).exists() else sorted(file.parent for file in folder.glob(f"*/{CARD}"))
+    return {card.domain: (place, card) for place, card in ((place, read_card(place)) for place in places)}
 
 
-def _shipped(model: SpectralModel) -> Cards:
-    """Decoders that come with a model, those of other weights left out."""
-    found = [_found(folder) for folder in model.decoders]
+def _cards_of(model: SpectralModel) -> Cards:
+    """Decoders that come with a model, those of other weights left out; of one domain, the first."""
+    shipped = [_read_cards(folder) for folder in model.decoders]
     ours = model.card.weights_sha256
-    return {d: at for cards in reversed(found) for d, at in cards.items() if at[1].model_sha256 == ours}
+    return {d: at for cards in reversed(shipped) for d, at in cards.items() if at[1].model_sha256 == ours}

@@ -1,8 +1,8 @@
-"""What the model's own gradient says at a feature map: a decoder's coarse, prompt-wise prior.
+"""The model's own gradient at a feature map: a decoder's coarse prior for each prompt.
 
-The maps of a model are surest on the recordings that it was trained on itself, where decoders are often trained too.
-What a prompt's similarity owes to each channel is computed anew for every recording, and costs a backward through the
-layers behind the map alone.
+The maps of a model are most reliable on the recordings that it was trained on itself, where decoders are often trained
+too. What a prompt's similarity owes to each channel is computed anew for every recording, and costs a backward pass
+through the layers behind the map alone.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from zsxai.hooks import graph_starts_at
 from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
 
 
-def evidence(
+def encode_with_evidence(
     model: SpectralModel, features: Features, name: str, groups: Sequence[Tensor]
 ) -> tuple[Encoding, list[Tensor]]:
     """Encode recordings, and weigh a map's channels by the gradient of similarities, as GradCAM does.
 
     Args:
         model: The model.
-        features: Of B recordings.
-        name: Tap of the map.
-        groups: Prompts ``(B, D)``, one for each recording, as often as wanted; ``(1, D)`` stands for all.
+        features: Features of B recordings.
+        name: Name of the map, and of its tap.
+        groups: Any number of groups of prompts ``(B, D)``, one for each recording; ``(1, D)`` stands for all.
 
     Returns:
         The encoding, without a graph, and per group ``(B, f, t)``: ``sum_c w_c h_c`` times the number of cells, w the
@@ -34,11 +34,11 @@ def evidence(
     with graph_starts_at(model.taps[name]), torch.enable_grad():
         encoding = model.encode(features)
         values = next(m.values for m in encoding.feature_maps if m.name == name)
-        found = []
+        evidence = []
         for text in groups:
             logits = (model.logit_scale or 1.0) * (encoding.embedding.float() * text).sum(dim=1)
             (gradient,) = torch.autograd.grad(logits.sum(), values, retain_graph=True)
             weights = gradient.float().sum(dim=(2, 3))
-            found.append(torch.einsum("bc,bcft->bft", weights, values.detach().float()))
+            evidence.append(torch.einsum("bc,bcft->bft", weights, values.detach().float()))
     maps = tuple(FeatureMap(m.name, m.values.detach(), m.grid) for m in encoding.feature_maps)
-    return Encoding(encoding.embedding.detach(), maps), found
+    return Encoding(encoding.embedding.detach(), maps), evidence

@@ -9,29 +9,28 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from zsxai.clip import Clip, Relevance, batches
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.lmac_zs.bank import bank_of
+from zsxai.lmac_zs.bank import bank_of, log_of_rest, log_probability
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.explainer import LMACZS
-from zsxai.lmac_zs.training.objectives import log_of_rest, log_probability
 from zsxai.spectral import Grid, patch_grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance, batches
 
 PATCHES = (32, 16)
-"""Parts of the window's time and of the model's band, in mel, on which a change of the mask is found."""
+"""Number of parts of the window's time and of the model's band, in mel, on which a change of the mask is optimised."""
 
 
 class Optimisation(Explainer):
-    """What both share: the objective of the training on one clip, for the target's prompt against others.
+    """Base of both: the objective of the training on one clip, for the target's prompt against others.
 
     With M the mask: ``-log p(M x) - removed log(1 - p((1 - M) x)) + size mean(M)``, p the softmax of the prompt among
     the target's other prompts, or among everyday sounds where it has none (:mod:`zsxai.lmac_zs.bank`).
 
     Attributes:
-        steps: Of Adam.
-        rate: Of Adam, on log-odds.
-        removed: Weight of what is left.
+        steps: Number of steps of Adam.
+        rate: Learning rate of Adam, on log-odds.
+        removed: Weight of the term on what the mask leaves.
         size: Weight of the mask's mean.
     """
 
@@ -41,14 +40,14 @@ class Optimisation(Explainer):
     removed: float = Field(default=1.0, ge=0)
     size: float = Field(default=0.5, ge=0)
 
-    def optimised(self, clip: Clip, targets: Sequence[BoundTarget], start: Tensor, grid: Grid) -> Tensor:
-        """Improve log-odds ``(P, f, t)`` on ``grid``."""
+    def optimise(self, clip: Clip, targets: Sequence[BoundTarget], start: Tensor, grid: Grid) -> Tensor:
+        """Improve log-odds ``(P, f, t)`` on ``grid``; returns as many."""
         model = clip.spectral
         sounds = Sounds.of_clip(clip)
         seconds = float(clip.window_grid.time_edges[-1]) / PATCHES[0]
         patches = patch_grid(clip.window_grid, seconds, PATCHES[1])
         change, cells = Cells(patches, grid, model.device), Cells(grid, clip.window_grid, model.device)
-        done = []
+        improved = []
         for part in batches(len(targets), max(1, clip.batch_size // 2)):
             some = targets[part]
             banks = [bank_of(model, target) for target in some]
@@ -62,8 +61,8 @@ class Optimisation(Explainer):
                     loss = self._loss(sounds, masks, some, banks)
                 (delta.grad,) = torch.autograd.grad(loss, [delta])
                 optimiser.step()
-            done.append(start[part] + change.spread(delta.detach()))
-        return torch.cat(done)
+            improved.append(start[part] + change.spread(delta.detach()))
+        return torch.cat(improved)
 
     def _loss(self, sounds: Sounds, masks: Tensor, targets: Sequence[BoundTarget], banks: Sequence[Tensor]) -> Tensor:
         scale = sounds.model.logit_scale or 1.0
@@ -99,12 +98,12 @@ class LMACZSPlus(Optimisation, LMACZS):
 
     def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
         """See :meth:`zsxai.Explainer.relevance`."""
-        start, grid = self.ask(clip, targets)
-        return Relevance(self.optimised(clip, targets, start, grid), grid, "window", copies="mean")
+        start, grid = self.decode(clip, targets)
+        return Relevance(self.optimise(clip, targets, start, grid), grid, "window", copies="mean")
 
 
 class MaskOptimisation(Optimisation):
-    """The mask that is best for one clip, found from an open one: high scores by construction, no better explanation.
+    """The mask that scores best on one clip, from an open one: high scores by construction, no better explanation.
 
     It maximises what faithfulness metrics measure, and may find whatever moves the model, cells that sound like nothing
     among them. Read it as what scores can be reached (docs/lmac-zs.md).
@@ -127,4 +126,4 @@ class MaskOptimisation(Optimisation):
         window = clip.window_grid
         grid = patch_grid(window, float(window.time_edges[-1]) / PATCHES[0], PATCHES[1])
         start = torch.full((len(targets), *grid.shape), 2.0, device=clip.model.device)
-        return Relevance(self.optimised(clip, targets, start, grid), grid, "window", copies="mean")
+        return Relevance(self.optimise(clip, targets, start, grid), grid, "window", copies="mean")

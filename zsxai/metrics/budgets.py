@@ -20,16 +20,24 @@ _HOLES = "any hole that makes a clip unlike what the model knows; compare with t
 _AREA_UNDER = "after RISE, arXiv 1806.07421; trapezoids over the budgets and both ends"
 _UNMEASURED = "no budget is .25: nothing is interpolated"
 
+_TWINS = {"of area": "of energy", "of the cells": "of the power", "mask mean": "kept energy"}
+"""What is said of budgets of area, and of budgets of energy."""
 
-def _by_energy(metric: Metric[MaskedScores], summary: str) -> Metric[MaskedScores]:
+
+def _by_energy(metric: Metric[MaskedScores]) -> Metric[MaskedScores]:
+    def reworded(text: str) -> str:
+        for area, energy in _TWINS.items():
+            text = text.replace(area, energy)
+        return text
+
     return replace(
         metric,
         name=f"{metric.name}-energy",
         symbol=f"{metric.symbol} E",
-        summary=summary,
+        summary=reworded(metric.summary),
         needs=tuple("by_energy" if field == "by_area" else field for field in metric.needs),
-        formula=metric.formula.replace("of area", "of energy"),
-        reference=metric.reference.replace("mask mean", "kept energy"),
+        formula=reworded(metric.formula),
+        reference=reworded(metric.reference),
         sensitive_to="loud cells are expensive: a budget of energy keeps few of them, and many quiet ones",
         gamed_by="quietness: many quiet cells fit in a small budget; compare with the energy control",
     )
@@ -46,7 +54,7 @@ def _removed(curve: BudgetCurve) -> Values:
 INSERTION_AUC = _metric(
     name="insertion-auc",
     symbol="ins",
-    summary="Area under the probability while the best cells are put in, from nothing to the clip.",
+    summary="Area under the probability as the best cells are put in, from nothing to the clip, by budgets of area.",
     better="higher",
     bounds=(0.0, 1.0),
     compute=lambda p, curve: insertion_auc(curve.budgets, curve.p_kept, curve.p_nothing, p),
@@ -59,7 +67,7 @@ INSERTION_AUC = _metric(
 DELETION_AUC = _metric(
     name="deletion-auc",
     symbol="del",
-    summary="Area under the probability while the best cells are taken out, from the clip to nothing.",
+    summary="Area under the probability as the best cells are taken out, from the clip to nothing, by budgets of area.",
     better="lower",
     bounds=(0.0, 1.0),
     compute=lambda p, curve: deletion_auc(curve.budgets, curve.p_removed, curve.p_nothing, p),
@@ -72,7 +80,7 @@ DELETION_AUC = _metric(
 KEPT_AT_25 = _metric(
     name="kept-at-25",
     symbol="kept@25",
-    summary="Probability with only the best quarter of the cells kept.",
+    summary="Probability with only the best cells kept, a quarter of the cells.",
     better="higher",
     bounds=(0.0, 1.0),
     needs=("by_area",),
@@ -87,7 +95,7 @@ KEPT_AT_25 = _metric(
 REMOVED_AT_25 = _metric(
     name="removed-at-25",
     symbol="FF@25",
-    summary="Probability lost when the best quarter of the cells is removed: FF at a matched mask mean.",
+    summary="Probability lost when the best cells are removed, a quarter of the cells: FF at a matched mask mean.",
     better="higher",
     bounds=(-1.0, 1.0),
     compute=lambda p, curve: p - _removed(curve),
@@ -101,7 +109,7 @@ REMOVED_AT_25 = _metric(
 DROP_AT_25 = _metric(
     name="drop-at-25",
     symbol="AD@25",
-    summary="AD at a matched mask mean: relative loss with only the best quarter of the cells kept, in percent.",
+    summary="Relative loss of probability with only the best cells kept, a quarter of the cells, in percent.",
     better="lower",
     bounds=(0.0, 100.0),
     compute=lambda p, curve: average_drop(p, _kept(curve)),
@@ -115,7 +123,7 @@ DROP_AT_25 = _metric(
 GAIN_AT_25 = _metric(
     name="gain-at-25",
     symbol="AG@25",
-    summary="AG at a matched mask mean: part of the missing probability gained with the best quarter kept, in percent.",
+    summary="Part of the missing probability gained with only the best cells kept, a quarter of the cells, in percent.",
     better="higher",
     bounds=(0.0, 100.0),
     compute=lambda p, curve: average_gain(p, _kept(curve)),
@@ -126,20 +134,9 @@ GAIN_AT_25 = _metric(
     invalid=f"p is 1, or {_UNMEASURED}",
 )
 
-INSERTION_AUC_ENERGY = _by_energy(INSERTION_AUC, "Insertion over budgets of energy.")
-DELETION_AUC_ENERGY = _by_energy(DELETION_AUC, "Deletion over budgets of energy.")
-KEPT_AT_25_ENERGY = _by_energy(
-    KEPT_AT_25, "Probability with only the best cells kept that hold a quarter of the power."
-)
-REMOVED_AT_25_ENERGY = _by_energy(
-    REMOVED_AT_25,
-    "Probability lost when the best cells that hold a quarter of the power are removed: FF at a matched energy.",
-)
-DROP_AT_25_ENERGY = _by_energy(
-    DROP_AT_25,
-    "Relative loss of probability with only the best cells kept that hold a quarter of the power, in percent.",
-)
-GAIN_AT_25_ENERGY = _by_energy(
-    GAIN_AT_25,
-    "Part of the missing probability gained with only the best cells kept that hold a quarter of the power.",
-)
+INSERTION_AUC_ENERGY = _by_energy(INSERTION_AUC)
+DELETION_AUC_ENERGY = _by_energy(DELETION_AUC)
+KEPT_AT_25_ENERGY = _by_energy(KEPT_AT_25)
+REMOVED_AT_25_ENERGY = _by_energy(REMOVED_AT_25)
+DROP_AT_25_ENERGY = _by_energy(DROP_AT_25)
+GAIN_AT_25_ENERGY = _by_energy(GAIN_AT_25)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsxai.errors import InputError
-from zsxai.metrics.base import E, MaskedScores, Metric
+from zsxai.metrics.base import MaskedScores, Metric
 from zsxai.registry import METRICS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load_metric(name: str) -> Metric[Any]:
     return metric
 
 
-def metrics_of(evidence: type[E]) -> dict[str, Metric[E]]:
+def metrics_of(evidence: type[Any]) -> dict[str, Metric[Any]]:
     """All registered metrics that read one type of evidence, by name, in alphabetical order.
 
     Args:

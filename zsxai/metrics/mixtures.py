@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ _HEARD = "whether the model hears both sounds at all: a faithful map of one that
 _ONE_CELL = "a mask of the one cell that is surest: nothing asks how much of the sound it finds"
 
 
-def _by_row(figure: Callable[..., float], *fields: Sequence[Array]) -> Values:
+def _by_row(figure: Callable[..., Any], *fields: Sequence[Array]) -> Values:
     return np.array([figure(*row) for row in zip(*fields, strict=True)], dtype=np.float64)
 
 

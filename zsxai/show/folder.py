@@ -1,22 +1,17 @@
-"""Writing what was explained: a folder beside its place, then one rename, so that it is whole or absent."""
+"""Writing what was explained as a folder."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import struct
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.errors import InputError
+from zsxai.files import whole_folder
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -88,68 +83,3 @@ def wav_bytes(waveform: NDArray[Any], sample_rate: int) -> bytes:
     chunks = ((b"fmt ", form), (b"fact", struct.pack("<I", len(data) // 4)), (b"data", data))
     body = b"WAVE" + b"".join(name + struct.pack("<I", len(content)) + content for name, content in chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-@contextmanager
-def whole_folder(folder: Path, files: Collection[str], *, overwrite: bool) -> Iterator[Path]:
-    """Give a draft beside ``folder``; leaving the ``with`` renames it, any exception removes it.
-
-    Args:
-        folder: Where the draft goes in the end.
-        files: Relative paths that may be replaced; the first marks a folder as replaceable. A folder that holds any
-            other file is never touched.
-        overwrite: Replace a folder that is there.
-
-    Yields:
-        The draft, an empty folder on the same file system.
-
-    Raises:
-        InputError: If the folder exists and may not be replaced, or cannot be made.
-    """
-    place = folder.resolve()
-    _check(folder, place, files, overwrite)
-    token = uuid4().hex[:8]
-    draft, old = (place.with_name(f".{place.name}.{token}.{end}") for end in ("part", "old"))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft.mkdir()
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
-    try:
-        yield draft
-        # Looked at again: the folder may have appeared, or gained a file, while the draft was written.
-        _check(folder, place, files, overwrite)
-        _swap(draft, place, old)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        if place.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _swap(draft: Path, place: Path, old: Path) -> None:
-    if not place.exists():
-        draft.rename(place)
-        return
-    try:
-        place.rename(old)
-        draft.rename(place)
-    except BaseException:
-        if old.exists() and not place.exists():
-            old.rename(place)
-        raise
-
-
-def _check(folder: Path, place: Path, files: Collection[str], overwrite: bool) -> None:
-    if not os.path.lexists(place):
-        return
-    if not place.is_dir():
-        raise InputError(f"{folder} is a file: name a folder")
-    if not overwrite:
-        raise InputError(f"{folder} exists: name another folder, or say overwrite")
-    marker = next(iter(files))
-    found = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
-    other = next((name for name in found if name not in files), None)
-    if other is not None:
-        raise InputError(f"{folder} holds {other}, which is not ours to replace: name another folder")
-    if found and marker not in found:
-        raise InputError(f"{folder} holds no {marker}, so it is no saved explanation: name another folder")

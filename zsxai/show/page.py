@@ -307,7 +307,7 @@ def _figures(e: Explanation) -> Html:
     )
     pooled = ""
     if len(e.windows) > 1:
-        pooled = f" Scores are the {e.provenance.pooling} over {len(e.windows)} windows."
+        pooled = f" Scores are of the {e.provenance.pooling} cosine over {len(e.windows)} windows."
     return tag(
         "div",
         tag(

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
+from zsxai.files import whole_file
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write beside and rename, so that a killed run leaves the last whole checkpoint."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    torch.save(state, beside)
-    beside.replace(path)
+    """Write it whole or not at all, so that a killed run leaves the last checkpoint."""
+    with whole_file(path) as draft, draft.open("wb") as stream:
+        torch.save(state, stream)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

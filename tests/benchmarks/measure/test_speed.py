@@ -12,8 +12,8 @@ from zsxai.benchmarks.measure.costs import Row, noise
 from zsxai.benchmarks.measure.floors import FLOORS, Bare
 from zsxai.benchmarks.measure.timing import Pairs, interleave
 from zsxai.model import Encoding, Features
+from zsxai.recording import Recording
 from zsxai.target import Similarity
-from zsxai.windows import Recording
 
 
 class Counting(ConvToy):

@@ -17,12 +17,13 @@ from zsxai.benchmarks.tasks.base import Place, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
 from zsxai.benchmarks.tasks.settings import Contamination
+from zsxai.clip import Clip, Relevance
 from zsxai.data.clip import LabelledClip
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.metrics import functional
 from zsxai.model import ZeroShotModel, as_model, evaluating
+from zsxai.recording import Recording
 from zsxai.registry import DATASETS, EXPLAINERS
-from zsxai.windows import Clip, Recording, Relevance
 
 CLEAN = Contamination()
 

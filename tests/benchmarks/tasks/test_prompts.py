@@ -14,9 +14,9 @@ from tests.toys import BlackBoxToy, ConvToy, prompt_vector
 from zsxai import InputError, load_explainer
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.prompts import PromptsRunner
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 
 class Lamp(Explainer):

@@ -16,9 +16,9 @@ from zsxai import InputError, load_explainer, load_model
 from zsxai.benchmarks.tasks.cascade import drawn_anew, layers_of, steps
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.randomisation import RandomisationRunner
+from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Relevance
 
 LEVELS = ["audio 1/2", "audio 2/2", "text 1/2", "text 2/2", "own"]
 

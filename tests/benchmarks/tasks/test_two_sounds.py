@@ -20,18 +20,19 @@ from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.benchmarks.tasks import two_sounds
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
-from zsxai.benchmarks.tasks.mixtures import active_power, level_difference, mix, perfect_matchings, truth_of
+from zsxai.benchmarks.tasks.mixtures import level_difference, mix, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import oracle, pooled_share, resolution
 from zsxai.benchmarks.tasks.two_sounds import TwoSoundsRunner
+from zsxai.clip import Clip, Relevance
 from zsxai.data import load_dataset
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.metrics import MixtureMaps, metrics_of
 from zsxai.model import TextEncoding, ZeroShotModel, as_model
+from zsxai.recording import Recording
 from zsxai.spectral import Grid
 from zsxai.target import BoundTarget
-from zsxai.windows import Clip, Recording, Relevance
 
 pytestmark = STRICT
 CONTROLS: tuple[str, ...] = Suite.model_fields["controls"].default
@@ -200,14 +201,6 @@ def test_pairs_do_not_hang_on_the_seed_of_explainers() -> None:
 
 
 # Levels.
-
-
-def test_active_power_counts_frames_within_40_db_of_the_loudest() -> None:
-    frame = 320
-    levels = np.array([1.0, 0.1, 0.0101, 0.0099, 0.0])
-    samples = np.repeat(levels, frame).astype(np.float32)
-    assert active_power(samples, RATE) == pytest.approx((1.0 + 0.01 + 0.0101**2) / 3, rel=1e-5)
-    assert active_power(samples[: frame // 2], RATE) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("snr", [0.0, 6.0, -6.0])

@@ -14,9 +14,12 @@ import torch
 from tests.decoders import classes, config, heard, noise, sounds
 from tests.toys import STRICT, ConvToy
 from zsxai.errors import InputError
+from zsxai.level import active_power
+from zsxai.lmac_zs.training import captions as captions_module
 from zsxai.lmac_zs.training import corpus as module
-from zsxai.lmac_zs.training.corpus import Corpus, Draw, active_power, joined
-from zsxai.lmac_zs.training.run import read_clips, split
+from zsxai.lmac_zs.training.corpus import FRAMES, Corpus
+from zsxai.lmac_zs.training.data import read_clips, split
+from zsxai.lmac_zs.training.draw import Draw
 from zsxai.model import TextEncoding
 
 pytestmark = STRICT
@@ -27,20 +30,23 @@ def corpus() -> Corpus:
     return Corpus(ConvToy(), sounds(2), ("{}", "the sound of {}"))
 
 
-def drawn(corpus: Corpus, key: Sequence[int] = (0, 0, 0, 0), batch: int = 6, **changes: Any) -> Draw:
-    values = {"samples": 16000, "mix": 0.5, "bank": 6, "level": 5.0, **changes}
-    return corpus.draw(key, batch, **values)
+def drawn(corpus: Corpus, key: Sequence[int] = (0, 0, 0, 0), **changes: Any) -> Draw:
+    return corpus.draw(key, config(**{"batch": 6, "mix": 0.5, "bank": 6, "level": 5.0, **changes}))
 
 
 def equal(one: Draw, other: Draw) -> bool:
     return all(torch.equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(), strict=True))
 
 
+def power(window: torch.Tensor) -> float:
+    return active_power(window, len(window) // FRAMES)
+
+
 def groups(corpus: Corpus, captions: torch.Tensor) -> list[int]:
-    return corpus.group_of[captions.numpy()].tolist()
+    return corpus.captions.group[captions.numpy()].tolist()
 
 
-def test_a_draw_hangs_on_its_key_alone(corpus: Corpus) -> None:
+def test_a_draw_depends_on_its_key_alone(corpus: Corpus) -> None:
     first = drawn(corpus)
     drawn(corpus, (0, 7, 0, 0))
     assert equal(drawn(corpus), first)
@@ -62,9 +68,9 @@ def test_nothing_is_drawn_from_global_generators(corpus: Corpus) -> None:
 @pytest.mark.parametrize("batch", [2, 3, 4, 6, 8, 9, 16])
 def test_neighbours_and_foreign_captions_are_of_other_groups(count: int, batch: int) -> None:
     """Also where a batch has more places than there are groups, and at its end, whose neighbour is its beginning."""
-    corpus = Corpus(ConvToy(), classes(count, each=2), ("{}",))
+    corpus = Corpus(ConvToy(window=0.01), classes(count, each=2), ("{}",))
     for step in range(5):
-        draw = drawn(corpus, (0, step), batch=batch, samples=160)
+        draw = drawn(corpus, (0, step), batch=batch)
         own, partner, foreign = (groups(corpus, captions) for captions in (draw.own, draw.partner, draw.foreign))
         assert len(own) == len(partner) == len(foreign) == batch
         assert all(a != b for a, b in zip(own, partner, strict=True)), (own, partner)
@@ -87,7 +93,7 @@ def test_sounds_are_those_of_the_captions() -> None:
         assert (peak <= 1.0).all()
         number = [int(g) for g in groups(corpus, draw.own)]
         assert draw.sounds[:, 0].tolist() == pytest.approx([0.01 * (n + 1) for n in number])
-        assert all(str(n) in corpus.texts[c] for n, c in zip(number, draw.own.tolist(), strict=True))
+        assert all(str(n) in corpus.captions.texts[c] for n, c in zip(number, draw.own.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("level", [0.0, 3.0, 10.0])
@@ -96,9 +102,7 @@ def test_a_mixtures_level(corpus: Corpus, level: float) -> None:
     for step in range(6):
         draw = drawn(corpus, (step,), batch=8, mix=1.0, level=level)
         assert draw.mixed.all()
-        found += [
-            10 * np.log10(active_power(b) / active_power(a)) for a, b in zip(draw.sounds, draw.others, strict=True)
-        ]
+        found += [10 * np.log10(power(b) / power(a)) for a, b in zip(draw.sounds, draw.others, strict=True)]
     assert max(map(abs, found)) <= level + 1e-3
     if level:
         assert min(found) < -0.5 * level < 0.5 * level < max(found), "both louder and softer"
@@ -150,34 +154,35 @@ def test_the_bank_holds_no_caption_twice(corpus: Corpus) -> None:
 
 def test_captions_that_mean_the_same() -> None:
     corpus = Corpus(ConvToy(), classes(3), ("{}", "the sound of {}"))
-    corpus.embedding = torch.eye(6)
-    corpus.embedding[4] = corpus.embedding[2]  # of classes 2 and 1
+    captions = corpus.captions
+    captions.embedding = torch.eye(6)
+    captions.embedding[4] = captions.embedding[2]  # of classes 2 and 1
     everyone = torch.arange(6)
-    found = corpus.same(everyone, everyone, above=0.9)
+    found = captions.same(everyone, everyone, above=0.9)
     wanted = torch.block_diag(*[torch.ones(2, 2)] * 3).bool()
     wanted[4, 2] = wanted[2, 4] = True
     assert torch.equal(found, wanted)
-    assert torch.equal(corpus.same(torch.tensor([3]), torch.tensor([2, 5]), 0.9), torch.tensor([[True, False]]))
-    assert corpus.same(everyone, everyone, above=-1.0).all()
-    assert corpus.same(torch.tensor([-1, 0]), everyone, 0.9).shape == (2, 6)
+    assert torch.equal(captions.same(torch.tensor([3]), torch.tensor([2, 5]), 0.9), torch.tensor([[True, False]]))
+    assert captions.same(everyone, everyone, above=-1.0).all()
+    assert captions.same(torch.tensor([-1, 0]), everyone, 0.9).shape == (2, 6)
 
 
 def test_words_around_classes() -> None:
     corpus = Corpus(ConvToy(), classes(3), ("{}", "hear {}"), {"class 1": ["cl. one"], "class 9": ["nothing"]})
-    by_class = [[corpus.texts[i] for i in rows] for rows in corpus.captions]
+    by_class = [[corpus.captions.texts[i] for i in rows] for rows in corpus.captions.by_group]
     assert by_class == [
         ["class 0", "hear class 0"],
         ["class 1", "hear class 1", "cl. one", "hear cl. one"],
         ["class 2", "hear class 2"],
     ]
-    assert corpus.group_of.tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
+    assert corpus.captions.group.tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
     assert corpus.group.tolist() == [0, 1, 2]
 
 
 def test_sentences_are_taken_as_they_are() -> None:
     clips = [heard(f"c{c}", "any", captions=(f"a dog and {c} cats", f"{c} cats")) for c in range(3)]
     corpus = Corpus(ConvToy(), clips, ("the sound of {}",))
-    assert corpus.texts == [said for clip in clips for said in clip.captions]
+    assert corpus.captions.texts == [said for clip in clips for said in clip.captions]
     assert corpus.group.tolist() == [0, 1, 2]
 
 
@@ -189,7 +194,7 @@ def test_sentences_of_a_table_are_taken_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "sounds.csv").write_text("\n".join(["path,caption", *rows]), encoding="utf-8")
     data = config(data={"sounds": {"reader": "csv", "root": str(tmp_path / "sounds.csv")}}).data
     corpus = Corpus(ConvToy(), read_clips(data), ("{}", "the sound of {}"))
-    assert sorted(set(corpus.texts)) == [f"{i} dogs bark in a yard" for i in range(3)]
+    assert sorted(set(corpus.captions.texts)) == [f"{i} dogs bark in a yard" for i in range(3)]
 
 
 def test_clips_of_several_data_sets_are_named_apart(tmp_path: Path) -> None:
@@ -204,7 +209,7 @@ def test_clips_of_several_data_sets_are_named_apart(tmp_path: Path) -> None:
     clips = read_clips(config(data=places).data)
     assert len({clip.name for clip in clips}) == 6
     corpus = Corpus(ConvToy(), clips, ("{}",))
-    found = [{corpus.texts[c] for c in corpus.captions[g]} for g in corpus.group]
+    found = [{corpus.captions.texts[c] for c in corpus.captions.by_group[g]} for g in corpus.group]
     assert found == [{f"{i} {what}"} for what in ("dogs bark", "bells ring") for i in range(3)]
 
 
@@ -228,21 +233,21 @@ def sentences(count: int) -> list[module.LabelledClip]:
 def test_captions_as_the_model_reads_them(monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
     """All are kept where they are little; otherwise those of a step are read when they are asked for."""
     if not kept:
-        monkeypatch.setattr(module, "CACHE_BYTES", 10_000)
+        monkeypatch.setattr(captions_module, "CACHE_BYTES", 10_000)
     model = Counting()
-    corpus = Corpus(model, sentences(100), ("{}",))
-    assert len(corpus.embedding) == 100
+    captions = Corpus(model, sentences(100), ("{}",)).captions
+    assert len(captions.embedding) == 100
     asked = torch.tensor([0, 99, 4, 63, 64, 4])
     model.calls = ()
-    found = [corpus.prompts(asked) for _ in range(3)][-1]
+    found = [captions.encode(asked) for _ in range(3)][-1]
     if kept:
         assert sum(model.calls) <= 101
         assert max(model.calls) <= 64
     else:
         assert max(model.calls) <= 5, "each caption once"
-    torch.testing.assert_close(found.embedding, corpus.embedding[asked])
+    torch.testing.assert_close(found.embedding, captions.embedding[asked])
     for row, caption in enumerate(asked.tolist()):
-        alone = ConvToy().encode_text([corpus.texts[caption]])
+        alone = ConvToy().encode_text([captions.texts[caption]])
         torch.testing.assert_close(found.embedding[[row]], alone.embedding)
         torch.testing.assert_close(found.tokens[row][found.token_mask[row]], alone.tokens[0])
 
@@ -251,13 +256,14 @@ def test_captions_that_the_model_cannot_read_are_left_out() -> None:
     long = "one two three four five six seven"
     clips = [heard("a", "any", captions=[long, "short"]), heard("b", "any", captions=[long]), *sentences(70)]
     corpus = Corpus(Counting(), clips, ("{}",))
-    assert corpus.too_long == 2
-    assert long not in corpus.texts
-    assert len(corpus.texts) == len(corpus.embedding) == 71
+    captions = corpus.captions
+    assert captions.too_long == 2
+    assert long not in captions.texts
+    assert len(captions.texts) == len(captions.embedding) == 71
     assert [c.name for c in corpus.clips[:2]] == ["a", "c0"], "a clip that has no other is left out with it"
     assert len(corpus.group) == len(corpus.clips) == 71
-    assert [corpus.texts[i] for i in corpus.captions[corpus.group[0]]] == ["short"]
-    torch.testing.assert_close(corpus.embedding[[5]], ConvToy().embed_text([corpus.texts[5]]))
+    assert [captions.texts[i] for i in captions.by_group[corpus.group[0]]] == ["short"]
+    torch.testing.assert_close(captions.embedding[[5]], ConvToy().embed_text([captions.texts[5]]))
 
 
 def test_it_is_said_where_all_captions_are_too_long() -> None:
@@ -269,11 +275,11 @@ def test_it_is_said_where_all_captions_are_too_long() -> None:
 def test_joined_encodings() -> None:
     model = ConvToy()
     parts = [model.encode_text(["one two three", "four"]), model.encode_text(["five six"])]
-    found = joined(parts)
+    found = TextEncoding.join(parts)
     assert found.tokens.shape == (3, 3, 8)
     assert found.token_mask.sum(dim=1).tolist() == [3, 1, 2]
     assert not found.tokens[~found.token_mask].any()
-    bare = joined([parts[0], TextEncoding(parts[1].embedding)])
+    bare = TextEncoding.join([parts[0], TextEncoding(parts[1].embedding)])
     assert bare.tokens is None
     assert bare.embedding.shape == (3, 8)
 
@@ -348,18 +354,6 @@ def test_long_clips_give_every_stretch() -> None:
         starts.add(first)
     assert starts == set(range(1, 22)), "the last stretch is heard as the first is"
     assert corpus.sound(0).tolist() == list(range(1, 31)), "the recording itself stays"
-
-
-def test_active_power() -> None:
-    wave = torch.zeros(25000)
-    wave[:2500] = 0.5
-    assert active_power(wave) == pytest.approx(0.25)
-    wave[12500:] = 0.004  # 42 dB under
-    assert active_power(wave) == pytest.approx(0.25)
-    wave[12500:] = 0.006
-    assert active_power(wave) == pytest.approx((0.25 * 25 + 0.006**2 * 125) / 150)
-    assert active_power(torch.zeros(100)) == 0.0
-    assert active_power(torch.ones(3)) == 1.0
 
 
 def test_recordings_stay_together_when_some_are_held_out() -> None:

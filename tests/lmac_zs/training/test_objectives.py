@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from tests.toys import STRICT
-from zsxai.lmac_zs.training.corpus import Draw
+from zsxai.lmac_zs.bank import log_of_rest, log_probability
+from zsxai.lmac_zs.training.draw import Draw
 from zsxai.lmac_zs.training.objectives import (
     AnyObjective,
     Contrastive,
@@ -19,8 +20,6 @@ from zsxai.lmac_zs.training.objectives import (
     Pairs,
     Paper,
     Situation,
-    log_of_rest,
-    log_probability,
 )
 
 pytestmark = STRICT

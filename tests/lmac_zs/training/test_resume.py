@@ -20,9 +20,9 @@ from tests.toys import ConvToy
 from zsxai.cli import main
 from zsxai.errors import InputError
 from zsxai.lmac_zs.training.config import TrainingConfig
-from zsxai.lmac_zs.training.logs import FIGURES, LOSSES, Logs
+from zsxai.lmac_zs.training.logs import FIGURES, LOSSES, Logs, Progress
 from zsxai.lmac_zs.training.run import CONFIG, DECODER, Stopped, train
-from zsxai.lmac_zs.training.trainer import STATE, Progress
+from zsxai.lmac_zs.training.trainer import STATE
 from zsxai.registry import MODELS
 from zsxai.weights import load_weights
 

@@ -17,10 +17,12 @@ from tests.toys import SPEC, STRICT, BandToy, ConvToy, LinearToy
 from zsxai.errors import InputError, ZsxaiError
 from zsxai.lmac_zs.cells import Sounds
 from zsxai.lmac_zs.decoder import Decoder
-from zsxai.lmac_zs.gradient import evidence
+from zsxai.lmac_zs.gradient import encode_with_evidence
+from zsxai.lmac_zs.training.build import decoder_spec
 from zsxai.lmac_zs.training.diagnostics import Diagnostics, Validation
+from zsxai.lmac_zs.training.logs import Progress
 from zsxai.lmac_zs.training.run import train
-from zsxai.lmac_zs.training.trainer import STATE, DivergedError, Progress, Trainer, decoder_spec, rate_at
+from zsxai.lmac_zs.training.trainer import STATE, DivergedError, Trainer, rate_at
 from zsxai.model import SpectralModel, TextEncoding
 
 pytestmark = STRICT
@@ -57,7 +59,7 @@ def test_one_batch_is_learnt(objective: dict[str, Any], part: float, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["contrastive", "paper"])
-def test_every_pair_is_told_its_own_gradient(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_pair_is_given_its_own_gradient(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trainer(objective={"name": name}, batch=3)
     draw, asked = made._draw(0, 0), []
 
@@ -73,7 +75,7 @@ def test_every_pair_is_told_its_own_gradient(name: str, monkeypatch: pytest.Monk
     assert len(text) == len(of) == len(gradient) == 9
     for row in range(9):
         features = made.model.features(draw.waveforms[[int(of[row])]])
-        _, (wanted,) = evidence(made.model, features, made.spec.maps[-1], [text[[row]]])
+        _, (wanted,) = encode_with_evidence(made.model, features, made.spec.maps[-1], [text[[row]]])
         torch.testing.assert_close(gradient[[row]], wanted, atol=1e-4, rtol=1e-3)
 
 
@@ -317,7 +319,7 @@ def test_a_model_without_token_states() -> None:
 
 def test_a_model_of_any_length_hears_as_much_as_the_configuration_says() -> None:
     made = trainer(toy(window=None), seconds=0.2)
-    assert made.samples == 3200
+    assert made._draw(0, 0).waveforms.shape[1] == 3200
     assert made._draw(0, 0).sounds.shape == (4, 3200)
     assert np.isfinite(losses(made)).all()
     assert trainer(toy(), seconds=9.0).samples == 4000
@@ -415,14 +417,14 @@ def test_diagnostics_are_the_same_every_time() -> None:
 
 def test_the_probability_of_the_recordings_as_they_are() -> None:
     made, held_out = validation()
-    model, corpus = made.model, held_out.corpus
-    assert len(held_out.alone) == len(held_out.mixed) == 1
+    model, captions = made.model, held_out.corpus.captions
+    assert len(held_out.single) == len(held_out.mixed) == 1
     found = []
-    for draw in held_out.alone:
+    for draw in held_out.single:
         assert not draw.mixed.any()
         for wave, own in zip(draw.waveforms, draw.own.tolist(), strict=True):
-            others = [b for b in draw.bank.tolist() if corpus.group_of[b] != corpus.group_of[own]]
-            text = corpus.embedding[[own, *others]]
+            others = [b for b in draw.bank.tolist() if captions.group[b] != captions.group[own]]
+            text = captions.embedding[[own, *others]]
             alike = (text[1:] @ text[0] >= made.config.same_above).tolist()
             keep = [0, *(k + 1 for k, same in enumerate(alike) if not same)]
             logits = model.logit_scale * model.embed_audio(wave[None])[0] @ text[keep].T
@@ -450,11 +452,11 @@ class Says:
 def test_diagnostics_of_masks_that_are_known() -> None:
     made, held_out = validation()
     model = made.model
-    rows, frames = Sounds.of(model, torch.zeros(1, made.samples), "stft", "log").power.shape[1:]
+    rows, frames = Sounds.of(model, torch.zeros(1, model.audio_spec.window_samples), "stft", "log").power.shape[1:]
 
     def constant(value: float) -> Diagnostics:
         known: Any = Says(made.spec, lambda text: torch.full((len(text), rows, frames), value))
-        return held_out(model, known, known)
+        return held_out(known, known)
 
     half = constant(0.5)
     assert half.pointing == pytest.approx(0.5, abs=1e-6)
@@ -472,10 +474,10 @@ def test_diagnostics_of_masks_that_are_known() -> None:
     (draw,) = held_out.mixed
     first, second = (Sounds.of(model, waves, "stft", "log").power for waves in (draw.sounds, draw.others))
     asked = iter(
-        [torch.zeros_like(first)] * 2 * len(held_out.alone) + [(first > second).float(), (second > first).float()]
+        [torch.zeros_like(first)] * 2 * len(held_out.single) + [(first > second).float(), (second > first).float()]
     )
     truth: Any = Says(made.spec, lambda text: next(asked))
-    assert held_out(model, truth, truth).pointing > 0.99
+    assert held_out(truth, truth).pointing > 0.99
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsxai.errors import InputError
+from zsxai.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.progress import Progress as Bar
-
     from zsxai.lmac_zs.training.config import TrainingConfig
-    from zsxai.lmac_zs.training.trainer import Progress
+    from zsxai.lmac_zs.training.logs import Progress, Report
 
 app = typer.Typer(
     name="train",
@@ -28,7 +25,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-INTERRUPTED, TERMINATED = 130, 143
 CONFIGS = ("paper-ct", "paper-full")
 """Configurations that come with zsxai."""
 
@@ -85,20 +81,16 @@ def lmac_zs(
     try:
         from zsxai.lmac_zs.training.run import DECODER, Stopped, train
     except ModuleNotFoundError as error:
-        if error.name != "accelerate":
+        if error.name not in ("accelerate", "scipy"):
             raise
-        raise MissingExtraError("training needs the package 'accelerate': pip install 'zsxai[train]'") from error
-    name, colon, argument = model.partition(":")
-    said = ["zsxai", "train", "lmac-zs", "--model", name + colon + _unplaced(argument)]
-    said += ["--config", _unplaced(config)] if config else []
-    for option, values in (("--data", [_placeless(pair) for pair in data or []]), ("--set", set_ or [])):
-        said += [part for value in values for part in (option, value)]
+        raise MissingExtraError(f"training needs the package {error.name!r}: pip install 'zsxai[train]'") from error
+    command = _command_for_card(model, config, data or [], set_ or [])
     try:
-        with _bar() as report:
-            trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=shlex.join(said))
+        with _progress_bar() as report:
+            trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=command)
     except Stopped as stopped:
         typer.echo(f"zsxai: interrupted; {stopped}", err=True)
-        raise SystemExit(TERMINATED if stopped.terminated else INTERRUPTED) from None
+        raise SystemExit(ExitCode.TERMINATED if stopped.terminated else ExitCode.INTERRUPTED) from None
     typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
     for name, value in trained.card.figures.items():
         typer.echo(f"  {name:16} {value:.3f}")
@@ -108,15 +100,21 @@ def lmac_zs(
         typer.echo("No recordings were held out, so nothing watched for collapse: name validation data in --config.")
 
 
-def _unplaced(path: str) -> str:
-    """A path that is told from the root by its last part alone, for the card; others as they are."""
+def _command_for_card(model: str, config: str | None, data: Sequence[str], changes: Sequence[str]) -> str:
+    """The command as typed, less places on this machine."""
+    name, colon, argument = model.partition(":")
+    words = ["zsxai", "train", "lmac-zs", "--model", name + colon + _shorten(argument)]
+    words += ["--config", _shorten(config)] if config else []
+    for pair in data:
+        name, equals, _ = pair.partition("=")
+        words += ["--data", f"{name}=DIR" if equals else Path(name).name]
+    words += [word for change in changes for word in ("--set", change)]
+    return shlex.join(words)
+
+
+def _shorten(path: str) -> str:
+    """An absolute path by its last part; others as they are."""
     return Path(path).name if Path(path).is_absolute() else path
-
-
-def _placeless(pair: str) -> str:
-    """A ``[NAME=]PATH`` pair less the place on this machine, for the card."""
-    name, equals, _ = pair.partition("=")
-    return f"{name}=DIR" if equals else Path(name).name
 
 
 def own_device(device: str | None) -> str | None:
@@ -138,7 +136,7 @@ def _config_file(config: str) -> Path:
 
 
 def with_data(config: TrainingConfig, pairs: Sequence[str]) -> tuple[TrainingConfig, dict[str, str]]:
-    """Join ``[NAME=]PATH`` pairs to a configuration.
+    """Add ``[NAME=]PATH`` pairs to a configuration.
 
     A name that the configuration has says where that data set lies. Any other is a reader; a bare path is a CSV file.
 
@@ -169,36 +167,32 @@ def with_data(config: TrainingConfig, pairs: Sequence[str]) -> tuple[TrainingCon
     return config.model_copy(update={"data": {**config.data, **added}}), roots
 
 
-class _bar:  # noqa: N801
-    """A progress bar with losses and time left, on a terminal; elsewhere a line now and then."""
+@contextmanager
+def _progress_bar() -> Iterator[Report]:
+    """A progress bar with losses and time left, on a terminal; a line for every diagnostics anywhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-    def __enter__(self) -> Callable[[Progress], None]:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        console = Console(stderr=True)
-        columns: list[Any] = [TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()]
-        columns += [TimeRemainingColumn(), TextColumn("{task.fields[losses]}")]
-        self._bar: Bar = Bar(*columns, console=console, disable=not console.is_terminal)
-        self._bar.start()
-        task = self._bar.add_task("training", total=None, losses="")
+    console = Console(stderr=True)
+    columns: list[Any] = [TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()]
+    columns += [TimeRemainingColumn(), TextColumn("{task.fields[losses]}")]
+    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=None, losses="")
 
         def report(progress: Progress) -> None:
             losses = " ".join(f"{name} {value:.2f}" for name, value in progress.terms.items())
-            self._bar.update(task, completed=progress.step, total=progress.steps, losses=losses)
-            found = progress.diagnostics
-            if found is not None:
-                line = (
-                    f"step {progress.step}: FF {found.faithfulness:.2f}, p {found.p:.2f} -> {found.p_in:.2f} kept, "
-                    f"mask mean right {found.right:.2f} wrong {found.wrong:.2f}, two sounds {found.pointing:.2f}"
-                )
-                console.print(line, highlight=False, soft_wrap=True)
-                if found.collapsed:
-                    said = f"  [yellow]collapse? {found.collapsed}[/yellow] (docs/lmac-zs.md, Collapse)"
-                    console.print(said, soft_wrap=True)
+            bar.update(task, completed=progress.step, total=progress.steps, losses=losses)
+            d = progress.diagnostics
+            if d is None:
+                return
+            line = (
+                f"step {progress.step}: FF {d.faithfulness:.2f}, p {d.p:.2f} -> {d.p_in:.2f} kept, "
+                f"mask mean right {d.right:.2f} wrong {d.wrong:.2f}, two sounds {d.pointing:.2f}"
+            )
+            console.print(line, highlight=False, soft_wrap=True)
+            if d.collapsed:
+                warning = f"  [yellow]collapse? {d.collapsed}[/yellow] (docs/lmac-zs.md, Collapse)"
+                console.print(warning, soft_wrap=True)
 
-        return report
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        yield report

@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_problem
 from zsxai.lmac_zs.training.objectives import AnyObjective, Contrastive, Paper
-from zsxai.plugins import first_problem
+from zsxai.model import AudioSpec
 from zsxai.spectral import Domain, Scale
 
 
@@ -36,7 +36,7 @@ class DataSpec(Record):
 
 
 class DecoderChoice(Record):
-    """What of the decoder is chosen; the model gives the rest.
+    """What is chosen of the decoder; the model decides the rest.
 
     Attributes:
         maps: Names of the model's feature maps, early to late; its last four where empty.
@@ -50,35 +50,35 @@ class DecoderChoice(Record):
 
 
 class TrainingConfig(Record):
-    """Everything that decides what a training gives, besides the model and the sound.
+    """Everything that decides the result of a training, besides the model and the sound.
 
     Attributes:
         data: Data sets by name, all trained on together.
-        validation: Data sets that only the diagnostics hear; where empty, ``held_out`` of the training data.
+        validation: Data sets for the diagnostics alone; where empty, ``held_out`` of the training data.
         held_out: Part of the recordings (by their source) kept for the diagnostics where no validation data are named.
         templates: Around class names; sentences are taken as they are.
         phrases: A TOML file of further wording, ``[classes."dog"] phrases = [...]``, beside the configuration.
-        domain: Where masks lie.
-        scale: How they act.
+        domain: Domain of the masks.
+        scale: How masks act.
         objective: What is minimised.
         decoder: The network.
-        steps: Updates of the weights; with ``epochs``, found from the size of the data.
+        steps: Updates of the weights; with ``epochs``, computed from the size of the data.
         epochs: Passes over the data, in place of ``steps``.
         batch: Recordings in a step, on each device.
         accumulate: Batches whose gradients make one update.
         rate: Peak learning rate of Adam.
         warm_up: Part of the steps over which the rate rises.
-        schedule: Of the rate behind that: ``cosine`` to 3 %, or ``constant``.
-        clip_norm: Norm at which gradients are cut.
+        schedule: Of the rate after that: ``cosine`` to 3 %, or ``constant``.
+        clip_norm: Norm at which gradients are clipped.
         mix: Part of the recordings that are mixed with another; objectives without mixtures ignore it.
         level: Most decibels by which the other one is louder or softer.
         vary: Part of the recordings that are given another speed and colour.
-        bank: Captions told apart in a step, at least.
-        same_above: Cosine of two captions from which on they are taken to mean the same.
+        bank: Captions to distinguish in a step, at least.
+        same_above: Cosine of two captions from which on they count as the same.
         seconds: Length of a window, where the model takes any.
-        licence: Of the decoder, for its card.
+        licence: Licence of the decoder, for its card.
         precision: ``bf16`` computes networks in bfloat16; ``auto`` does on a GPU that has it.
-        seed: Of weights, order, mixtures and captions.
+        seed: Seed of weights, order, mixtures and captions.
         validate_every: Steps between diagnostics.
         validation_clips: Recordings that they are measured on.
         checkpoint_every: Steps between checkpoints.
@@ -129,10 +129,23 @@ class TrainingConfig(Record):
         return self
 
     def updates(self, clips: int, processes: int = 1) -> int:
-        """Steps for so many clips on so many devices; 800 where neither steps nor epochs are said."""
+        """Number of steps for so many clips on so many devices; 800 where neither steps nor epochs are given."""
         if self.epochs is not None:
             return max(1, round(self.epochs * clips / (self.batch * self.accumulate * processes)))
         return self.steps or 800
+
+    def samples(self, audio: AudioSpec) -> int:
+        """Samples in a window: the model's own window, or ``seconds`` where the model takes any length."""
+        return audio.window_samples or round(self.seconds * audio.sample_rate)
+
+    def without_paths(self) -> dict[str, Any]:
+        """As plain values less the places of one machine, for cards."""
+        values = self.model_dump(mode="json")
+        for spec in (*values["data"].values(), *values["validation"].values()):
+            spec["root"] = None
+        if self.phrases:
+            values["phrases"] = Path(self.phrases).name
+        return values
 
 
 def load_config(path: str | Path | None, changes: Mapping[str, Any] | None = None) -> TrainingConfig:
@@ -156,11 +169,11 @@ def load_config(path: str | Path | None, changes: Mapping[str, Any] | None = Non
             raise InputError(f"{file} is no TOML: {error}") from error
         if isinstance(values.get("phrases"), str):
             values["phrases"] = str(file.parent / values["phrases"])
-    return checked({**values, **(changes or {})}, str(path or "the configuration"))
+    return parse_config({**values, **(changes or {})}, str(path or "the configuration"))
 
 
-def checked(values: Mapping[str, Any], name: str) -> TrainingConfig:
-    """A configuration from plain values.
+def parse_config(values: Mapping[str, Any], name: str) -> TrainingConfig:
+    """Check plain values and make a configuration of them.
 
     Raises:
         InputError: If something in it is wrong; one line.
@@ -168,16 +181,16 @@ def checked(values: Mapping[str, Any], name: str) -> TrainingConfig:
     try:
         return TrainingConfig(**values)
     except ValidationError as error:
-        where = error.errors()[0]["loc"]
-        within: Mapping[str, object] = TrainingConfig.model_fields
-        if len(where) > 1:
+        place = error.errors()[0]["loc"]
+        fields: Mapping[str, object] = TrainingConfig.model_fields
+        if len(place) > 1:
             tables: dict[str, type[BaseModel]] = {"decoder": DecoderChoice, "contrastive": Contrastive, "paper": Paper}
-            within = tables.get(str(where[-2]), DataSpec).model_fields
-        raise InputError(f"{name}: {first_problem(error, within)}") from error
+            fields = tables.get(str(place[-2]), DataSpec).model_fields
+        raise InputError(f"{name}: {first_problem(error, fields)}") from error
 
 
 def read_phrases(path: str | None) -> dict[str, tuple[str, ...]]:
-    """Further wording of classes from a TOML file.
+    """Read further wording of classes from a TOML file.
 
     Raises:
         InputError: If it is missing or of another shape.
@@ -187,8 +200,8 @@ def read_phrases(path: str | None) -> dict[str, tuple[str, ...]]:
     try:
         classes = tomllib.loads(Path(path).read_text(encoding="utf-8"))["classes"]
         phrases = {name: entry["phrases"] for name, entry in classes.items()}
-        if not all(isinstance(said, list) for said in phrases.values()):
+        if not all(isinstance(words, list) for words in phrases.values()):
             raise TypeError("phrases are a list")
-        return {name: tuple(map(str, said)) for name, said in phrases.items()}
+        return {name: tuple(map(str, words)) for name, words in phrases.items()}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no phrases of classes ([classes.NAME] phrases = [...]): {error!r}") from error

@@ -1,7 +1,8 @@
-"""Whether a decoder in training still explains anything: what to watch for collapse."""
+"""Diagnostics of a decoder in training: whether it still explains anything, or has collapsed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.clip import BATCH_SIZE
+from zsxai.lmac_zs.bank import log_probability
 from zsxai.lmac_zs.cells import Cells, Sounds
-from zsxai.lmac_zs.decoder import Decoder
-from zsxai.lmac_zs.gradient import evidence
-from zsxai.lmac_zs.training.corpus import Corpus, Draw
-from zsxai.lmac_zs.training.objectives import log_probability
+from zsxai.lmac_zs.decoder import Decoder, select_maps
+from zsxai.lmac_zs.gradient import encode_with_evidence
+from zsxai.lmac_zs.training.config import TrainingConfig
+from zsxai.lmac_zs.training.corpus import Corpus
+from zsxai.lmac_zs.training.draw import Draw
 from zsxai.metrics.localisation import ideal_binary_mask, roc_auc
-from zsxai.model import FeatureMap, SpectralModel
-from zsxai.windows import BATCH_SIZE
 
 _KEY = 2**31
 """Stands in the key of the validation's draw where that of a step has its number."""
@@ -28,13 +30,13 @@ class Diagnostics:
     """Figures on held-out recordings; probabilities are softmaxed over a bank of captions.
 
     Attributes:
-        p: Of the recordings' own captions, as they are.
-        p_in: Masked in.
-        p_out: Masked out.
+        p: Probability of the recordings' own captions, as they are.
+        p_in: The same, masked in.
+        p_out: The same, masked out.
         p_out_constant: Under one minus a constant mask of the same mean: where ``p_out`` is no lower, the mask only
             turns the volume down.
         right: Mask mean for right captions.
-        wrong: For wrong ones; equal to ``right``, the decoder does not read its prompt.
+        wrong: For wrong ones; where it equals ``right``, the decoder does not read its prompt.
         pointing: Weighted AUC on mixtures of two, on the masks' grid; .5 is what a blind mask scores.
     """
 
@@ -48,7 +50,7 @@ class Diagnostics:
 
     @property
     def faithfulness(self) -> float:
-        """FF: what removing the mask costs."""
+        """FF: the drop of the probability when the mask is removed."""
         return self.p - self.p_out
 
     @property
@@ -68,85 +70,76 @@ class Diagnostics:
 
 
 class Validation:
-    """A fixed set of held-out recordings: half by themselves, half mixed.
+    """A fixed set of held-out recordings: half single, half mixed.
 
     Args:
         corpus: Held-out clips.
-        domain: Where masks lie.
-        scale: How they act.
-        samples: In a window.
-        clips: How many.
-        bank: Captions told apart.
-        same_above: As of the training.
+        config: Decides how many, and how they are masked.
     """
 
-    def __init__(
-        self, corpus: Corpus, domain: Any, scale: Any, samples: int, clips: int, bank: int, same_above: float
-    ) -> None:
+    def __init__(self, corpus: Corpus, config: TrainingConfig) -> None:
         self.corpus = corpus
-        self.domain = domain
-        self.scale = scale
-        self.same_above = same_above
-        size = min(BATCH_SIZE, len(corpus.captions))
-        rounds = max(1, round(clips / (2 * size)))
-        self.alone = [corpus.draw((_KEY, i), size, samples, 0.0, bank, 0.0) for i in range(rounds)]
-        self.mixed = [corpus.draw((_KEY, rounds + i), size, samples, 1.0, bank, 0.0) for i in range(rounds)]
+        self.config = config
+        size = min(BATCH_SIZE, len(corpus.captions.by_group))
+        rounds = max(1, round(config.validation_clips / (2 * size)))
+        plain = config.model_copy(update={"batch": size, "mix": 0.0, "level": 0.0, "vary": 0.0})
+        mixed = plain.model_copy(update={"mix": 1.0})
+        self.single = [corpus.draw((_KEY, i), plain) for i in range(rounds)]
+        self.mixed = [corpus.draw((_KEY, rounds + i), mixed) for i in range(rounds)]
 
-    def __call__(self, model: SpectralModel, decoder: Decoder, cells: Cells) -> Diagnostics:
+    def __call__(self, decoder: Decoder, cells: Cells) -> Diagnostics:
         """Measure."""
         with torch.no_grad():
-            rows = [self._alone(model, decoder, cells, draw) for draw in self.alone]
-            pointing = [value for draw in self.mixed for value in self._mixed(model, decoder, cells, draw)]
-        pointed = np.array(pointing)
+            rows = [self._measure_single(decoder, cells, draw) for draw in self.single]
+            pointing = np.array([value for draw in self.mixed for value in self._measure_mixed(decoder, cells, draw)])
         figures = torch.cat(rows).double().mean(dim=0).tolist()
         names = ("p", "p_in", "p_out", "p_out_constant", "right", "wrong")
-        aim = float(np.nanmean(pointed)) if np.isfinite(pointed).any() else float("nan")
-        return Diagnostics(**dict(zip(names, figures, strict=True)), pointing=aim)
+        mean = float(np.nanmean(pointing)) if np.isfinite(pointing).any() else float("nan")
+        return Diagnostics(**dict(zip(names, figures, strict=True)), pointing=mean)
 
-    def _alone(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
-        corpus = self.corpus
-        sounds = Sounds.of(model, draw.waveforms.to(model.device), self.domain, self.scale)
-        asked = [corpus.embedding[caption] for caption in (draw.own, draw.foreign)]
-        encoding, gradients = evidence(model, sounds.features, decoder.spec.maps[-1], asked)
-        everyone = torch.arange(len(draw.own), device=model.device)
-        maps = maps_of(encoding.feature_maps, decoder.spec.maps)
-        levels = decoder.trunk(maps)
-        masks, wrong = (
-            cells.mask(decoder.head(levels, corpus.prompts(caption), gradient))
-            for caption, gradient in zip((draw.own, draw.foreign), gradients, strict=True)
-        )
+    def _measure_single(self, decoder: Decoder, cells: Cells, draw: Draw) -> Tensor:
+        """``(B, 6)``: the figures of each recording, in the order of :class:`Diagnostics`."""
+        captions, scale = self.corpus.captions, self.corpus.model.logit_scale or 1.0
+        sounds = self._sounds(draw.waveforms)
+        everyone = torch.arange(len(draw.own), device=self.corpus.model.device)
+        embedding, (masks, wrong) = self._masks(decoder, cells, sounds, (draw.own, draw.foreign))
         constant = masks.mean(dim=(1, 2), keepdim=True).expand_as(masks)
-        own, bank = corpus.embedding[draw.own], corpus.embedding[draw.bank]
-        same = corpus.same(draw.own, draw.bank, self.same_above)
-        versions = [encoding.embedding]
+        own, bank = captions.embedding[draw.own], captions.embedding[draw.bank]
+        same = captions.same(draw.own, draw.bank, self.config.same_above)
+        versions = [embedding]
         versions += [sounds.embed(m, everyone) for m in (masks, 1.0 - masks, 1.0 - constant)]
-        p = [log_probability(v, own, bank, same, model.logit_scale or 1.0).exp() for v in versions]
+        p = [log_probability(v, own, bank, same, scale).exp() for v in versions]
         return torch.stack([*p, masks.mean(dim=(1, 2)), wrong.mean(dim=(1, 2))], dim=1)
 
-    def _mixed(self, model: SpectralModel, decoder: Decoder, cells: Cells, draw: Draw) -> list[float]:
-        whole, first, second = (
-            Sounds.of(model, waves.to(model.device), self.domain, self.scale)
-            for waves in (draw.waveforms, draw.sounds, draw.others)
-        )
-        captions = (draw.own, draw.partner)
-        asked = [self.corpus.embedding[caption] for caption in captions]
-        encoding, gradients = evidence(model, whole.features, decoder.spec.maps[-1], asked)
-        levels = decoder.trunk(maps_of(encoding.feature_maps, decoder.spec.maps))
-        found = []
-        sides = ((first, second), (second, first))
-        for caption, gradient, (own, other) in zip(captions, gradients, sides, strict=True):
-            masks = cells.mask(decoder.head(levels, self.corpus.prompts(caption), gradient))
+    def _measure_mixed(self, decoder: Decoder, cells: Cells, draw: Draw) -> list[float]:
+        """How well the masks for both captions of each mixture point at their sounds."""
+        whole, first, second = (self._sounds(waves) for waves in (draw.waveforms, draw.sounds, draw.others))
+        _, both = self._masks(decoder, cells, whole, (draw.own, draw.partner))
+        pointing = []
+        for masks, own, other in zip(both, (first, second), (second, first), strict=True):
             parts = zip(masks, own.power, other.power, whole.power, strict=True)
-            found += [_pointing(*(values.cpu().numpy() for values in part)) for part in parts]
-        return found
+            pointing += [_pointing(*(values.cpu().numpy() for values in part)) for part in parts]
+        return pointing
+
+    def _sounds(self, waveforms: Tensor) -> Sounds:
+        model = self.corpus.model
+        return Sounds.of(model, waveforms.to(model.device), self.config.domain, self.config.scale)
+
+    def _masks(
+        self, decoder: Decoder, cells: Cells, sounds: Sounds, asked: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Embedding of the sounds, and their masks for each of several groups of captions."""
+        captions, names = self.corpus.captions, decoder.spec.maps
+        groups = [captions.embedding[numbers] for numbers in asked]
+        encoding, gradients = encode_with_evidence(self.corpus.model, sounds.features, names[-1], groups)
+        levels = decoder.trunk(select_maps(encoding.feature_maps, names))
+        masks = [
+            cells.mask(decoder.head(levels, captions.encode(numbers), gradient))
+            for numbers, gradient in zip(asked, gradients, strict=True)
+        ]
+        return encoding.embedding, masks
 
 
 def _pointing(mask: NDArray[Any], own: NDArray[Any], other: NDArray[Any], mixture: NDArray[Any]) -> float:
     loud = np.maximum(own, other) > 1e-6 * mixture.max()
     return roc_auc(mask[loud], ideal_binary_mask(own[loud], other[loud]), np.sqrt(mixture[loud]))
-
-
-def maps_of(feature_maps: tuple[FeatureMap, ...], names: tuple[str, ...]) -> list[Tensor]:
-    """The maps that a decoder reads, early to late."""
-    by_name = {m.name: m.values for m in feature_maps}
-    return [by_name[name] for name in names]

@@ -1,15 +1,47 @@
-"""What a training writes down as it goes: CSV files that resume, and TensorBoard."""
+"""What a training reports after every step, and its logs: CSV files that resume, and TensorBoard."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zsxai.lmac_zs.training.trainer import Progress
+from zsxai.files import write_text
+from zsxai.lmac_zs.training.diagnostics import Diagnostics
 
 LOSSES, FIGURES = "losses.csv", "diagnostics.csv"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The report of one step.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps in all.
+        loss: Sum of the terms.
+        terms: Weighted parts of the loss, and ``mask``, the mean of all masks.
+        diagnostics: Where they were measured at this step.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    terms: dict[str, float]
+    diagnostics: Diagnostics | None = None
+
+    def record(self) -> dict[str, float]:
+        """One line of a log."""
+        values = {"step": self.step, "loss": self.loss, **self.terms}
+        if self.diagnostics is not None:
+            values |= {f"validation/{name}": value for name, value in self.diagnostics.record().items()}
+        return values
+
+
+Report = Callable[[Progress], None]
 
 
 class Logs:
@@ -37,7 +69,7 @@ class Logs:
                     self._board.add_scalar(name if "/" in name else f"train/{name}", value, progress.step)
 
     def close(self) -> None:
-        """Write out what TensorBoard holds back."""
+        """Write what TensorBoard still buffers."""
         if self._board is not None:
             self._board.close()
 
@@ -58,12 +90,9 @@ def _cut(file: Path, step: int) -> None:
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     whole = [line for line in lines if line.endswith("\n")]
     kept = [line for line in whole[1:] if int(next(csv.reader(io.StringIO(line)))[0]) <= step]
-    beside = file.with_name(f"{file.name}.part")
-    beside.write_text("".join([*whole[:1], *kept]) if kept else "", encoding="utf-8")
     if kept:
-        beside.replace(file)
+        write_text(file, "".join([*whole[:1], *kept]))
     else:
-        beside.unlink()
         file.unlink()
 
 

@@ -10,8 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from zsxai.lmac_zs.bank import log_of_rest, log_probability
 from zsxai.lmac_zs.cells import Sounds
-from zsxai.lmac_zs.training.corpus import Draw
+from zsxai.lmac_zs.training.draw import Draw
 
 Terms = dict[str, Tensor]
 """Weighted parts of a loss by name; their sum is minimised."""
@@ -41,16 +42,16 @@ class Situation:
     Attributes:
         sounds: The recordings.
         embedding: ``(B, D)`` of them as they are.
-        pairs: Who is asked about what.
+        pairs: Which caption is asked about which recording.
         masks: ``(n, R, N)`` the decoder's, for the pairs.
         evidence: ``(B, K)`` the decoder's mean evidence for the bank, at every map.
         text: ``(n, D)`` captions of the pairs.
         beside: ``(n, D)`` captions of the other sounds; anything where there is none.
-        bank: ``(K, D)`` captions told apart.
+        bank: ``(K, D)`` captions to distinguish.
         same: ``(n, K)`` bool: captions of the bank that mean what the pair's does.
         same_beside: ``(n, K)`` bool: those that mean what its other sound's does.
         scale: The model's factor on cosines.
-        done: Part of the training that is over, in [0, 1).
+        done: Part of the training that is done, in [0, 1).
     """
 
     sounds: Sounds
@@ -84,7 +85,7 @@ class Objective(BaseModel, ABC):
 
 
 class Contrastive(Objective):
-    """Kept, the sound must be told from others as the caption says; removed, it must not.
+    """Kept, the sound must be recognised by its caption among others; removed, it must not.
 
     With ``p(x)`` the softmax over a bank of captions at the model's scale, M the mask, and m(M) its mean:
 
@@ -120,16 +121,13 @@ class Contrastive(Objective):
     def pairs(self, draw: Draw) -> Pairs:
         """Own caption, partner's caption, a foreign one, about every recording."""
         count = len(draw.own)
-        everyone = torch.arange(count)
-        nobody = torch.full((count,), -1)
+        none = torch.full((count,), -1)
         yes = torch.ones(count, dtype=torch.bool)
         return Pairs(
-            of=torch.cat([everyone, everyone, everyone]),
+            of=torch.arange(count).repeat(3),
             caption=torch.cat([draw.own, draw.partner, draw.foreign]),
             matched=torch.cat([yes, draw.mixed, ~yes]),
-            beside=torch.cat(
-                [torch.where(draw.mixed, draw.partner, -1), torch.where(draw.mixed, draw.own, -1), nobody]
-            ),
+            beside=torch.cat([torch.where(draw.mixed, draw.partner, -1), torch.where(draw.mixed, draw.own, -1), none]),
         )
 
     def terms(self, at: Situation) -> Terms:
@@ -155,12 +153,12 @@ class Contrastive(Objective):
             other = log_probability(outside[mixed], at.beside[rows], at.bank, at.same_beside[rows], at.scale)
             terms["beside"] = self.beside * -other.mean()
         if self.evidence:
-            wanted = (at.scale * at.embedding @ at.bank.T).log_softmax(dim=1)
-            found = [
-                nn.functional.kl_div(e.log_softmax(dim=1), wanted, log_target=True, reduction="batchmean")
+            of_model = (at.scale * at.embedding @ at.bank.T).log_softmax(dim=1)
+            divergences = [
+                nn.functional.kl_div(e.log_softmax(dim=1), of_model, log_target=True, reduction="batchmean")
                 for e in at.evidence
             ]
-            terms["evidence"] = self.evidence * torch.stack(found).mean()
+            terms["evidence"] = self.evidence * torch.stack(divergences).mean()
         if self.rise and len(wrong):
             masked = sounds.embed(at.masks[wrong], pairs.of[wrong])
             before = (at.embedding[pairs.of[wrong]] * at.text[wrong]).sum(dim=1)
@@ -208,34 +206,11 @@ class Paper(Objective):
             # Pair (caption i, recording j) stands at i * count + j.
             by_pair = masked.view(count, count, -1)
             own = torch.diagonal(by_pair).T
-            said = torch.diagonal(at.text.view(count, count, -1)).T
-            apart = (said @ said.T - torch.einsum("id,jid->ij", own, by_pair)).abs()
-            others = ~torch.eye(count, dtype=torch.bool, device=apart.device)
-            terms["diversity"] = self.diversity * apart[others].mean()
+            text = torch.diagonal(at.text.view(count, count, -1)).T
+            difference = (text @ text.T - torch.einsum("id,jid->ij", own, by_pair)).abs()
+            others = ~torch.eye(count, dtype=torch.bool, device=difference.device)
+            terms["diversity"] = self.diversity * difference[others].mean()
         return terms
 
 
 AnyObjective = Annotated[Contrastive | Paper, Field(discriminator="name")]
-
-
-def log_probability(embedding: Tensor, text: Tensor, bank: Tensor, same: Tensor, scale: float) -> Tensor:
-    """Log of the softmax of a caption among a bank, what means the same left out.
-
-    Args:
-        embedding: ``(n, D)`` of sounds.
-        text: ``(n, D)`` the captions.
-        bank: ``(K, D)``.
-        same: ``(n, K)`` bool.
-        scale: Factor on cosines.
-
-    Returns:
-        ``(n,)``, at most 0.
-    """
-    own = scale * (embedding * text).sum(dim=1, keepdim=True)
-    others = (scale * embedding @ bank.T).masked_fill(same, float("-inf"))
-    return (own - torch.cat([own, others], dim=1).logsumexp(dim=1, keepdim=True))[:, 0]
-
-
-def log_of_rest(log_p: Tensor) -> Tensor:
-    """``log(1 - p)`` of log-probabilities, kept finite where p is 1."""
-    return torch.log(-torch.expm1(log_p.clamp(max=-1e-6)))

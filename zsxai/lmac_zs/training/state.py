@@ -10,33 +10,36 @@ import torch
 from torch import nn
 
 from zsxai.errors import InputError
+from zsxai.files import whole_file
 from zsxai.weights import load_weights
 
 
 def save_state(path: Path, decoder: nn.Module, optimiser: Any, step: int, identity: dict[str, Any]) -> None:
-    """Write beside and rename, so that a killed training leaves the last whole checkpoint.
+    """Write a checkpoint whole or not at all, so that a killed training leaves the last one.
 
     Args:
         path: The file.
         decoder: Its weights are kept.
         optimiser: Its moments are kept.
         step: Steps done.
-        identity: What the training hangs on; :func:`load_state` compares it.
+        identity: What the training depends on; :func:`load_state` compares it.
+
+    Raises:
+        InputError: If it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {
         "decoder": decoder.state_dict(),
         "optimiser": optimiser.state_dict(),
         "step": step,
         "identity": json.dumps(identity, sort_keys=True),
     }
-    beside = path.with_name(f"{path.name}.part")
-    torch.save(state, beside)
-    beside.replace(path)
+    # Not by the draft's name, which torch would keep within: the same state is the same bytes.
+    with whole_file(path) as draft, draft.open("wb") as stream:
+        torch.save(state, stream)
 
 
 def load_state(path: Path, decoder: nn.Module, optimiser: Any, identity: dict[str, Any]) -> int:
-    """Fill a decoder and its optimiser from a checkpoint; returns the steps done.
+    """Fill a decoder and its optimiser from a checkpoint; returns the number of steps done.
 
     Raises:
         InputError: If the file is damaged, or of another training.
@@ -56,5 +59,5 @@ def load_state(path: Path, decoder: nn.Module, optimiser: Any, identity: dict[st
         raise
     # What is no checkpoint may be anything.
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"{path} is no checkpoint of this training: {type(error).__name__}: {said}") from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is no checkpoint of this training: {type(error).__name__}: {reason}") from error

@@ -1,14 +1,13 @@
-"""Recordings longer than the model's window, as overlapping windows on one grid."""
+"""At most one window of sound before its model: what explainers see."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,15 +16,12 @@ from zsxai.errors import InputError
 from zsxai.fill import FillRule, FrameMap, frame_map
 from zsxai.model import Encoding, Features, SpectralModel, ZeroShotModel
 from zsxai.spectral import (
-    SCALES,
     Domain,
     FrontEndSpec,
     Grid,
     Masking,
-    Scale,
     Stft,
     StftSpec,
-    floor_of,
     heard_band,
     mel_grid,
     render,
@@ -34,9 +30,6 @@ from zsxai.spectral import (
 
 BATCH_SIZE = 8
 """Clips per forward: on two CPU cores larger batches are slower, not faster (docs/architecture.md)."""
-
-_SILENCE = 1e-12
-"""Floor for a black box, whose own floor is unknown: power of an STFT bin 120 dB under one."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +50,6 @@ class Relevance:
     copies: Literal["sum", "mean"] = "sum"
 
 
-def split(samples: int, window: int | None, overlap: float, hop: int) -> list[tuple[int, int]]:
-    """Cut a recording into windows.
-
-    Args:
-        samples: Samples in the recording.
-        window: Samples in a window, or None for one window as long as the recording.
-        overlap: Part that neighbours share at least (up to one hop less), in [0, 1).
-        hop: Starts are multiples of this, so that the frames of windows fall on the recording's own.
-
-    Returns:
-        ``(start, stop)`` in samples, rising; together they cover the recording.
-    """
-    if window is None or samples <= window:
-        return [(0, samples)]
-    # Rounded up: rounded down, the rests would add up to a window more that lies on the last but for a few hops.
-    step = max(hop, min(-(-int(window * (1.0 - overlap)) // hop), window // hop) * hop)
-    last = -(-(samples - window) // hop) * hop
-    starts = [*range(0, last, step), last]
-    return [(start, min(start + window, samples)) for start in starts]
-
-
 def batches(count: int, size: int) -> Iterable[slice]:
     """Slices of at most ``size`` over ``count`` rows."""
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
@@ -93,6 +65,7 @@ class Clip:
         stft: Transform that masks and audio use; the model's own front end where it has one.
         seed: Seed of whatever is random.
         batch_size: Clips per forward.
+        embedding: ``(D,)``, where it is known: the clip is then not encoded for it again.
     """
 
     def __init__(
@@ -104,6 +77,7 @@ class Clip:
         *,
         seed: int = 0,
         batch_size: int = BATCH_SIZE,
+        embedding: Tensor | None = None,
     ) -> None:
         self.model = model
         self.waveform = waveform
@@ -115,6 +89,8 @@ class Clip:
         self.samples = waveform.shape[-1]
         self._rule: FillRule = model.audio_spec.fill if isinstance(model, SpectralModel) else "none"
         self.window_samples = self.samples if window is None or self._rule == "none" else window
+        if embedding is not None:
+            self.embedding = embedding
 
     @cached_property
     def frames(self) -> FrameMap:
@@ -235,107 +211,6 @@ class Clip:
         filled = torch.from_numpy(relevance.grid.resample(values, self.window_grid))
         joined = self.frames.mean(filled) if relevance.copies == "mean" else self.frames.adjoint(filled)
         return joined.numpy()
-
-
-class Recording:
-    """A whole recording before one model: its grid, its windows, its masks and their audio.
-
-    Args:
-        model: The model.
-        waveform: ``(T,)`` float32 numpy at the model's rate.
-        domain: Where masks lie, ``stft`` or ``mel``.
-        scale: How masks act: ``log``, ``gain`` or ``log1p``.
-        seed: Seed of whatever is random.
-        batch_size: Clips per forward.
-        masking: A masking to use as it is, in place of ``domain`` and ``scale``.
-    """
-
-    def __init__(
-        self,
-        model: ZeroShotModel,
-        waveform: NDArray[Any],
-        *,
-        domain: Domain = "stft",
-        scale: Scale = "log",
-        seed: int = 0,
-        batch_size: int | None = None,
-        masking: Masking | None = None,
-    ) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size is 1 or more, not {batch_size}")
-        self.model = model
-        self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
-        self.samples = len(waveform)
-        if isinstance(model, SpectralModel):
-            self.stft: Stft = model.front_end
-        else:
-            self.stft = Stft(black_box_stft(model.sample_rate)).to(model.device)
-        self.masking = masking or self._masking(domain, scale)
-        audio = model.audio_spec
-        spec = self.stft.stft_spec
-        self.spans = split(self.samples, audio.window_samples, audio.overlap, spec.hop)
-        self.clips = [
-            Clip(model, self.waveform[a:b], self.masking, self.stft, seed=seed, batch_size=batch_size or BATCH_SIZE)
-            for a, b in self.spans
-        ]
-        self.grid = make_grid(spec, self.masking.domain, self.samples)
-
-    def _masking(self, domain: Domain, scale: Scale) -> Masking:
-        if domain not in ("stft", "mel"):
-            raise InputError(f"domain is 'stft' or 'mel', not {domain!r}")
-        if scale not in SCALES:
-            raise InputError(f"scale is {' or '.join(map(repr, SCALES))}, not {scale!r}")
-        with torch.no_grad():
-            power = self.stft.power(self.waveform)
-            if isinstance(self.model, SpectralModel):
-                front_end = self.model.front_end
-                if domain == "mel":
-                    floor = floor_of(front_end.mel(power), front_end.spec.floor)
-                else:
-                    floor = floor_of(power, front_end.power_floor)
-            elif domain == "mel":
-                raise InputError(f"{self.model.card.name} is a black box, without a mel input: use domain='stft'")
-            else:
-                floor = floor_of(power, _SILENCE)
-        return Masking(domain=domain, scale=scale, floor=floor)
-
-    def _frames(self, index: int) -> slice:
-        first = self.spans[index][0] // self.stft.stft_spec.hop
-        return slice(first, first + self.clips[index].grid.shape[1])
-
-    def stitch(self, maps: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Join the maps of all windows, ``(P, F, n)`` each, to ``(P, F, N)``; where windows overlap, their mean."""
-        total = np.zeros((*maps[0].shape[:-1], self.grid.shape[1]), dtype=np.float64)
-        count = np.zeros(self.grid.shape[1])
-        for index, values in enumerate(maps):
-            frames = self._frames(index)
-            total[..., frames] += values
-            count[frames] += 1
-        return (total / count).astype(np.float32)
-
-    def cut(self, mask: Tensor, index: int) -> Tensor:
-        """The part of ``(..., F, N)`` masks that lies on window ``index``."""
-        return mask[..., self._frames(index)]
-
-    def render(self, mask: Tensor, *, residue: bool = False) -> Tensor:
-        """Audio of ``(..., F, N)`` masks, ``(..., T)``."""
-        with torch.no_grad():
-            return render(self.stft, self.masking, self.waveform, mask.to(self.model.device), residue=residue)
-
-    def embed_windows(self, waveforms: Tensor) -> list[Tensor]:
-        """Embed ``(K, T)`` versions of the recording window by window: one ``(K, D)`` per window."""
-        size = self.clips[0].batch_size
-        with torch.no_grad():
-            return [
-                torch.cat([self.model.embed_audio(waveforms[part, a:b]) for part in batches(len(waveforms), size)])
-                for a, b in self.spans
-            ]
-
-
-def black_box_stft(sample_rate: int) -> StftSpec:
-    """The STFT for masks on a black box: a window of about 32 ms, three quarters overlapped."""
-    n_fft = 2 ** round(np.log2(0.032 * sample_rate))
-    return StftSpec(sample_rate=sample_rate, n_fft=int(n_fft), hop=int(n_fft) // 4)
 
 
 def make_grid(spec: StftSpec, domain: Domain, samples: int) -> Grid:

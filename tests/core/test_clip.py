@@ -1,91 +1,27 @@
-"""Long recordings as windows on one grid, and clips before their models."""
+"""A clip before its model: its grid, its masks, what relevance becomes on it."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
+from tests.toys import STRICT, BandToy, ConvToy
+from zsxai.clip import Clip, Relevance, batches
 from zsxai.errors import InputError
-from zsxai.model import as_model
+from zsxai.recording import Recording
 from zsxai.spectral import mel_grid
-from zsxai.windows import Recording, Relevance, batches, black_box_stft, split
 
 pytestmark = STRICT
-LENGTHS = [1, 160, 200, 512, 15999, 16000, 16001, 16159, 16160, 24000, 32000, 40000, 40123]
 
 
 def noise(samples: int) -> np.ndarray:
     return (0.1 * np.random.default_rng(samples).standard_normal(samples)).astype(np.float32)
 
 
-@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
-@pytest.mark.parametrize("samples", LENGTHS)
-def test_windows_cover_the_recording(samples: int, overlap: float) -> None:
-    spans = split(samples, 16000, overlap, 160)
-    assert spans[0][0] == 0
-    assert spans[-1][1] == samples
-    for (start, stop), (after, _) in pairwise(spans):
-        assert after > start
-        assert stop - after >= overlap * 16000 - 160
-        assert stop - start == 16000
-    assert all(start % 160 == 0 and 0 < stop - start <= 16000 for start, stop in spans)
-    assert split(samples, None, overlap, 160) == [(0, samples)]
-
-
-def test_no_window_lies_on_its_neighbour() -> None:
-    """Half of 5 s at 44,100 Hz is no multiple of the hop: rests must not add up to a fourth window."""
-    assert [start for start, _ in split(441_000, 220_500, 0.5, 320)] == [0, 110_400, 220_800]
-
-
 def test_batches() -> None:
     assert [(s.start, s.stop) for s in batches(7, 3)] == [(0, 3), (3, 6), (6, 7)]
     assert list(batches(0, 3)) == []
-
-
-@pytest.mark.parametrize("domain", ["stft", "mel"])
-@pytest.mark.parametrize("samples", LENGTHS)
-def test_frames_of_windows_fall_on_the_recordings_own(samples: int, domain: str) -> None:
-    recording = Recording(ConvToy(), noise(samples), domain=domain)
-    power = recording.stft.power(recording.waveform)
-    whole = torch.arange(recording.grid.shape[1])[None].float()
-    for index, clip in enumerate(recording.clips):
-        part = recording.cut(whole, index)
-        assert part.shape[1] == clip.grid.shape[1]
-        start = recording.spans[index][0] / 16000
-        np.testing.assert_allclose(recording.grid.times[part[0].long()], clip.grid.times + start, atol=1e-9)
-        # Away from the window's own ends its STFT is the recording's.
-        inner = part[0, 2:-2].long()
-        torch.testing.assert_close(clip.power[:, 2:-2], power[:, inner])
-    maps = [recording.cut(whole, i).numpy()[None] for i in range(len(recording.clips))]
-    np.testing.assert_array_equal(recording.stitch(maps)[0], whole.numpy())
-
-
-@pytest.mark.parametrize("fill", ["zero", "repeat", "repeat-pad"])
-@pytest.mark.parametrize("samples", [n for n in LENGTHS if n > 15000])
-def test_constant_relevance_stays_constant(samples: int, fill: str) -> None:
-    model = ConvToy(fill=fill)
-    recording = Recording(model, noise(samples))
-    cells = mel_grid(model.front_end.spec, 16000)
-    for on, grid in (("window", cells), ("clip", None)):
-        maps = [
-            clip.place(Relevance(torch.full((2, *(grid or clip.grid).shape), 0.3), grid or clip.grid, on))
-            for clip in recording.clips
-        ]
-        np.testing.assert_allclose(recording.stitch(maps), 0.3, rtol=1e-5)
-
-
-def test_where_windows_overlap_is_their_mean() -> None:
-    recording = Recording(ConvToy(), noise(24000))
-    assert recording.spans == [(0, 16000), (8000, 24000)]
-    maps = [np.full((1, *c.grid.shape), v) for c, v in zip(recording.clips, (1.0, 4.0), strict=True)]
-    row = recording.stitch(maps)[0, 0]
-    assert (row[:50] == 1).all()
-    assert (row[50:101] == 2.5).all()
-    assert (row[101:] == 4).all()
 
 
 @pytest.mark.parametrize("domain", ["stft", "mel"])
@@ -171,36 +107,13 @@ def test_the_generator_is_keyed_by_clip_seed_and_purpose() -> None:
     assert draw() == drawn[0]
 
 
-def test_a_black_box_hears_masks_as_audio() -> None:
-    hum = np.sin(np.arange(40000, dtype=np.float32) / 10)
-    recording = Recording(as_model(BlackBoxToy()), hum)
-    assert recording.spans[0] == (0, 32000)
-    clip = recording.clips[0]
-    mask = torch.zeros(2, *clip.grid.shape)
-    mask[1] = 1.0
-    silence, whole = clip.embed_masked(mask)
-    torch.testing.assert_close(whole, clip.embedding, atol=1e-5, rtol=0)
-    assert not torch.allclose(silence, whole, atol=1e-2)
-    assert clip.grid.in_band.all()
-    with pytest.raises(InputError, match="black box, without gradients"):
-        _ = clip.features
-    with pytest.raises(InputError, match="domain='stft'"):
-        Recording(as_model(BlackBoxToy()), noise(400), domain="mel")
-
-
-def test_the_black_box_stft_is_about_32_milliseconds() -> None:
-    for rate in (8000, 16000, 32000, 44100, 48000):
-        spec = black_box_stft(rate)
-        assert 0.02 < spec.n_fft / rate < 0.05
-        assert spec.hop * 4 == spec.n_fft
-
-
-@pytest.mark.parametrize("options", [{"domain": "cqt"}, {"scale": "db"}, {"batch_size": 0}, {"batch_size": -1}])
-def test_wrong_options_are_said(options: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=next(iter(options))):
-        Recording(ConvToy(), noise(400), **options)
-
-
 def test_a_clip_longer_than_the_window_is_refused() -> None:
     with pytest.raises(InputError, match="16001 samples are more than the 16000"):
         ConvToy().features(torch.zeros(1, 16001))
+
+
+def test_an_embedding_that_is_known_is_not_computed() -> None:
+    recording, known = Recording(ConvToy(), noise(800)), torch.arange(4.0)
+    clip = Clip(recording.model, recording.waveform, recording.masking, recording.stft, embedding=known)
+    assert clip.embedding is known
+    assert recording.clips[0].embedding.shape == clip.encoding.embedding[0].shape

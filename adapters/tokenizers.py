@@ -1,81 +1,21 @@
-"""What the adapters of transformers-based models share: the Hugging Face hub, tokenizers, one-line errors."""
+"""What the adapters of transformers-based models share: tokenizers, unit rows, quiet loading."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from huggingface_hub import ModelCard as HubCard
-from huggingface_hub import snapshot_download
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
-from yaml import YAMLError
 
-from zsxai.errors import InputError
-from zsxai.weights import hash_files
+from zsxai.errors import InputError, first_line
+from zsxai.hub import LOAD_ERRORS, resolve
 
 TOKENIZER_FILES = ["config.json", "tokenizer*.json", "vocab.*", "merges.txt", "*tokens*.json"]
-# The hub's own errors are OSErrors; AssertionError is torch's word on a device that it was not built for.
-LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AssertionError, SafetensorError)
-
-
-def resolve(argument: str, patterns: list[str]) -> tuple[Path, str]:
-    """The folder of a checkpoint on this machine, downloaded where it is a hub id, and where it comes from.
-
-    Raises:
-        InputError: If it cannot be had.
-    """
-    folder = Path(argument).expanduser()
-    if folder.is_dir():
-        return folder, str(folder.resolve())
-    if argument.startswith(("/", ".", "~")) or argument.count("/") > 1:
-        raise InputError(f"there is no folder {argument!r}")
-    repository, _, revision = argument.partition("@")
-    found = _snapshot(repository, revision or None, patterns, "the folder")
-    return found, f"https://huggingface.co/{repository}/tree/{found.name}"
-
-
-def hub_file(repository: str, name: str) -> tuple[Path, str]:
-    """One file of a hub repository, downloaded unless it is in the cache, and where it comes from.
-
-    Raises:
-        InputError: If it cannot be had, or is not what the hub says it is.
-    """
-    folder = _snapshot(repository, None, [name], f"the file {name}")
-    file = folder / name
-    if not file.is_file():
-        raise InputError(f"{repository!r} has no {name!r} on the Hugging Face hub, or in its cache while offline")
-    check_hub_hash(file)
-    return file, f"https://huggingface.co/{repository}/blob/{folder.name}/{name}"
-
-
-def check_hub_hash(file: Path) -> None:
-    """See that a file in the hub's cache is what the hub says it is; other files pass.
-
-    Raises:
-        InputError: If it is not.
-    """
-    # The cache keeps a large file under its SHA-256 and links to it.
-    stored = file.resolve().name
-    if re.fullmatch("[0-9a-f]{64}", stored) and hash_files([file]) != stored:
-        raise InputError(f"{str(file)!r} is damaged: its SHA-256 is not the hub's; delete it and load again")
-
-
-def _snapshot(repository: str, revision: str | None, patterns: list[str], wanted: str) -> Path:
-    # Also for a single file: unlike the call for one, it does not try again for half a minute without a connection.
-    try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
-    except LOAD_ERRORS as error:
-        raise InputError(
-            f"cannot get {repository!r} from the Hugging Face hub ({first_line(error)}): check the id and the "
-            f"connection, or download it elsewhere ('hf download {repository}') and give {wanted}"
-        ) from error
 
 
 def tokenizer_for(file: Path, named: str | None, published: str, model: str) -> PreTrainedTokenizerBase:
@@ -183,19 +123,6 @@ def tokenize(
     return cast("dict[str, Tensor]", dict(tokens))
 
 
-def licence(folder: Path) -> str:
-    """What the README of a checkpoint says, several joined by ``OR``, or ``unknown``."""
-    try:
-        found = HubCard.load(folder / "README.md", ignore_metadata_errors=True).data.to_dict().get("license")
-    except (
-        *LOAD_ERRORS,
-        AttributeError,
-        YAMLError,
-    ):  # other people's files: no card is worth a model that does not load
-        return "unknown"
-    return " OR ".join(map(str, found)) if isinstance(found, list) else str(found or "unknown")
-
-
 def unit(projected: Tensor) -> Tensor:
     """Rows of length 1, in float32 where a model computes in half precision: what reads them knows no such type."""
     return nn.functional.normalize(projected.float() if projected.itemsize < 4 else projected, dim=-1)
@@ -215,13 +142,3 @@ def quiet() -> Iterator[None]:
     finally:
         settings.set_verbosity(verbosity)
         set_bar_hook(before)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message that says anything, with the next where it ends in a colon, or its type."""
-    found = ""
-    for line in filter(None, map(str.strip, str(error).splitlines())):
-        found = f"{found} {line}".strip()
-        if not found.endswith(":"):
-            break
-    return found or type(error).__name__

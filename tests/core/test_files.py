@@ -1,0 +1,72 @@
+"""Files that are whole or absent (folders: tests/show/test_folder.py)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from zsxai.errors import InputError
+from zsxai.files import whole_file, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_text_is_written_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    for text in ("é\n", "b"):
+        assert write_text(path, text) == path
+        assert path.read_bytes() == text.encode()
+        assert names(path.parent) == ["a.txt"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask, "as any new file, not its owner's alone"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_failure_leaves_what_was_there(error: type[BaseException], existing: bool, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    if existing:
+        path.write_text("before")
+    with pytest.raises(InputError if error is OSError else error), whole_file(path) as draft:
+        assert (draft.parent, draft.suffix) == (path.parent, ".csv")
+        assert draft.name.startswith(".table.csv.")
+        draft.write_text("half")
+        raise error
+    assert names(tmp_path) == (["table.csv"] if existing else [])
+    assert not existing or path.read_text() == "before"
+
+
+def test_two_that_write_the_same_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with whole_file(path) as one, whole_file(path) as other:
+        assert one != other
+        one.write_text("1")
+        other.write_text("2")
+    assert path.read_text() == "1"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    link = tmp_path / "state"
+    link.symlink_to(tmp_path / "store" / "state")
+    write_text(link, "1")
+    assert link.is_symlink()
+    assert (tmp_path / "store" / "state").read_text() == "1"
+
+
+@pytest.mark.parametrize("place", ["a folder", "a file/x"])
+def test_what_cannot_be_written_is_one_line(place: str, tmp_path: Path) -> None:
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a file").write_text("mine")
+    with pytest.raises(InputError, match=f"^cannot write {tmp_path / place}: .+$") as caught:
+        write_text(tmp_path / place, "x")
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == ["a file", "a folder"]
+    assert names(tmp_path / "a folder") == []
