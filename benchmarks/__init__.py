@@ -1,7 +1,8 @@
 """Benchmarks: suites of measurements that any explainer and any zero-shot classifier can be put through.
 
-:func:`run_suite` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. Beside them stand the
-measurements of the library itself (``python -m zsxai.benchmarks.measure.speed`` and others), none of which a user needs.
+:func:`run_suite` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. Four rooms, each of
+which imports only those before it: ``tasks``, ``run``, ``analyse``, ``report``; :mod:`zsxai.benchmarks.api` and the
+command line are on top. Beside them stands ``measure``, which measures the library itself.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.analyse.result import Result
-    from zsxai.benchmarks.run.runner import run_suite
+    from zsxai.benchmarks.api import run_suite
     from zsxai.benchmarks.run.suite import Suite, load_suite
 
 __all__ = ["Result", "Suite", "load_suite", "run_suite"]
 
-_HOME = {"Result": "analyse.result", "Suite": "run.suite", "load_suite": "run.suite", "run_suite": "run.runner"}
+_HOME = {"Result": "analyse.result", "Suite": "run.suite", "load_suite": "run.suite", "run_suite": "api"}
 
 
 def __getattr__(name: str) -> Any:

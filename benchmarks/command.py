@@ -65,21 +65,21 @@ def run(
 ) -> None:
     """Measure what of SUITE is missing in DIR; ends with 1 where something failed."""
     with _interruptible():
-        from zsxai.benchmarks.analyse.facts import left_out_lines
+        from zsxai.benchmarks.analyse.facts import describe_left_out
         from zsxai.benchmarks.run.runner import carry_out, check_engine, choose, prepare
 
         chosen = choose(suite, model or None, without or ())
         check_engine(chosen, engine, workers, address)
-        prepared = prepare(chosen, out, data=roots(data or []), limit=limit, device=device)
+        prepared = prepare(chosen, out, data=read_roots(data or []), limit=limit, device=device)
         if not as_json:
-            for line in left_out_lines(_left_out(prepared)):
+            for line in describe_left_out(_find_left_out(prepared)):
                 typer.echo(line)
-            there = len(prepared.cells) - len(prepared.missing)
-            typer.echo(f"{prepared.suite.name}: {len(prepared.cells)} cells, {there} of them in {out} already")
+            stored = len(prepared.cells) - len(prepared.missing)
+            typer.echo(f"{prepared.suite.name}: {len(prepared.cells)} cells, {stored} of them in {out} already")
         progress = False if as_json else None
         carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
-    failures = _failures(prepared)
-    _say_what_was_done(prepared, failures, as_json)
+    failures = _list_failures(prepared)
+    _report_run(prepared, failures, as_json)
     if failures:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -96,7 +96,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page of a run: tables, plots, clips to listen to."""
-    from zsxai.benchmarks.extras import need
+    from zsxai.benchmarks.run.extras import need
 
     need("bench", "pandas", "scipy")
     need(None, "matplotlib")
@@ -106,11 +106,11 @@ def report(
 
     typer.echo(f"{write_report(folder, audio=audio)} shows the run.")
     if log is not None:
-        from zsxai.benchmarks.analyse.export import log_line
+        from zsxai.benchmarks.analyse.export import write_log_line
         from zsxai.benchmarks.analyse.result import Result
 
         with log.open("a", encoding="utf-8") as file:
-            file.write(log_line(Result.load(folder)))
+            file.write(write_log_line(Result.load(folder)))
 
 
 @app.command("list")
@@ -136,10 +136,10 @@ def export(
     ] = False,
 ) -> None:
     """Write the table of a run, or its rows, as CSV, Parquet, LaTeX or Markdown."""
-    from zsxai.benchmarks.extras import need
+    from zsxai.benchmarks.run.extras import need
 
     need("bench", "pandas", "scipy")
-    from zsxai.benchmarks.analyse.export import FORMATS, about, write
+    from zsxai.benchmarks.analyse.export import FORMATS, describe, write
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.files import write_text
 
@@ -152,10 +152,10 @@ def export(
     result = Result.load(folder)
     typer.echo(str(write(result, to, "rows" if rows else "table")))
     if suffix == "csv":  # The other formats carry within what they stand on.
-        typer.echo(str(write_text(to.with_suffix(".about.json"), about(result))))
+        typer.echo(str(write_text(to.with_suffix(".about.json"), describe(result))))
 
 
-def roots(pairs: Sequence[str]) -> dict[str, str]:
+def read_roots(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``NAME=DIR`` pairs.
 
     Raises:
@@ -179,25 +179,22 @@ def _check_target(file: Path) -> None:
         )
 
 
-def _left_out(prepared: Prepared) -> dict[str, list[str]]:
-    from zsxai.benchmarks.analyse.facts import left_out
-    from zsxai.benchmarks.analyse.frame import Record
+def _find_left_out(prepared: Prepared) -> dict[str, list[str]]:
+    from zsxai.benchmarks.analyse.facts import find_left_out
 
-    return left_out(prepared.suite, [Record.of(cell, prepared.suite) for cell in prepared.cells])
+    return find_left_out(prepared.suite, prepared.cells)
 
 
-def _failures(prepared: Prepared) -> list[dict[str, Any]]:
-    """What failed in the cells of the plan, now or before."""
-    from zsxai.benchmarks.analyse.frame import Record
-
-    places = {cell.key: Record.of(cell, prepared.suite).columns for cell in prepared.cells}
+def _list_failures(prepared: Prepared) -> list[dict[str, Any]]:
+    """List what failed in the cells of the plan, now or before."""
+    places = {cell.key: cell.columns for cell in prepared.cells}
     return [
         {**places[key], "item": failure.item, "error": failure.error}
         for key, failure in prepared.store.failures(places)
     ]
 
 
-def _say_what_was_done(prepared: Prepared, failures: list[dict[str, Any]], as_json: bool) -> None:
+def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: bool) -> None:
     counts = {
         "cells": len(prepared.cells),
         "measured": len(prepared.missing),
@@ -205,27 +202,27 @@ def _say_what_was_done(prepared: Prepared, failures: list[dict[str, Any]], as_js
     }
     if as_json:
         about = {"suite": prepared.suite.name, "folder": str(prepared.folder), **counts}
-        _print_json({**about, "left_out": _left_out(prepared), "failures": failures})
+        _print_json({**about, "left_out": _find_left_out(prepared), "failures": failures})
         return
     typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {len(failures)} failures.")
-    for line in grouped(failures, models=len(prepared.suite.models) > 1):
+    for line in group_failures(failures, models=len(prepared.suite.models) > 1):
         typer.echo(f"  failed: {line}")
     if failures:
         typer.echo("The same command tries the failed ones again.")
     typer.echo(f"zsxai bench report {prepared.folder} shows them.")
 
 
-def grouped(failures: Sequence[dict[str, Any]], *, models: bool) -> list[str]:
-    """A line per explainer, setting and error, with the items that it befell.
+def group_failures(failures: Sequence[dict[str, Any]], *, models: bool) -> list[str]:
+    """Write a line per explainer, setting and error, with the items that it befell.
 
     Args:
         failures: Columns of their cells, ``item`` and ``error``.
         models: Whether lines say which model it was.
     """
-    told_by = ("task", "data", "contamination", *(["model"] if models else []))
+    named_by = ("task", "data", "contamination", *(["model"] if models else []))
     groups: dict[tuple[str, str], list[str]] = {}
     for failure in failures:
-        who = f"{failure['explainer']} ({', '.join(failure[name] for name in told_by)})"
+        who = f"{failure['explainer']} ({', '.join(failure[name] for name in named_by)})"
         groups.setdefault((who, failure["error"]), []).append(failure["item"] or "a whole unit")
     lines = []
     for (who, error), items in groups.items():

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from zsxai.cli.app import COMMANDS
-from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS
+from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 MAPPED = ("adapters", "baselines", "benchmarks")
@@ -103,7 +103,7 @@ def distribute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dist
     """``distribute(name, {group: {plugin: "module:attribute"}}, module="source")`` installs a distribution."""
 
     def forget() -> None:  # a registry reads what is installed once per process
-        for registry in (MODELS, EXPLAINERS, METRICS, DATASETS, COMMANDS):
+        for registry in (MODELS, EXPLAINERS, METRICS, DATASETS, TASKS, COMMANDS):
             vars(registry).pop("_entry_points", None)
 
     def install(name: str, points: dict[str, dict[str, str]], **sources: str) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zsxai.explanation import Explanation
     from zsxai.model import AudioSpec, ModelCard, SpectralModel, ZeroShotModel
     from zsxai.plugins import load_explainer, load_model, register_explainer, register_model
-    from zsxai.registry import list_datasets, list_explainers, list_metrics, list_models
+    from zsxai.registry import list_datasets, list_explainers, list_metrics, list_models, list_tasks
     from zsxai.target import Contrast, Probability, Similarity, Target
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _ROOMS = {
     "explanation": ("Explanation",),
     "model": ("AudioSpec", "ModelCard", "SpectralModel", "ZeroShotModel"),
     "plugins": ("load_explainer", "load_model", "register_explainer", "register_model"),
-    "registry": ("list_datasets", "list_explainers", "list_metrics", "list_models"),
+    "registry": ("list_datasets", "list_explainers", "list_metrics", "list_models", "list_tasks"),
     "target": ("Contrast", "Probability", "Similarity", "Target"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
@@ -60,6 +60,7 @@ __all__ = [
     "list_explainers",
     "list_metrics",
     "list_models",
+    "list_tasks",
     "load_explainer",
     "load_model",
     "register_explainer",

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 State = Literal["ok", "note", "failed"]
 
 OLDEST_PYTHON = (3, 11)
-GROUPS = ("zsxai.models", "zsxai.explainers", "zsxai.metrics", "zsxai.datasets", "zsxai.commands")
+GROUPS = ("zsxai.models", "zsxai.explainers", "zsxai.metrics", "zsxai.datasets", "zsxai.tasks", "zsxai.commands")
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ MODELS: Registry[Any] = Registry("model", "zsxai.models")
 EXPLAINERS: Registry[Any] = Registry("explainer", "zsxai.explainers")
 METRICS: Registry[Any] = Registry("metric", "zsxai.metrics")
 DATASETS: Registry[Any] = Registry("dataset", "zsxai.datasets")
+TASKS: Registry[Any] = Registry("task", "zsxai.tasks")
 
 
 def list_models() -> list[str]:
@@ -141,3 +142,8 @@ def list_metrics() -> list[str]:
 def list_datasets() -> list[str]:
     """Names of the data sets."""
     return DATASETS.names()
+
+
+def list_tasks() -> list[str]:
+    """Names of the kinds of tasks that a suite can hold."""
+    return TASKS.names()

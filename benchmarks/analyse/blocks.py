@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from zsxai.benchmarks.analyse.bootstrap import Interval
 from zsxai.benchmarks.analyse.frame import SETTING
-from zsxai.benchmarks.analyse.statistics import Interval
-from zsxai.benchmarks.report.theme import Look, looks
-from zsxai.benchmarks.run.suite import CONTROLS
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from zsxai.benchmarks.analyse.result import Result
-    from zsxai.benchmarks.analyse.tables import Sample
+    from zsxai.benchmarks.analyse.sample import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +41,10 @@ class Block:
 
     @property
     def short(self) -> str:
-        """What tells the block from others of its task, where anything does."""
-        others = [b.at for b in blocks_of(self.result, self.task)]
-        told = [n for n in ("data", "contamination", "model", "domain", "scale") if len({o[n] for o in others}) > 1]
-        return ", ".join(str(self.at[name]) for name in told) or str(self.at["data"])
+        """What distinguishes the block from others of its task, where anything does."""
+        others = [b.at for b in find_blocks(self.result, self.task)]
+        names = [n for n in ("data", "contamination", "model", "domain", "scale") if len({o[n] for o in others}) > 1]
+        return ", ".join(str(self.at[name]) for name in names) or str(self.at["data"])
 
     @property
     def task(self) -> str:
@@ -57,13 +54,13 @@ class Block:
     def rows(self, variant: str = "own", stratum: str | None = None) -> dict[str, DataFrame]:
         """Rows of one variant by explainer (and calibration, where an explainer has several), in the suite's order."""
         if (variant, stratum) not in self._rows:
-            self._rows[variant, stratum] = self._of(variant, stratum)
+            self._rows[variant, stratum] = self._group(variant, stratum)
         return self._rows[variant, stratum]
 
-    def _of(self, variant: str, stratum: str | None) -> dict[str, DataFrame]:
-        rows = self.sample.variant(variant, stratum)
+    def _group(self, variant: str, stratum: str | None) -> dict[str, DataFrame]:
+        rows = self.sample.select(variant, stratum)
         rows = rows[(rows["domain"] == self.domain) & (rows["scale"] == self.scale)]
-        found = {(at["explainer"], at["calibration"]): group for at, group in self.sample.places(rows)}
+        found = {(at["explainer"], at["calibration"]): group for at, group in self.sample.group(rows)}
         several = {e for e, _ in found if sum(e == other for other, _ in found) > 1}
         return {f"{e}, {c}" if e in several else e: group for (e, c), group in found.items()}
 
@@ -80,7 +77,7 @@ class Block:
         known = self._intervals.setdefault(id(group), {})
         if metric not in known:
             wanted = [m for m in {metric: None, **dict.fromkeys(self.result.metrics(self.task))} if m not in known]
-            given = [m for m in wanted if self.sample.measured(group, m)]
+            given = [m for m in wanted if self.sample.has(group, m)]
             found = self.sample.resampling.intervals(self.sample.values(group, given), group["unit"].to_numpy())
             known.update({**dict.fromkeys(wanted), **dict(zip(given, found, strict=True))})
         return known[metric]
@@ -88,19 +85,17 @@ class Block:
     def is_control(self, name: str) -> bool:
         """Whether a name of :meth:`rows` is that of a blind control."""
         return any(
-            e.name in CONTROLS and (name == e.title or name.startswith(f"{e.title}, "))
+            e.name in self.result.suite.controls and (name == e.title or name.startswith(f"{e.title}, "))
             for e in self.result.suite.all_explainers
         )
 
-    def looks(self, names: Sequence[str]) -> dict[str, Look]:
-        """How names of :meth:`rows` are drawn: by their place in the suite, the same in every figure of a run."""
-        everyone = list(dict.fromkeys([*(e.title for e in self.result.suite.all_explainers), *names]))
-        found = looks(everyone, [self.is_control(name) for name in everyone])
-        return {name: found[name] for name in names}
+    def label(self, name: str) -> str:
+        """A name of :meth:`rows`, with a word on it where it is a blind control."""
+        return f"{name} (control)" if self.is_control(name) else name
 
 
-def all_blocks(result: Result) -> list[Block]:
-    """Blocks of a run in the order of the plan."""
+def split_blocks(result: Result) -> list[Block]:
+    """Split a run into blocks, in the order of the plan."""
     found = []
     for sample in result.samples:
         kinds = sample.rows[["domain", "scale"]].drop_duplicates()
@@ -108,8 +103,8 @@ def all_blocks(result: Result) -> list[Block]:
     return found
 
 
-def blocks_of(result: Result, task: str | None = None, **where: Any) -> list[Block]:
-    """Some of :func:`all_blocks`.
+def find_blocks(result: Result, task: str | None = None, **where: Any) -> list[Block]:
+    """Find blocks of a run.
 
     Args:
         result: The run.
@@ -121,6 +116,6 @@ def blocks_of(result: Result, task: str | None = None, **where: Any) -> list[Blo
     """
     for name in where:
         if name not in {*SETTING, "domain", "scale"}:
-            raise InputError(f"a plot is told by data, contamination, model, seed, domain and scale, not by {name!r}")
+            raise InputError(f"a plot is chosen by data, contamination, model, seed, domain and scale, not by {name!r}")
     wanted = where if task is None else {**where, "task": task}
     return [b for b in result.blocks if all(b.at[name] == value for name, value in wanted.items())]

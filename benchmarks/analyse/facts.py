@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zsxai.benchmarks.analyse.frame import Record
     from zsxai.benchmarks.analyse.result import Result
+    from zsxai.benchmarks.run.plan import Cell
     from zsxai.benchmarks.run.suite import Suite
 
 INTERVAL = (
@@ -18,41 +18,41 @@ INTERVAL = (
 )
 
 
-def facts(result: Result) -> dict[str, Any]:
-    """Everything that a reader needs to place a figure; plain JSON, and the same for a resumed run."""
-    cells = list(result.stored.values())
+def collect_facts(result: Result) -> dict[str, Any]:
+    """Collect what a reader needs to place a figure; plain JSON, and the same for a resumed run."""
+    stored = list(result.stored.values())
     suite = result.suite
     return {
         "suite": suite.name,
         "headline": suite.headline.model_dump(mode="json"),
-        "data": {key: _data(result, key) for key in suite.data},
-        "settings": _settings(result),
+        "data": {key: _get_data(result, key) for key in suite.data},
+        "settings": _list_settings(result),
         "limit": result.settings.get("limit"),
-        "models": _models(result),
-        "left_out": left_out(suite, result.records),
+        "models": _list_models(result),
+        "left_out": find_left_out(suite, result.cells),
         "template": suite.prompting.template,
         "explained": suite.prompting.explained,
         "softmax": suite.prompting.softmax,
         "seeds": list(suite.seeds),
-        "domains": _distinct(r.domain for r in result.records),
-        "scales": _distinct(r.scale for r in result.records),
-        "calibrations": _calibrations(result),
+        "domains": _distinct(cell.domain for cell in result.cells),
+        "scales": _distinct(cell.scale for cell in result.cells),
+        "calibrations": _list_calibrations(result),
         "interval": INTERVAL.format(draws=suite.draws),
-        "versions": _distinct_dicts(c.description.get("versions", {}) for c in cells),
-        "code": _distinct(c.description.get("code", "unknown") for c in cells),
-        "cells": {"planned": len(set(result.records)), "missing": len(set(result.missing))},
+        "versions": _distinct_dicts(found.description.get("versions", {}) for found in stored),
+        "code": _distinct(found.description.get("code", "unknown") for found in stored),
+        "cells": {"planned": len(set(result.cells)), "missing": len(set(result.missing))},
         "failures": len(result.failures),
     }
 
 
-def caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
-    """The facts in one line.
+def write_caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
+    """Write the facts in one line.
 
     Args:
         result: The run.
         at: Only what a part of the tables needs: its task, data, contamination, model, seed.
     """
-    found = facts(result)
+    found = collect_facts(result)
     if at is not None:
         found["settings"] = [s for s in found["settings"] if all(at.get(k, v) == v for k, v in s.items())]
         found |= {"domains": [at["domain"]], "scales": [at["scale"]], "seeds": [at["seed"]]}
@@ -63,7 +63,7 @@ def caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
         f"{key} ({', '.join([d['reader'], *(f'{k} {v}' for k, v in d['options'].items())])})"
         for key, d in found["data"].items()
     )
-    n = "; ".join(f"{s['task']} on {s['data']}, {s['contamination']}: {_n(s)}" for s in found["settings"])
+    n = "; ".join(f"{s['task']} on {s['data']}, {s['contamination']}: {_describe_n(s)}" for s in found["settings"])
     models = ", ".join(f"{m['label']} ({str(m['weights'])[:12]})" for m in found["models"])
     calibrations = ", ".join(f"{e} {'/'.join(c)}" for e, c in found["calibrations"].items()) if at is None else "by row"
     versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
@@ -74,46 +74,46 @@ def caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
         f"Domains {', '.join(found['domains'])}; scales {', '.join(found['scales'])}; "
         f"seeds {', '.join(map(str, found['seeds']))}. Calibrations: {calibrations or 'none'}. "
         f"Intervals: {found['interval']}. Versions: {versions or 'unknown'}."
-        + "".join(f" {line}." for line in left_out_lines(found["left_out"]))
+        + "".join(f" {line}." for line in describe_left_out(found["left_out"]))
         + (f" {lacking} of {found['cells']['planned']} cells are not measured yet." if lacking else "")
         + (f" Failures: {found['failures']}." if found["failures"] else "")
     )
 
 
-def left_out(suite: Suite, records: Iterable[Record]) -> dict[str, list[str]]:
-    """Explainers that the suite asks for and a plan has no cell of, by model: those that lack its gradients.
+def find_left_out(suite: Suite, cells: Iterable[Cell]) -> dict[str, list[str]]:
+    """Find explainers that the suite asks for and a plan has no cell of, by model: they need gradients it lacks.
 
     Args:
         suite: The suite.
-        records: All cells of its plan.
+        cells: All cells of its plan.
     """
-    there = {(record.task, record.model, record.explainer) for record in records}
+    planned = {(cell.task, cell.model, cell.explainer) for cell in cells}
     found: dict[str, list[str]] = {}
     for model in suite.models:
         asked = ((task.kind, model.title, e.title) for task in suite.tasks for e in suite.explainers_of(task))
-        if lacking := _distinct(at[2] for at in asked if at not in there):
+        if lacking := _distinct(at[2] for at in asked if at not in planned):
             found[model.title] = lacking
     return found
 
 
-def left_out_lines(found: Mapping[str, Sequence[str]]) -> list[str]:
-    """What :func:`left_out` found in words, a line per model."""
+def describe_left_out(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """Describe what :func:`find_left_out` found, a line per model."""
     return [
         f"{', '.join(names)} need{'s' if len(names) == 1 else ''} gradients, which {model} does not give: left out"
         for model, names in found.items()
     ]
 
 
-def _n(setting: dict[str, Any]) -> str:
+def _describe_n(setting: dict[str, Any]) -> str:
     return f"{setting['items']} items from {setting['recordings']} recordings, seed {setting['seed']}"
 
 
-def _data(result: Result, key: str) -> dict[str, Any]:
+def _get_data(result: Result, key: str) -> dict[str, Any]:
     spec = result.suite.data[key]
     return {"reader": spec.reader, "options": dict(spec.options)}
 
 
-def _settings(result: Result) -> list[dict[str, Any]]:
+def _list_settings(result: Result) -> list[dict[str, Any]]:
     return [
         {
             **sample.at,
@@ -125,20 +125,20 @@ def _settings(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _models(result: Result) -> list[dict[str, Any]]:
+def _list_models(result: Result) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for record in result.records:
-        cell = result.stored.get(record.key)
-        if cell is not None and record.model not in found:
-            model = cell.description.get("model", {})
-            found[record.model] = {
-                "label": record.model,
+    for cell in result.cells:
+        stored = result.stored.get(cell.key)
+        if stored is not None and cell.model not in found:
+            model = stored.description.get("model", {})
+            found[cell.model] = {
+                "label": cell.model,
                 **{name: model.get(name) for name in ("name", "options", "weights", "logit_scale")},
             }
     return list(found.values())
 
 
-def _calibrations(result: Result) -> dict[str, list[str]]:
+def _list_calibrations(result: Result) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for sample in result.samples:
         own = sample.rows[(sample.rows["variant"] == "own") & (sample.rows["calibration"] != "")]

@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.statistics import Better
+from zsxai.benchmarks.run.figures import split_figure
+from zsxai.benchmarks.tasks import runner_of
 
 if TYPE_CHECKING:
     from zsxai.metrics import Metric
-
-WINS = "-wins:"
-CONTROLS_OF_A_MASK = ("foil", "rolled")
 
 
 @dataclass(frozen=True)
@@ -56,18 +55,12 @@ _GAMES = {
 """What wins over a control without explaining anything."""
 
 
-def split(name: str) -> tuple[str, str]:
-    """``"foil-wins:faithfulness"`` to ``("foil", "faithfulness")``; a plain metric has no control, ``""``."""
-    control, found, metric = name.partition(WINS)
-    return (control, metric) if found else ("", name)
-
-
 @lru_cache(maxsize=256)
-def reading(task: str, name: str) -> Reading:
-    """How to read a figure of a task; of a name that no installed plugin knows, the name alone."""
-    control, metric = split(name)
+def find_reading(task: str, name: str) -> Reading:
+    """Find how to read a figure of a task; of a name that no installed plugin knows, the name alone."""
+    control, metric = split_figure(name)
     if control:
-        own = reading(task, metric)
+        own = find_reading(task, metric)
         other = "asked about another class" if control == "foil" else "with its mask in the wrong place"
         return Reading(
             name=name,
@@ -80,7 +73,7 @@ def reading(task: str, name: str) -> Reading:
             gamed_by=_GAMES[control],
             reference="this project",
         )
-    found = _known(task).get(name)
+    found = _load_metrics(task).get(name)
     if found is None:
         return Reading(name, symbol=name)
     return Reading(
@@ -95,14 +88,11 @@ def reading(task: str, name: str) -> Reading:
     )
 
 
-def names_of(task: str) -> list[str]:
-    """Metrics of a task, in the registry's order."""
-    return list(_known(task))
+def list_metrics(task: str) -> list[str]:
+    """List the metrics of a task, in the registry's order."""
+    return list(_load_metrics(task))
 
 
 @lru_cache(maxsize=8)
-def _known(task: str) -> dict[str, Metric[Any]]:
-    from zsxai.benchmarks.tasks import evidence_of
-    from zsxai.metrics import metrics_of
-
-    return metrics_of(evidence_of(task))
+def _load_metrics(task: str) -> dict[str, Metric[Any]]:
+    return runner_of(task).known_metrics()

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from zsxai.benchmarks.analyse.frame import INDEX, Record, StoredCell, figure_names, frame, pandas, strata_of
-from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, WINS, names_of, split
-from zsxai.benchmarks.analyse.statistics import holm
-from zsxai.benchmarks.analyse.tables import Pair, Sample, comparison_table, rank_table, samples, table
-from zsxai.benchmarks.folder import read_record
-from zsxai.benchmarks.run.suite import CONTROLS, Suite, load_suite
+from zsxai.benchmarks.analyse.blocks import Block, split_blocks
+from zsxai.benchmarks.analyse.frame import INDEX, build_frame, import_pandas, list_figures, list_strata
+from zsxai.benchmarks.analyse.reading import list_metrics
+from zsxai.benchmarks.analyse.sample import Sample, split_settings
+from zsxai.benchmarks.analyse.statistics import correct_holm
+from zsxai.benchmarks.analyse.tables import Pair, tabulate, tabulate_comparisons, tabulate_ranks
+from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, WINS, split_figure
+from zsxai.benchmarks.run.folder import read_record
+from zsxai.benchmarks.run.plan import Cell
+from zsxai.benchmarks.run.store import Store, Stored
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-    from zsxai.benchmarks.analyse.blocks import Block
-    from zsxai.benchmarks.run.plan import Cell, Settings
-
-_INDEX = list(INDEX)
-
-
-class CellStore(Protocol):
-    """What a result needs of a store."""
-
-    def read(self, keys: Iterable[str]) -> Iterable[StoredCell]:
-        """Cells that are there."""
+_COLUMNS = [name for name in INDEX if name != "calibration"]
+"""What distinguishes cells."""
 
 
 class Result:
@@ -38,21 +34,15 @@ class Result:
 
     Args:
         suite: What was run.
-        settings: Where the data were.
+        settings: What the run added to it: ``roots`` of the data, ``limit``, ``device``.
         cells: All cells of the plan, in its order; measured or not.
         store: Where measured cells lie.
     """
 
-    def __init__(
-        self,
-        suite: Suite,
-        settings: Settings | Mapping[str, Any],
-        cells: Sequence[Cell] | Sequence[Record],
-        store: CellStore,
-    ) -> None:
+    def __init__(self, suite: Suite, settings: Mapping[str, Any], cells: Sequence[Cell], store: Store) -> None:
         self.suite = suite
-        self.settings: dict[str, Any] = dict(settings if isinstance(settings, Mapping) else vars(settings))
-        self.records = tuple(c if isinstance(c, Record) else Record.of(c, suite) for c in cells)
+        self.settings = dict(settings)
+        self.cells = tuple(cells)
         self.store = store
         self._metrics: dict[str, list[str]] = {}
 
@@ -63,95 +53,87 @@ class Result:
         Raises:
             InputError: If the folder holds no run, or one that cannot be read.
         """
-        from zsxai.benchmarks.run.store import Store
-
-        found = read_record(Path(folder))
-        records = [Record.from_json(cell) for cell in found["cells"]]
-        return cls(load_suite(found["suite"]), found["settings"], records, Store(folder))
+        record = read_record(Path(folder))
+        cells = [Cell.from_json(cell) for cell in record["cells"]]
+        return cls(load_suite(record["suite"]), record["settings"], cells, Store(folder))
 
     @cached_property
-    def stored(self) -> dict[str, StoredCell]:
+    def stored(self) -> dict[str, Stored]:
         """Measured cells by key, in the order of the plan."""
-        keys = list(dict.fromkeys(record.key for record in self.records))
-        found = {cell.key: cell for cell in self.store.read(keys)}
-        return {key: found[key] for key in keys if key in found}
+        return {found.key: found for found in self.store.read(dict.fromkeys(cell.key for cell in self.cells))}
 
     @property
-    def missing(self) -> list[Record]:
+    def missing(self) -> list[Cell]:
         """Planned cells that the store does not hold."""
-        return [record for record in self.records if record.key not in self.stored]
+        return [cell for cell in self.cells if cell.key not in self.stored]
 
     @cached_property
     def _rows(self) -> DataFrame:
-        return frame(self.records, self.stored.values())
+        return build_frame(self.cells, self.stored.values())
 
     def rows(self) -> DataFrame:
-        """A line per clip, explainer, kind of mask and variant: see :func:`~zsxai.benchmarks.analyse.frame.frame`."""
+        """The rows, as :func:`~zsxai.benchmarks.analyse.frame.build_frame` makes them."""
         return self._rows.copy()
 
     @cached_property
     def samples(self) -> list[Sample]:
         """Rows by setting, each with its draws of recordings."""
-        return samples(self._rows, self.suite.draws)
+        return split_settings(self._rows, self.suite.draws)
 
     @cached_property
     def blocks(self) -> list[Block]:
         """Rows by setting and kind of mask, as plots show them."""
-        from zsxai.benchmarks.analyse.blocks import all_blocks
-
-        return all_blocks(self)
+        return split_blocks(self)
 
     @property
     def failures(self) -> DataFrame:
         """What explainers raised: a line per item, and one with an empty item per unit that failed as a whole."""
         lines = []
-        for record in dict.fromkeys(self.records):
-            cell = self.stored.get(record.key)
-            for failure in cell.failures if cell else ():
-                items = 1 if failure.item or cell is None else len(cell.description.get("items", ()))
-                lines.append({**record.columns, "item": failure.item, "items": items, "error": failure.error})
-        columns = [*(name for name in INDEX if name != "calibration"), "item", "items", "error"]
-        made: DataFrame = pandas().DataFrame(lines, columns=columns)
+        for cell, found in self._measured():
+            for failure in found.failures:
+                items = 1 if failure.item else len(found.description.get("items", ()))
+                lines.append({**cell.columns, "item": failure.item, "items": items, "error": failure.error})
+        made: DataFrame = import_pandas().DataFrame(lines, columns=[*_COLUMNS, "item", "items", "error"])
         return made
 
     def timings(self) -> DataFrame:
         """Process CPU seconds and clips encoded by explainer; never part of a table of figures."""
         lines = []
-        for record in dict.fromkeys(self.records):
-            cell = self.stored.get(record.key)
-            if cell is not None:
-                items = len({row.item for row in cell.rows})
-                forwards = {f"forwards ({name})": count for name, count in cell.forwards.items()}
-                lines.append({**record.columns, "items": items, "seconds": cell.seconds, **forwards})
-        by = [name for name in INDEX if name != "calibration"]
-        made: DataFrame = pandas().DataFrame(lines, columns=None if lines else [*by, "items", "seconds"])
-        return made.groupby(by, sort=False).sum(numeric_only=True).fillna(0)
+        for cell, found in self._measured():
+            items = len({row.item for row in found.rows})
+            forwards = {f"forwards ({name})": count for name, count in found.forwards.items()}
+            lines.append({**cell.columns, "items": items, "seconds": found.seconds, **forwards})
+        made: DataFrame = import_pandas().DataFrame(lines, columns=None if lines else [*_COLUMNS, "items", "seconds"])
+        return made.groupby(_COLUMNS, sort=False).sum(numeric_only=True).fillna(0)
+
+    def _measured(self) -> list[tuple[Cell, Stored]]:
+        return [(cell, self.stored[cell.key]) for cell in dict.fromkeys(self.cells) if cell.key in self.stored]
 
     def is_control(self, explainer: str) -> bool:
         """Whether a label is that of a blind control."""
-        return explainer in {e.title for e in self.suite.all_explainers if e.name in CONTROLS}
+        return explainer in {e.title for e in self.suite.all_explainers if e.name in self.suite.controls}
 
     def metrics(self, task: str) -> list[str]:
         """Figures that tables of a task show: its metrics, then wins over an explainer's own controls."""
         if task not in self._metrics:
-            self._metrics[task] = self._shown(task)
+            self._metrics[task] = self._choose_metrics(task)
         return list(self._metrics[task])
 
-    def _shown(self, task: str) -> list[str]:
+    def _choose_metrics(self, task: str) -> list[str]:
         rows = self._rows[self._rows["task"] == task]
-        there = set().union(*rows["measured"]) if len(rows) else set()
-        asked = [t.metrics or names_of(task) for t in self.suite.tasks if t.kind == task]
-        found = [name for name in dict.fromkeys(n for names in asked for n in names) if name in there]
+        measured = set().union(*rows["measured"]) if len(rows) else set()
+        asked = [t.metrics or list_metrics(task) for t in self.suite.tasks if t.kind == task]
+        found = [name for name in dict.fromkeys(n for names in asked for n in names) if name in measured]
         variants = set(rows["variant"])
         bases = dict.fromkeys(
-            split(name)[1]
+            split_figure(name)[1]
             for name in (
                 *([self.suite.headline.metric] if self.suite.headline.task == task else []),
                 *self.suite.comparisons.metrics,
             )
         )
         controls = [c for c in CONTROLS_OF_A_MASK if c in variants]
-        return found + [f"{c}{WINS}{base}" for base in bases if base in there for c in controls]
+        return found + [f"{c}{WINS}{base}" for base in bases if base in measured for c in controls]
 
     def table(
         self,
@@ -172,15 +154,24 @@ class Result:
             macro: Mean over classes of class means.
 
         Returns:
-            Index :data:`~zsxai.benchmarks.analyse.frame.INDEX`; columns ``(figure, mean | low | high | n | n_invalid)``.
+            Index :data:`~zsxai.benchmarks.analyse.frame.INDEX`; columns ``(figure, value)``, where the values are
+            ``mean``, ``low``, ``high``, ``n`` and ``n_invalid``.
 
         Raises:
             InputError: If there is no such task, figure, variant or stratum in the run.
         """
-        chosen = self._of_task(task)
+        chosen = self._select(task)
         self._check(chosen, metrics, variant, stratum)
         by_task = {s.task: list(metrics) if metrics is not None else self.metrics(s.task) for s in chosen}
-        return table(chosen, by_task or {"": metrics or ()}, variant, stratum, macro)
+        return tabulate(chosen, by_task or {"": metrics or ()}, variant, stratum, macro)
+
+    @cached_property
+    def whole_table(self) -> DataFrame:
+        """Tables of all variants under one another; ``variant`` is the last level of the index."""
+        variants = list(dict.fromkeys(v for sample in self.samples for v in sample.rows["variant"].unique()))
+        parts = {v: self.table(variant=v) for v in sorted(variants, key=lambda v: v != "own")}
+        made: DataFrame = import_pandas().concat(parts or {"own": self.table()}, names=["variant"])
+        return made.reorder_levels([*INDEX, "variant"])
 
     def compare(
         self, first: str, second: str, metric: str | Sequence[str] | None = None, stratum: str | None = None
@@ -194,7 +185,7 @@ class Result:
             stratum: Only rows of it.
 
         Returns:
-            See :func:`~zsxai.benchmarks.analyse.tables.comparison_table`; ``p_holm`` is corrected.
+            See :func:`~zsxai.benchmarks.analyse.tables.tabulate_comparisons`; ``p_holm`` is corrected.
 
         Raises:
             InputError: If an explainer or a figure is not in the run.
@@ -208,17 +199,17 @@ class Result:
         else:
             metrics = [metric] if isinstance(metric, str) else list(metric)
         self._check(self.samples, metrics if metric is not None else None, "own", stratum)
-        found = comparison_table(self.samples, [Pair(first, second, name) for name in metrics], stratum)
-        return _corrected(found)
+        found = tabulate_comparisons(self.samples, [Pair(first, second, name) for name in metrics], stratum)
+        return _correct(found)
 
     def comparisons(self) -> DataFrame:
         """The family of tests that the suite names beforehand; Holm's correction runs over all of it."""
         named = self.suite.comparisons
-        there = list(dict.fromkeys(self._rows["explainer"]))
+        present = list(dict.fromkeys(self._rows["explainer"]))
         against = named.against
-        couples = [(x, against) for x in there if x != against] if against else list(combinations(there, 2))
+        couples = [(x, against) for x in present if x != against] if against else list(combinations(present, 2))
         pairs = [Pair(first, second, name) for name in named.metrics for first, second in couples]
-        return _corrected(comparison_table(self.samples, pairs))
+        return _correct(tabulate_comparisons(self.samples, pairs))
 
     def ranks(self, metric: str | None = None, task: str | None = None, stratum: str | None = None) -> DataFrame:
         """Ranks with 95 % intervals; the headline's where no metric is named.
@@ -228,9 +219,9 @@ class Result:
         headline = self.suite.headline
         if metric is None:
             metric, task, stratum = headline.metric, headline.task, headline.stratum
-        chosen = [s for s in self._of_task(task) if s.at["seed"] == self.suite.seeds[0]]
+        chosen = [s for s in self._select(task) if s.at["seed"] == self.suite.seeds[0]]
         self._check(chosen, [metric], "own", stratum)
-        return rank_table(chosen, metric, stratum)
+        return tabulate_ranks(chosen, metric, stratum)
 
     def headline(self) -> DataFrame:
         """The one figure that the suite is about: mean, interval, counts and rank of every explainer."""
@@ -243,22 +234,22 @@ class Result:
         """A matplotlib figure, made without pyplot.
 
         Args:
-            kind: One of :data:`~zsxai.benchmarks.report.plots.KINDS`.
+            kind: ``intervals``, or a plot of one of the suite's tasks.
             **options: What the plot takes, such as ``task`` and ``metrics``.
 
         Raises:
             InputError: If the kind is unknown, or the run has nothing to plot.
         """
-        from zsxai.benchmarks.report.plots import draw
+        from zsxai.benchmarks.analyse.plots.draw import draw
 
         return draw(self, kind, **options)
 
-    def _of_task(self, task: str | None) -> list[Sample]:
+    def _select(self, task: str | None) -> list[Sample]:
         if task is None:
             return self.samples
-        there = list(dict.fromkeys(s.task for s in self.samples))
-        if self.samples and task not in there:
-            raise InputError(f"no rows of a task {task!r}: the run has {', '.join(there)}")
+        present = list(dict.fromkeys(s.task for s in self.samples))
+        if self.samples and task not in present:
+            raise InputError(f"no rows of a task {task!r}: the run has {', '.join(present)}")
         return [s for s in self.samples if s.task == task]
 
     def _check(
@@ -268,18 +259,18 @@ class Result:
         rows = self._rows
         if not len(rows):
             return
-        figures = set(figure_names(rows))
+        figures = set(list_figures(rows))
         for name in metrics or ():
-            control, base = split(name)
+            control, base = split_figure(name)
             if base not in figures or (control and control not in CONTROLS_OF_A_MASK):
                 raise InputError(f"no figure {name!r} in the run: it has {', '.join(sorted(figures))}")
         variants = list(dict.fromkeys(v for s in chosen for v in s.rows["variant"].unique()))
         if variants and variant not in variants:
             raise InputError(f"no variant {variant!r} in the run: it has {', '.join(variants)}")
-        if stratum is not None and stratum not in strata_of(rows):
-            known = ", ".join(strata_of(rows)) or "none"
+        if stratum is not None and stratum not in list_strata(rows):
+            known = ", ".join(list_strata(rows)) or "none"
             raise InputError(f"no stratum {stratum!r} in the run: it has {known}")
 
 
-def _corrected(found: DataFrame) -> DataFrame:
-    return found.assign(p_holm=holm(found["p"].to_numpy(dtype="float64")))
+def _correct(found: DataFrame) -> DataFrame:
+    return found.assign(p_holm=correct_holm(found["p"].to_numpy(dtype="float64")))

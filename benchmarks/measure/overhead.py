@@ -21,7 +21,7 @@ from zsxai.benchmarks.run.plan import Library, Settings
 from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.base import Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
-from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
+from zsxai.benchmarks.tasks.faithfulness import Faithfulness, FaithfulnessRunner
 from zsxai.errors import InputError
 from zsxai.model import evaluating
 from zsxai.recording import Recording
@@ -47,16 +47,15 @@ class Unit:
         self, model: str, data: str | None, fold: int, clips: int, explainers: Sequence[str], domain: str
     ) -> None:
         reader = {"reader": "synthetic"} if data is None else {"reader": "esc50", "options": {"folds": [fold]}}
+        asked = Faithfulness(data=("clips",), domains=(domain,), variants=(), budgets=())
         suite = load_suite(
             {
                 "name": "overhead",
                 "data": {"clips": reader},
                 "models": [model],
                 "explainers": list(explainers),
-                "tasks": [
-                    {"kind": "faithfulness", "data": ["clips"], "domains": [domain], "variants": [], "budgets": []}
-                ],
-                "headline": {"task": "faithfulness", "metric": "faithfulness"},
+                "tasks": [asked],
+                "headline": {"task": asked.kind, "metric": "mask-mean"},
                 "batch": clips,
             }
         )
@@ -64,7 +63,7 @@ class Unit:
         task = suite.tasks[0]
         loaded = library.model(suite.models[0].title)
         self.stage = Stage(
-            suite, task, loaded, library.dataset("clips"), task.contaminations[0], 0, library.explainers(task)
+            suite.prompting, task, loaded, library.dataset("clips"), task.contaminations[0], 0, library.explainers(task)
         )
         self.runner = FaithfulnessRunner(self.stage)
         self.items: list[Item] = library.items(0, "clips", 0, 0)

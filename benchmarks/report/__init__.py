@@ -26,10 +26,10 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
     from pathlib import Path
 
     from zsxai.benchmarks.analyse.result import Result
-    from zsxai.benchmarks.report.page import page
+    from zsxai.benchmarks.report.page import render_page
     from zsxai.files import write_text
 
-    return write_text(Path(folder) / "report.html", page(Result.load(folder), audio=audio))
+    return write_text(Path(folder) / "report.html", render_page(Result.load(folder), audio=audio))
 
 
 __all__ = ["write_report"]

@@ -2,66 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.analyse.blocks import Block, blocks_of
-from zsxai.benchmarks.analyse.export import digits_of, fixed
-from zsxai.benchmarks.analyse.reading import reading, split
+from zsxai.benchmarks.analyse.blocks import Block
+from zsxai.benchmarks.analyse.extremes import Extremes, choose_extremes
+from zsxai.benchmarks.analyse.formatting import choose_digits, format_number
+from zsxai.benchmarks.analyse.reading import find_reading
+from zsxai.benchmarks.run.figures import split_figure
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, data_uri, join, tag, untrusted
 from zsxai.show.parts import excerpt, flac
 from zsxai.show.raster import paint, raster, rgb_png
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.run.plan import Library
     from zsxai.benchmarks.tasks.base import Item
     from zsxai.explanation import Explanation
     from zsxai.model import ZeroShotModel
 
-EACH = 2
-"""Best clips, and as many worst."""
 SECONDS = 8.0
 NEAR = 1e-3
 """A cosine that differs by more from the stored one is of another computation."""
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """Clips of one explainer in one block.
-
-    Attributes:
-        block: Where.
-        explainer: Label.
-        calibration: Of its masks.
-        best: Rows, the best first.
-        worst: Rows, the worst first.
-    """
-
-    block: Block
-    explainer: str
-    calibration: str
-    best: DataFrame
-    worst: DataFrame
-
-
-def section(result: Result, *, audio: bool = True) -> Html:
-    """Best and worst clips of the headline; or why there are none."""
+def render_examples(result: Result, *, audio: bool = True) -> Html:
+    """Render best and worst clips of the headline; or why there are none."""
     title = tag("h2", "Examples", id="examples")
-    chosen = choose(result)
+    chosen = choose_extremes(result)
     if chosen is None:
         return tag("section", title, tag("p", "The headline has no explainer with a valid value, so there is none."))
     try:
-        shown = _shown(result, chosen, audio)
+        shown = _explain_all(result, chosen, audio)
     except Exception as error:  # whatever data or model lack, the rest of the page stands
-        why = _without_paths(result, " ".join(f"{type(error).__name__}: {error}".split()))
-        said = "The clips could not be explained again for this page: "
-        return tag("section", title, tag("p", said, untrusted(why)), _list(chosen))
+        why = _hide_paths(result, " ".join(f"{type(error).__name__}: {error}".split()))
+        sentence = "The clips could not be explained again for this page: "
+        return tag("section", title, tag("p", sentence, untrusted(why)), _render_list(chosen))
     note = join(
         "Clips on which ",
         tag("strong", untrusted(chosen.explainer)),
@@ -73,65 +52,28 @@ def section(result: Result, *, audio: bool = True) -> Html:
     return tag("section", title, tag("p", note, class_="quiet"), *shown)
 
 
-def choose(result: Result) -> Chosen | None:
-    """Which clips: those of the best explainer in the headline's first setting, by the headline's figure."""
-    headline = result.suite.headline
-    for block in blocks_of(result, headline.task, seed=result.suite.seeds[0]):
-        better = reading(headline.task, headline.metric).better
-        sign = -1.0 if better == "lower" else 1.0
-        means: dict[str, float] = {}
-        groups = block.rows(stratum=headline.stratum)
-        for name, group in groups.items():
-            found = block.interval(group, headline.metric)
-            if not block.is_control(name) and found is not None and np.isfinite(found.mean):
-                means[name] = sign * found.mean
-        if means:
-            name = max(means, key=lambda n: means[n])
-            group = groups[name].assign(_order=sign * _margin(block, groups[name], headline.metric))
-            base = split(headline.metric)[1]
-            group["_ahead"] = group["_order"] * (-1.0 if reading(headline.task, base).better == "lower" else 1.0)
-            ranked = group[np.isfinite(group["_order"])].sort_values(["_order", "item", "prompt"], ascending=False)
-            count = min(EACH, len(ranked) // 2) or min(1, len(ranked))
-            worst = ranked[::-1].head(count) if len(ranked) > 1 else ranked.iloc[:0]
-            return Chosen(block, group["explainer"].iloc[0], group["calibration"].iloc[0], ranked.head(count), worst)
-    return None
-
-
-def _margin(block: Block, group: DataFrame, metric: str) -> NDArray[Any]:
-    """The figure itself; for wins, which are ties by the dozen, by how much."""
-    control, base = split(metric)
-    if not control:
-        return block.sample.values(group, [metric])[:, 0]
-    other = block.rows(control)
-    name = next(n for n, g in other.items() if g["explainer"].iloc[0] == group["explainer"].iloc[0])
-    theirs = other[name].set_index("unit")[base].reindex(group["unit"]).to_numpy(dtype=np.float64)
-    sign = -1.0 if reading(block.task, base).better == "lower" else 1.0
-    found: NDArray[Any] = sign * (group[base].to_numpy(dtype=np.float64) - theirs)
-    return found
-
-
-def _shown(result: Result, chosen: Chosen, audio: bool) -> list[Html]:
+def _explain_all(result: Result, chosen: Extremes, audio: bool) -> list[Html]:
     from zsxai.benchmarks.run.plan import Library, Settings
 
     library = Library(result.suite, Settings(**result.settings))
     model = library.model(chosen.block.at["model"])
     return [
-        _example(library, model, chosen, row, kind, audio)
+        _render_example(library, model, chosen, row, kind, audio)
         for kind, rows in (("Best", chosen.best), ("Worst", chosen.worst))
         for _, row in rows.iterrows()
     ]
 
 
-def _example(library: Library, model: ZeroShotModel, chosen: Chosen, row: Any, kind: str, audio: bool) -> Html:
-    item = next(i for i in _items(library, chosen.block) if i.name == row["item"])
-    sound = _sound(library, chosen.block, item, model.sample_rate)
+def _render_example(library: Library, model: ZeroShotModel, chosen: Extremes, row: Any, kind: str, audio: bool) -> Html:
+    item = next(i for i in _find_items(library, chosen.block) if i.name == row["item"])
+    sound = _read_sound(library, chosen.block, item, model.sample_rate)
     made = _explain(library, model, chosen, row["prompt"], sound)
     metric = library.suite.headline.metric
-    control, base = split(metric)
-    digits = digits_of(chosen.block.task, base)
-    value = fixed(float(row[base]), digits)
-    ahead = f" ({control}: {fixed(float(row[base] - row['_ahead']), digits)})" if control else ""
-    known = reading(chosen.block.task, base)
+    control, base = split_figure(metric)
+    digits = choose_digits(chosen.block.task, base)
+    value = format_number(float(row[base]), digits)
+    ahead = f" ({control}: {format_number(float(row[base] - row['_ahead']), digits)})" if control else ""
+    known = find_reading(chosen.block.task, base)
     stored = float(row.get("similarity", np.nan))
     near = not np.isfinite(stored) or library.suite.prompting.target != "similarity" or abs(made.score - stored) < NEAR
     differs = "" if near else f" The cosine differs from the stored one ({stored:.4f}): something has changed since."
@@ -146,19 +88,19 @@ def _example(library: Library, model: ZeroShotModel, chosen: Chosen, row: Any, k
             f"{differs}",
             class_="quiet small number",
         ),
-        _picture(made, words),
-        _players(made) if audio else "",
+        _render_picture(made, words),
+        _render_players(made) if audio else "",
         class_="example",
     )
 
 
-def _items(library: Library, block: Block) -> list[Item]:
-    task, contamination = _numbers(library, block)
-    return library.items(task, block.at["data"], contamination, block.at["seed"])
+def _find_items(library: Library, block: Block) -> list[Item]:
+    number, contamination = _find_numbers(library, block)
+    return library.items(number, block.at["data"], contamination, block.at["seed"])
 
 
-def _numbers(library: Library, block: Block) -> tuple[int, int]:
-    """Index of the task in the suite, and of the contamination in the task."""
+def _find_numbers(library: Library, block: Block) -> tuple[int, int]:
+    """Find the index of the task in the suite, and of the contamination in the task."""
     for number, task in enumerate(library.suite.tasks):
         labels = [c.label for c in task.contaminations]
         fits = task.kind == block.task and block.at["data"] in task.data and block.at["contamination"] in labels
@@ -167,23 +109,15 @@ def _numbers(library: Library, block: Block) -> tuple[int, int]:
     raise LookupError("the suite does not hold the setting")
 
 
-def _sound(library: Library, block: Block, item: Item, rate: int) -> NDArray[Any]:
-    """What the model was given."""
-    if len(item.clips) == 2:
-        from zsxai.benchmarks.tasks.mixtures import mix
-
-        first, second = (clip.read().at(rate) for clip in item.clips)
-        both: NDArray[Any] = mix(first, second, rate, item.snr or 0.0).sum(axis=0)
-        return both
-    from zsxai.benchmarks.tasks.contamination import contaminate
-
-    task, contamination = _numbers(library, block)
-    other = None if item.contaminant is None else item.contaminant.read().at(rate)
-    kind = library.suite.tasks[task].contaminations[contamination]
-    return contaminate(item.clips[0].read().at(rate), kind, item.name, block.at["seed"], other).waveform
+def _read_sound(library: Library, block: Block, item: Item, rate: int) -> NDArray[Any]:
+    """Read what the model was given."""
+    number, contamination = _find_numbers(library, block)
+    task = library.suite.tasks[number]
+    mixed = task.contaminations[contamination]
+    return runner_of(task.kind).sound(task, item, mixed, block.at["seed"], rate).waveform
 
 
-def _explain(library: Library, model: ZeroShotModel, chosen: Chosen, prompt: str, sound: NDArray[Any]) -> Explanation:
+def _explain(library: Library, model: ZeroShotModel, chosen: Extremes, prompt: str, sound: NDArray[Any]) -> Explanation:
     import zsxai
     from zsxai.plugins import load_explainer
     from zsxai.spectral import Domain, Scale
@@ -207,7 +141,7 @@ def _explain(library: Library, model: ZeroShotModel, chosen: Chosen, prompt: str
     )
 
 
-def _picture(made: Explanation, words: str) -> Html:
+def _render_picture(made: Explanation, words: str) -> Html:
     pixels = raster(made, columns=600)
     return tag(
         "figure",
@@ -221,7 +155,7 @@ def _picture(made: Explanation, words: str) -> Html:
     )
 
 
-def _players(made: Explanation) -> Html:
+def _render_players(made: Explanation) -> Html:
     sounds = (("explanation", made.audio), ("residue", made.residue), ("as the model heard it", made.original))
     part = excerpt([sound for _, sound in sounds], made.sample_rate, made.seconds / 2, SECONDS)
     cards = [
@@ -242,7 +176,7 @@ def _players(made: Explanation) -> Html:
     return tag("div", *cards, class_="players")
 
 
-def _list(chosen: Chosen) -> Html:
+def _render_list(chosen: Extremes) -> Html:
     names = [("Best", chosen.best), ("Worst", chosen.worst)]
     items = [
         tag("li", f"{kind}: ", untrusted(row["item"]), ", asked for “", untrusted(row["prompt"]), "”")
@@ -252,8 +186,8 @@ def _list(chosen: Chosen) -> Html:
     return tag("ul", *items)
 
 
-def _without_paths(result: Result, text: str) -> str:
-    """A page is handed on; folders of the machine that wrote it are nobody's business."""
+def _hide_paths(result: Result, text: str) -> str:
+    """Replace folders of the machine that wrote the page: it is handed on, and they are private."""
     for key, root in (result.settings.get("roots") or {}).items():
         text = text.replace(str(root), f"<{key}>")
     return text

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsxai.benchmarks.analyse.facts import facts
-from zsxai.benchmarks.report import headline, rest, tasks
-from zsxai.benchmarks.report.examples import section as examples
+from zsxai.benchmarks.analyse.facts import collect_facts
+from zsxai.benchmarks.report import rest
+from zsxai.benchmarks.report.examples import render_examples
+from zsxai.benchmarks.report.headline import render_headline
+from zsxai.benchmarks.report.tasks import get_title, render_tasks
 from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.parts import shades
 
@@ -15,34 +17,33 @@ if TYPE_CHECKING:
     from zsxai.benchmarks.analyse.result import Result
 
 
-def page(result: Result, *, audio: bool = True) -> str:
-    """The whole page as text; it loads nothing and asks no server.
+def render_page(result: Result, *, audio: bool = True) -> str:
+    """Render the whole page as text; it loads nothing and asks no server.
 
     Args:
         result: A run, finished or not.
         audio: Put players of the examples into the page.
     """
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    measured = tasks.sections(result)
+    folder = Path(__file__).parent
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     sections = (
-        _head(result),
-        rest.warnings(result),
-        headline.section(result),
-        *measured,
-        rest.comparisons(result),
-        examples(result, audio=audio),
-        rest.failures(result),
-        rest.cost(result),
-        rest.configuration(result),
-        _footer(),
+        _render_header(result),
+        rest.render_warnings(result),
+        render_headline(result),
+        *render_tasks(result),
+        rest.render_comparisons(result),
+        render_examples(result, audio=audio),
+        rest.render_failures(result),
+        rest.render_cost(result),
+        rest.render_configuration(result),
+        _render_footer(),
     )
     body = join(shades(), tag("main", *sections))
     return document(f"{result.suite.name}: benchmark report", body, style=style, script=script)
 
 
-def _head(result: Result) -> Html:
-    found = facts(result)
+def _render_header(result: Result) -> Html:
+    found = collect_facts(result)
     clips = max((s["items"] for s in found["settings"]), default=0)
     recordings = max((s["recordings"] for s in found["settings"]), default=0)
     data = ", ".join(
@@ -56,7 +57,7 @@ def _head(result: Result) -> Html:
         f"zsxai {', '.join(dict.fromkeys(v.get('zsxai', '?') for v in found['versions'])) or '?'}",
     ]
     names = [("headline", "Headline")]
-    names += [(f"task-{t}", tasks.TITLES.get(t, t)) for t in dict.fromkeys(s.task for s in result.samples)]
+    names += [(f"task-{t}", get_title(t)) for t in dict.fromkeys(s.task for s in result.samples)]
     names += [(n, n.capitalize()) for n in ("comparisons", "examples", "failures", "cost", "configuration")]
     return tag(
         "header",
@@ -68,5 +69,5 @@ def _head(result: Result) -> Html:
     )
 
 
-def _footer() -> Html:
+def _render_footer() -> Html:
     return tag("footer", "Written by zsxai bench report. One file: it loads nothing and asks no server.")

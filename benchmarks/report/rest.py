@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsxai.benchmarks.analyse.export import NOTHING, fixed
-from zsxai.benchmarks.analyse.facts import facts, left_out, left_out_lines
-from zsxai.benchmarks.analyse.reading import reading
-from zsxai.benchmarks.analyse.statistics import Interval
+from zsxai.benchmarks.analyse.bootstrap import Interval
+from zsxai.benchmarks.analyse.facts import collect_facts, describe_left_out, find_left_out
+from zsxai.benchmarks.analyse.formatting import NOTHING, format_number
+from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.report.parts import (
-    figure_cell,
-    figures,
-    line,
-    number_cell,
-    p_value,
-    pairs,
-    text_cell,
+    format_p,
+    list_definitions,
+    render_interval,
+    render_number,
+    render_row,
+    render_table,
+    render_text,
 )
 from zsxai.show.html import Html, as_json, join, tag, untrusted
 from zsxai.show.parts import definitions
@@ -31,16 +31,16 @@ SHOWN = 200
 """Lines of a long table; the exported files hold all."""
 
 
-def warnings(result: Result) -> Html:
-    """What is missing, failed or invalid."""
+def render_warnings(result: Result) -> Html:
+    """Say what is missing, failed or invalid."""
     found = []
-    planned, missing = len(set(result.records)), len(set(result.missing))
+    planned, missing = len(set(result.cells)), len(set(result.missing))
     if missing:
         found.append(
             f"{missing} of {planned} cells are not measured yet: the figures are of a part of the suite. Running it "
             "again does what is missing."
         )
-    found += [f"{line}." for line in left_out_lines(left_out(result.suite, result.records))]
+    found += [f"{line}." for line in describe_left_out(find_left_out(result.suite, result.cells))]
     failures = result.failures
     if len(failures):
         lost = int(failures["items"].sum())
@@ -63,8 +63,8 @@ def warnings(result: Result) -> Html:
     return tag("section", tag("h2", "Before you trust the figures"), tag("ul", *items), class_="warnings", role="note")
 
 
-def comparisons(result: Result) -> Html:
-    """The family of tests that the suite named beforehand."""
+def render_comparisons(result: Result) -> Html:
+    """Render the family of tests that the suite named beforehand."""
     title = tag("h2", "Comparisons", id="comparisons")
     if not result.suite.comparisons.metrics:
         return tag("section", title, tag("p", "The suite names no comparison beforehand, so none is tested here."))
@@ -74,7 +74,7 @@ def comparisons(result: Result) -> Html:
     tests = int(np.isfinite(found["p"].to_numpy(dtype=float)).sum())
     where = ("task", "data", "contamination", "model", "seed", "domain", "scale")
     varying = [name for name in where if found[name].nunique() > 1]
-    rows = [_comparison(each, varying) for each in found.head(SHOWN).to_dict("records")]
+    rows = [_render_comparison(each, varying) for each in found.head(SHOWN).to_dict("records")]
     note = (
         f"Paired differences on the same rows. Holm's correction runs over all {tests} tests of the family. The share "
         "is that of recordings on which the first is better, ties counting half; d_z is the mean difference over its "
@@ -88,34 +88,34 @@ def comparisons(result: Result) -> Html:
         tag("p", f"The first {SHOWN} of {len(found)}; zsxai bench export writes all.", class_="quiet small")
         if len(found) > SHOWN
         else "",
-        figures("Comparisons named by the suite", heads, rows, "Comparisons"),
+        render_table("Comparisons named by the suite", heads, rows, "Comparisons"),
     )
 
 
-def _comparison(each: dict[str, object], varying: list[str]) -> Html:
+def _render_comparison(each: dict[str, object], varying: list[str]) -> Html:
     numbers = {name: float(str(each[name])) for name in ("difference", "low", "high", "effect", "share", "p", "p_holm")}
     interval = Interval(
         numbers["difference"], numbers["low"], numbers["high"], int(str(each["n"])), int(str(each["n_invalid"]))
     )
-    known = reading(str(each["task"]), str(each["metric"]))
-    return line(
+    known = find_reading(str(each["task"]), str(each["metric"]))
+    return render_row(
         each["first"],
-        text_cell(each["second"]),
-        text_cell(known.symbol + known.arrow),
-        *(text_cell(each[name]) for name in varying),
-        figure_cell(interval),
-        *(number_cell(numbers[n], _plain(numbers[n])) for n in ("effect", "share")),
-        *(number_cell(numbers[n], p_value(numbers[n])) for n in ("p", "p_holm")),
-        text_cell(each["test"]),
+        render_text(each["second"]),
+        render_text(known.symbol + known.arrow),
+        *(render_text(each[name]) for name in varying),
+        render_interval(interval),
+        *(render_number(numbers[n], _format(numbers[n])) for n in ("effect", "share")),
+        *(render_number(numbers[n], format_p(numbers[n])) for n in ("p", "p_holm")),
+        render_text(each["test"]),
     )
 
 
-def _plain(value: float) -> str:
-    return fixed(value) if np.isfinite(value) else NOTHING
+def _format(value: float) -> str:
+    return format_number(value) if np.isfinite(value) else NOTHING
 
 
-def failures(result: Result) -> Html:
-    """What explainers raised, alike ones together."""
+def render_failures(result: Result) -> Html:
+    """Render what explainers raised, equal errors together."""
     found: DataFrame = result.failures
     title = tag("h2", "Failures", id="failures")
     if not len(found):
@@ -128,15 +128,15 @@ def failures(result: Result) -> Html:
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         explainer, error, *where = at
         count = int(group["items"].sum())
-        cells = [text_cell(error), text_cell(", ".join(where)), number_cell(count, str(count)), text_cell(some)]
-        rows.append(line(explainer, *cells))
+        cells = [render_text(error), render_text(", ".join(where)), render_number(count, str(count)), render_text(some)]
+        rows.append(render_row(explainer, *cells))
     left = f"The first {SHOWN} of {len(grouped)} kinds." if len(grouped) > SHOWN else "Alike ones together"
     heads = ["explainer", "error", "where", "items", "such as"]
-    return tag("section", title, figures(left, heads, rows, "Failures", kind="words"))
+    return tag("section", title, render_table(left, heads, rows, "Failures", kind="words"))
 
 
-def cost(result: Result) -> Html:
-    """Seconds and clips encoded per item; apart from the figures, since they differ between runs."""
+def render_cost(result: Result) -> Html:
+    """Render seconds and clips encoded per item; apart from the figures, since they differ between runs."""
     found = result.timings()
     title = tag("h2", "Cost", id="cost")
     if not len(found):
@@ -146,13 +146,13 @@ def cost(result: Result) -> Html:
     rows = []
     for (task, explainer), each in sums.iterrows():
         items = max(float(each["items"]), 1.0)
-        per_item = [number_cell(each[name] / items, f"{each[name] / items:.1f}") for name in counted]
+        per_item = [render_number(each[name] / items, f"{each[name] / items:.1f}") for name in counted]
         rows.append(
-            line(
+            render_row(
                 explainer,
-                text_cell(task),
-                number_cell(each["items"], f"{each['items']:.0f}"),
-                number_cell(each["seconds"] / items, f"{each['seconds'] / items:.3f}"),
+                render_text(task),
+                render_number(each["items"], f"{each['items']:.0f}"),
+                render_number(each["seconds"] / items, f"{each['seconds'] / items:.3f}"),
                 *per_item,
                 control=result.is_control(explainer),
             )
@@ -163,12 +163,12 @@ def cost(result: Result) -> Html:
         "harness's score its masks."
     )
     heads = ["explainer", "task", "items", "CPU seconds per item", *(f"{name}, per item" for name in counted)]
-    return tag("section", title, tag("p", note, class_="quiet"), figures("Cost", heads, rows, "Cost"))
+    return tag("section", title, tag("p", note, class_="quiet"), render_table("Cost", heads, rows, "Cost"))
 
 
-def configuration(result: Result) -> Html:
-    """Everything that can change a number, and the commands."""
-    found = facts(result)
+def render_configuration(result: Result) -> Html:
+    """Render everything that can change a number, and the commands."""
+    found = collect_facts(result)
     versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
     models = [
         join(untrusted(m["label"]), " (weights ", tag("code", str(m["weights"])), ")") if m["weights"] else m["label"]
@@ -191,7 +191,7 @@ def configuration(result: Result) -> Html:
     return tag(
         "section",
         tag("h2", "Configuration", id="configuration"),
-        definitions([*pairs(listed), *(("Model", model) for model in models)]),
+        definitions([*list_definitions(listed), *(("Model", model) for model in models)]),
         tag("p", "Made by:", class_="quiet small gap"),
         tag("code", commands, class_="command"),
         tag(

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
-from zsxai.benchmarks.analyse.blocks import Block, blocks_of
-from zsxai.benchmarks.analyse.export import digits_of
-from zsxai.benchmarks.analyse.frame import strata_of
-from zsxai.benchmarks.analyse.reading import reading
-from zsxai.benchmarks.analyse.tables import resolution_table
-from zsxai.benchmarks.report.intervals import ORACLE
-from zsxai.benchmarks.report.parts import block_table, figure_cell, figures, head, line, plot, text_cell
-from zsxai.benchmarks.report.plots import KINDS
-from zsxai.benchmarks.report.scatter import RHO
+from zsxai.benchmarks.analyse.blocks import Block, find_blocks
+from zsxai.benchmarks.analyse.formatting import choose_digits
+from zsxai.benchmarks.analyse.frame import list_strata
+from zsxai.benchmarks.analyse.plots.draw import load_drawing
+from zsxai.benchmarks.analyse.reading import find_reading
+from zsxai.benchmarks.analyse.resolution import CEILING, measure_resolution
+from zsxai.benchmarks.report.parts import (
+    render_block,
+    render_head,
+    render_interval,
+    render_plot,
+    render_row,
+    render_table,
+    render_text,
+)
+from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, join, tag, untrusted
 
 if TYPE_CHECKING:
@@ -22,35 +29,21 @@ if TYPE_CHECKING:
 
 DRAWN = 6
 """Settings and kinds of masks per task that are drawn; tables show all."""
-TITLES = {
-    "faithfulness": "Faithfulness",
-    "two-sounds": "Two sounds",
-    "prompts": "Prompts",
-    "randomisation": "Randomisation",
-}
-CAPTIONS = {
-    "intervals": "Means with 95 % intervals over recordings. Hollow: blind controls; the band is the range of their "
-    "means. Where a figure lies inside the band, looking at nothing does as well.",
-    "budgets": "Every explainer's best cells, as many or as loud as every other's: no calibration enters. Left, higher "
-    "is better; right, lower. Shades: 95 % intervals.",
-    "trade-off": "What size alone buys: AD and FF against the mask mean, with 95 % intervals. Hollow: blind controls.",
-    "prompts": "A point per clip and prompt. A mask that follows the prompt empties as the similarity falls; the "
-    f"{RHO} is the mean rank correlation within a clip.",
-    "randomisation": "Likeness of the maps of the model and of the model with weights drawn anew, step by step. A map "
-    "that stays the same does not show what the model learned. Shades: 95 % intervals.",
-    "two-sounds": "Every method beside the true share of the sound drawn on its own cells (its ceiling), and blind "
-    "controls (its floor).",
-}
 
 
-def sections(result: Result) -> list[Html]:
-    """One section per task that has rows."""
+def get_title(task: str) -> str:
+    """Heading of a kind of task."""
+    return runner_of(task).card.title or task
+
+
+def render_tasks(result: Result) -> list[Html]:
+    """Render one section per task that has rows."""
     tasks = list(dict.fromkeys(sample.task for sample in result.samples))
-    return [_section(result, task) for task in tasks]
+    return [_render_task(result, task) for task in tasks]
 
 
-def _section(result: Result, task: str) -> Html:
-    blocks = blocks_of(result, task)
+def _render_task(result: Result, task: str) -> Html:
+    blocks = find_blocks(result, task)
     first = result.suite.seeds[0]
     parts: list[Html] = []
     drawn = 0
@@ -63,8 +56,8 @@ def _section(result: Result, task: str) -> Html:
             tag(
                 "details",
                 tag("summary", untrusted(title)),
-                *_tables(block),
-                *(_plots(block) if pictures else []),
+                *_render_tables(block),
+                *(_render_plots(block) if pictures else []),
                 class_="block stack",
                 open=not parts,
             )
@@ -73,83 +66,85 @@ def _section(result: Result, task: str) -> Html:
     note = f"Plots of the first {drawn} settings; tables of all {len(blocks)}." if left_out > 0 else ""
     return tag(
         "section",
-        tag("h2", TITLES.get(task, task), id=f"task-{task}"),
+        tag("h2", get_title(task), id=f"task-{task}"),
         tag("p", note, class_="quiet small") if note else "",
         *parts,
-        _how_to_read(result, task),
+        _render_readings(result, task),
     )
 
 
-def _tables(block: Block) -> list[Html]:
+def _render_tables(block: Block) -> list[Html]:
     metrics = block.result.metrics(block.task)
     n = f"{block.sample.rows['item'].nunique()} items from {block.sample.resampling.recordings} recordings"
     about = f"{block.short}; model {block.at['model']}, seed {block.at['seed']}; {n}; mean [95 % interval]"
-    if block.task == "randomisation":
-        return [_by_level(block, m, about) for m in metrics]
-    found = [block_table(block, metrics, about)]
-    if block.task == "two-sounds" and ORACLE in block.variants:
-        found.append(_resolution(block))
-    controls = [v for v in ("foil", "rolled") if v in block.variants]
+    if runner_of(block.task).card.variants_as_columns:
+        return [_render_by_variant(block, m, about) for m in metrics]
+    found = [render_block(block, metrics, about)]
+    if CEILING in block.variants:
+        found.append(_render_resolution(block))
+    controls = [v for v in CONTROLS_OF_A_MASK if v in block.variants]
     if controls:
-        others = [_variant_table(block, v, metrics) for v in controls]
+        others = [_render_variant(block, v, metrics) for v in controls]
         found.append(tag("details", tag("summary", "The explainers' own controls"), *others, class_="stack"))
-    named = [name for name in strata_of(block.sample.rows) if block.sample.rows[f"stratum:{name}"].any()]
+    named = [name for name in list_strata(block.sample.rows) if block.sample.rows[f"stratum:{name}"].any()]
     if named:
-        others = [_variant_table(block, "own", metrics, stratum=name) for name in named]
+        others = [_render_variant(block, "own", metrics, stratum=name) for name in named]
         found.append(tag("details", tag("summary", "Strata"), *others, class_="stack"))
     return found
 
 
-def _variant_table(block: Block, variant: str, metrics: Sequence[str], stratum: str | None = None) -> Html:
+def _render_variant(block: Block, variant: str, metrics: Sequence[str], stratum: str | None = None) -> Html:
     groups = block.rows(variant, stratum)
-    shown = [m for m in metrics if any(block.sample.measured(g, m) for g in groups.values())]
+    shown = [m for m in metrics if any(block.sample.has(g, m) for g in groups.values())]
     rows = [
-        line(
+        render_row(
             name,
-            *(figure_cell(block.interval(g, m), digits_of(block.task, m)) for m in shown),
+            *(render_interval(block.interval(g, m), choose_digits(block.task, m)) for m in shown),
             control=block.is_control(name),
         )
         for name, g in groups.items()
     ]
     meaning = {"foil": "asked about another class", "rolled": "the mask in the wrong place"}.get(variant, variant)
     caption = f"Only rows of the stratum “{stratum}”" if stratum else f"{variant}: {meaning}"
-    return figures(untrusted(caption), ["explainer", *(head(block.task, m) for m in shown)], rows, caption)
+    return render_table(untrusted(caption), ["explainer", *(render_head(block.task, m) for m in shown)], rows, caption)
 
 
-def _by_level(block: Block, metric: str, about: str) -> Html:
-    """One figure of a cascade: a column per level."""
-    levels = {v: block.rows(v) for v in block.variants}
-    names = list(dict.fromkeys(n for groups in levels.values() for n in groups))
+def _render_by_variant(block: Block, metric: str, about: str) -> Html:
+    """Render one figure: a column per variant."""
+    by_variant = {v: block.rows(v) for v in block.variants}
+    names = list(dict.fromkeys(n for groups in by_variant.values() for n in groups))
     rows = [
-        line(
+        render_row(
             name,
             *(
-                figure_cell(block.interval(g[name], metric) if name in g else None, digits_of(block.task, metric))
-                for g in levels.values()
+                render_interval(
+                    block.interval(g[name], metric) if name in g else None, choose_digits(block.task, metric)
+                )
+                for g in by_variant.values()
             ),
             control=block.is_control(name),
         )
         for name in names
     ]
-    known = reading(block.task, metric)
+    known = find_reading(block.task, metric)
     caption = f"{known.symbol}{known.arrow}: {known.meaning} {about}"
-    return figures(
-        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in levels)], rows, caption
+    return render_table(
+        untrusted(caption), ["explainer", *("untouched" if v == "own" else v for v in by_variant)], rows, caption
     )
 
 
-def _resolution(block: Block) -> Html:
+def _render_resolution(block: Block) -> Html:
     groups = block.rows()
     controls = [
         name for name in dict.fromkeys(g["explainer"].iloc[0] for g in groups.values()) if block.is_control(name)
     ]
     metrics = block.result.metrics(block.task)
-    found = resolution_table(block.sample, block.domain, block.scale, metrics, controls)
+    found = measure_resolution(block.sample, block.domain, block.scale, metrics, controls)
     shown = list(dict.fromkeys(m for *_, m in found.shares))
     rows = [
-        line(
+        render_row(
             name,
-            *(figure_cell(found.shares.get((g["explainer"].iloc[0], g["calibration"].iloc[0], m))) for m in shown),
+            *(render_interval(found.shares.get((g["explainer"].iloc[0], g["calibration"].iloc[0], m))) for m in shown),
             control=block.is_control(g["explainer"].iloc[0]),
         )
         for name, g in groups.items()
@@ -159,30 +154,29 @@ def _resolution(block: Block) -> Html:
         f"Share of the way from {floor} (0) to the oracle on the explainer's own cells (1), from the means of the same "
         "mixtures"
     )
-    heads = ["explainer", *(head(block.task, m) for m in shown)]
-    return figures(untrusted(caption), heads, rows, caption) if shown else Html()
+    heads = ["explainer", *(render_head(block.task, m) for m in shown)]
+    return render_table(untrusted(caption), heads, rows, caption) if shown else Html()
 
 
-def _plots(block: Block) -> list[Html]:
+def _render_plots(block: Block) -> list[Html]:
     found = []
-    for kind, (task, draw) in KINDS.items():
-        if task == block.task or (task is None and block.task not in {"randomisation", "two-sounds"}):
-            words = f"Plot, {kind}: {block.task}, {block.short}. The table above holds the numbers."
-            found.append(plot(partial(draw, block), words, CAPTIONS[kind]))
+    for each in runner_of(block.task).card.plots:
+        words = f"Plot, {each.name}: {block.task}, {block.short}. The table above holds the numbers."
+        found.append(render_plot(load_drawing(each, block), words, each.caption))
     return found
 
 
-def _how_to_read(result: Result, task: str) -> Html:
+def _render_readings(result: Result, task: str) -> Html:
     rows = []
     for name in result.metrics(task):
-        known = reading(task, name)
+        known = find_reading(task, name)
         low, high = known.bounds
         rows.append(
             tag(
                 "tr",
                 tag("th", known.symbol, scope="row"),
                 *(
-                    text_cell(text)
+                    render_text(text)
                     for text in (
                         known.meaning,
                         known.better,
@@ -195,5 +189,5 @@ def _how_to_read(result: Result, task: str) -> Html:
             )
         )
     heads = ["figure", "what it is", "better", "range", "gamed by", "sensitive to", "reference"]
-    table = figures("How to read the figures", heads, rows, "How to read the figures", kind="words")
+    table = render_table("How to read the figures", heads, rows, "How to read the figures", kind="words")
     return tag("details", tag("summary", "How to read the figures"), join(table), class_="block")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import product
+from typing import Any, Self
 
-from zsxai.benchmarks.analyse.reading import CONTROLS_OF_A_MASK, split
 from zsxai.benchmarks.run.identity import (
+    code_of,
     device_name,
     explainer_identity,
     hashed,
@@ -16,17 +17,20 @@ from zsxai.benchmarks.run.identity import (
     model_identity,
     own_code,
 )
-from zsxai.benchmarks.run.suite import Contamination, Suite, Task
-from zsxai.benchmarks.tasks import evidence_of, runner_of
+from zsxai.benchmarks.run.names import check_plugins
+from zsxai.benchmarks.run.suite import Named, Suite
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Item, Place
+from zsxai.benchmarks.tasks.classes import logit_scale_of
+from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.data import load_dataset
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.metrics import metrics_of
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.plugins import load_explainer, load_model
 from zsxai.registry import DATASETS
+from zsxai.spectral import Domain, Scale
 from zsxai.target import fill_template
 from zsxai.versions import versions
 
@@ -71,19 +75,69 @@ class Unit:
 
 @dataclass(frozen=True)
 class Cell:
-    """One explainer on one kind of mask over a unit: what the store keeps whole or not at all.
+    """One explainer on one kind of mask over a unit, as ``suite.json`` lists it: stored whole or not at all.
+
+    Attributes:
+        key: In the store; the hash of everything that can change a number.
+        task: Kind of task.
+        model: Label.
+        data: Key of the data set.
+        contamination: Label.
+        seed: Of explainers that draw.
+        explainer: Label.
+        domain: Of masks.
+        scale: Of masks.
+    """
+
+    key: str
+    task: str
+    model: str
+    data: str
+    contamination: str
+    seed: int
+    explainer: str
+    domain: Domain
+    scale: Scale
+
+    @property
+    def place(self) -> Place:
+        """Explainer and kind of mask."""
+        return Place(self.explainer, self.domain, self.scale)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What every row of the cell has in common."""
+        names = ("task", "model", "data", "contamination", "seed", "domain", "scale", "explainer")
+        return {name: getattr(self, name) for name in names}
+
+    def to_json(self) -> list[Any]:
+        """The cell as ``suite.json`` lists it."""
+        return [getattr(self, each.name) for each in fields(Cell)]
+
+    @classmethod
+    def from_json(cls, values: Sequence[Any]) -> Self:
+        """Read what :meth:`to_json` gave.
+
+        Raises:
+            InputError: If it is no such list.
+        """
+        try:
+            return cls(*values)
+        except TypeError as error:
+            raise InputError("suite.json lists its cells in another form: run the suite again") from error
+
+
+@dataclass(frozen=True)
+class PlannedCell(Cell):
+    """A cell that can be measured.
 
     Attributes:
         unit: The unit.
-        place: Explainer, domain, scale.
-        key: Hash of :attr:`description`.
-        description: Everything that can change a number.
+        description: Everything that can change a number; :attr:`key` is its hash.
     """
 
-    unit: Unit
-    place: Place
-    key: str
-    description: Mapping[str, Any]
+    unit: Unit = field(compare=False)
+    description: Mapping[str, Any] = field(compare=False, repr=False)
 
 
 class Files:
@@ -127,8 +181,7 @@ class Library:
             chosen = self.suite.tasks[task]
             mixed = chosen.contaminations[contamination]
             others = self.dataset(mixed.data) if mixed.data else None
-            runner = runner_of(chosen.kind)
-            found = runner.items(chosen, self.dataset(data), mixed, seed, others)
+            found = runner_of(chosen.kind).items(chosen, self.dataset(data), mixed, seed, others)
             if not found:
                 raise InputError(f"the data set {data!r} gives no item for the task {chosen.kind!r}")
             self._items[at] = found[: self.settings.limit]
@@ -149,116 +202,108 @@ def _reads_files(reader: str) -> bool:
     return "root" in takes and takes["root"].default is inspect.Parameter.empty
 
 
-def plan(suite: Suite, settings: Settings) -> list[Cell]:
-    """All cells of a suite in a fixed order.
+def plan(suite: Suite, settings: Settings) -> list[PlannedCell]:
+    """List all cells of a suite in a fixed order.
 
     Raises:
         InputError: If a plugin is unknown, a data set is not where it should be, or a model cannot be loaded.
     """
-    library = Library(suite, settings)
-    check_names(suite)
-    cells, files = [], Files()
-    for named in suite.models:
-        model = library.model(named.title)
-        if model.logit_scale is None and suite.prompting.softmax == "model":
-            raise InputError(
-                f"{named.title} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'"
+    check_plugins(suite)
+    library, files = Library(suite, settings), Files()
+    return [cell for named in suite.models for cell in _cells_of(library, named, files)]
+
+
+def _cells_of(library: Library, named: Named, files: Files) -> Iterator[PlannedCell]:
+    """Cells of one model, which is let go before the next one is loaded."""
+    suite = library.suite
+    model = library.model(named.title)
+    logit_scale_of(model, suite.prompting, named.title)
+    explainers = [_usable(library.explainers(task), model) for task in suite.tasks]
+    identities = [{label: explainer_identity(e, model) for label, e in usable.items()} for usable in explainers]
+    of_run = {
+        "format": 2,
+        "model": model_identity(model, named),
+        "device": device_name(library.settings.device),
+        "threads": suite.threads,
+        "prompting": suite.prompting.model_dump(mode="json"),
+        "versions": versions(),
+        "code": own_code(),
+    }
+    of_tasks = [_description_of(task) for task in suite.tasks]
+    for unit, items in _units(library, named.title):
+        task = suite.tasks[unit.task]
+        mixed = task.contaminations[unit.contamination]
+        of_unit = {
+            "reader": suite.data[unit.data].reader,
+            "classes": _prompts_hash(library, unit.data),
+            "contamination": mixed.key(),
+            "seed": unit.seed,
+            "items": [item.key(files) for item in items],
+        }
+        for place in places(suite, task, explainers[unit.task], unit.seed, mixed, model):
+            of_place = {
+                "domain": place.domain,
+                "scale": place.scale,
+                "explainer": identities[unit.task][place.explainer],
+            }
+            description = {**of_run, **of_tasks[unit.task], **of_unit, **of_place}
+            yield PlannedCell(
+                key=hashed(description),
+                task=task.kind,
+                model=unit.model,
+                data=unit.data,
+                contamination=mixed.label,
+                seed=unit.seed,
+                explainer=place.explainer,
+                domain=place.domain,
+                scale=place.scale,
+                unit=unit,
+                description=description,
             )
-        identity = model_identity(model, named)
-        for number, task in enumerate(suite.tasks):
-            explainers = library.explainers(task)
-            usable = {k: e for k, e in explainers.items() if _carries(model, e)}
-            identities = {k: explainer_identity(e, model) for k, e in usable.items()}
-            known = metrics_of(evidence_of(task.kind))
-            metrics = {name: metric_identity(known[name]) for name in metric_names(task)}
-            for data in task.data:
-                labels = [fill_template(suite.prompting.template, x) for x in library.dataset(data).labels]
-                for c, mixed in enumerate(task.contaminations):
-                    for seed in suite.seeds:
-                        items = library.items(number, data, c, seed)
-                        shared = {
-                            "format": 2,
-                            "task": task.model_dump(
-                                mode="json",
-                                exclude={"data", "contaminations", "domains", "scales", "explainers", "metrics"},
-                            ),
-                            "metrics": metrics,
-                            "model": identity,
-                            "device": device_name(settings.device),
-                            "threads": suite.threads,
-                            "reader": suite.data[data].reader,
-                            "prompting": suite.prompting.model_dump(mode="json"),
-                            "prompts": hashed(labels),
-                            "contamination": mixed.key(),
-                            "seed": seed,
-                            "versions": versions(),
-                            "code": own_code(),
-                        }
-                        for start in range(0, len(items), suite.batch):
-                            part = items[start : start + suite.batch]
-                            unit = Unit(number, named.title, data, c, seed, start, start + len(part))
-                            keys = [item.key(files) for item in part]
-                            cells += [
-                                _cell(unit, place, {**shared, "items": keys}, identities[place.explainer])
-                                for place in places(suite, task, usable, seed, mixed, model)
-                            ]
-        del model  # before the next one is loaded
-    return cells
 
 
-def check_names(suite: Suite) -> None:
-    """Whether the headline and the comparisons name what the suite measures.
+def _usable(explainers: Mapping[str, Explainer], model: ZeroShotModel) -> dict[str, Explainer]:
+    """Explainers that a model carries: all, or those that need no gradients."""
+    spectral = isinstance(model, SpectralModel)
+    return {label: e for label, e in explainers.items() if spectral or not e.card.needs_gradients}
 
-    Raises:
-        InputError: If not: it would show only when all is measured.
-    """
-    measured = [(task.kind, set(metric_names(task))) for task in suite.tasks]
-    everything = {name for _, names in measured for name in names}
-    of_headline = {name for kind, names in measured if kind == suite.headline.task for name in names}
-    wanted = [("headline", suite.headline.metric, of_headline)]
-    wanted += [("comparisons", name, everything) for name in suite.comparisons.metrics]
-    for where, name, known in wanted:
-        control, metric = split(name)
-        if metric not in known or control not in ("", *CONTROLS_OF_A_MASK):
-            raise InputError(f"the {where} of the suite {suite.name!r} name {name!r}, which it does not measure")
+
+def _description_of(task: Task) -> dict[str, Any]:
+    """What of a task can change a number; what units and places say of it is left out."""
+    runner = runner_of(task.kind)
+    said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics"}
+    return {
+        "task": task.model_dump(mode="json", exclude=said_elsewhere),
+        "runner": code_of(runner),
+        "metrics": {name: metric_identity(metric) for name, metric in runner.chosen_metrics(task).items()},
+    }
+
+
+def _prompts_hash(library: Library, data: str) -> str:
+    """Hash of the prompts of all classes."""
+    template = library.suite.prompting.template
+    return hashed([fill_template(template, label) for label in library.dataset(data).labels])
+
+
+def _units(library: Library, model: str) -> Iterator[tuple[Unit, list[Item]]]:
+    """Units before one model, with their items: task by task, setting by setting, batch by batch."""
+    suite = library.suite
+    for number, task in enumerate(suite.tasks):
+        for data, contamination, seed in product(task.data, range(len(task.contaminations)), suite.seeds):
+            items = library.items(number, data, contamination, seed)
+            for start in range(0, len(items), suite.batch):
+                part = items[start : start + suite.batch]
+                yield Unit(number, model, data, contamination, seed, start, start + len(part)), part
 
 
 def places(
     suite: Suite, task: Task, explainers: Mapping[str, Explainer], seed: int, mixed: Contamination, model: ZeroShotModel
 ) -> Iterator[Place]:
     """Explainers on kinds of masks that the model has; where nothing is drawn, for the first seed alone."""
-    drawn = mixed.kind != "clean" or task.kind == "randomisation"
-    for domain in task.domains:
+    every_seed = seed == suite.seeds[0] or mixed.kind != "clean" or runner_of(task.kind).card.draws
+    for domain, scale in product(task.domains, task.scales):
         if domain == "mel" and not isinstance(model, SpectralModel):
             continue
-        for scale in task.scales:
-            for label, explainer in explainers.items():
-                if seed == suite.seeds[0] or drawn or not explainer.card.deterministic:
-                    yield Place(label, domain, scale)
-
-
-def metric_names(task: Task) -> list[str]:
-    """Metrics that a task computes.
-
-    Raises:
-        InputError: If one is unknown or of another task.
-    """
-    known = metrics_of(evidence_of(task.kind))
-    for name in task.metrics:
-        if name not in known:
-            raise InputError(f"{name!r} is no metric of the task {task.kind!r}: one of {', '.join(known)}")
-    return sorted(task.metrics or known)
-
-
-def _cell(unit: Unit, place: Place, shared: Mapping[str, Any], explainer: Mapping[str, Any]) -> Cell:
-    description = {
-        **shared,
-        "domain": place.domain,
-        "scale": place.scale,
-        "explainer": explainer,
-    }
-    return Cell(unit, place, hashed(description), description)
-
-
-def _carries(model: ZeroShotModel, explainer: Explainer) -> bool:
-    return isinstance(model, SpectralModel) or not explainer.card.needs_gradients
+        for label, explainer in explainers.items():
+            if every_seed or not explainer.card.deterministic:
+                yield Place(label, domain, scale)

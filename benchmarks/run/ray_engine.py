@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from zsxai.benchmarks.run.engines import Died, Job, Make, Ready, Reply, default_workers
+from zsxai.benchmarks.run.engines import Died, Job, MakeWorker, Ready, Reply, count_workers
 from zsxai.errors import InputError
 
 OBJECTS = 100 * 2**20
@@ -19,27 +19,27 @@ OBJECTS = 100 * 2**20
 
 
 class Member:
-    """What runs in a worker process of the cluster."""
+    """A worker in a process of the cluster."""
 
-    def __init__(self, make: Make) -> None:
-        self._work = make()
+    def __init__(self, make: MakeWorker) -> None:
+        self._worker = make()
 
     def ready(self) -> Ready:
-        """Say so."""
+        """Say what this process computes with."""
         return Ready.of_this_process()
 
     def run(self, job: Job) -> Any:
         """Carry a job out."""
-        return self._work.run(job.unit, job.places)
+        return self._worker.run(job.unit, job.places)
 
 
 class Cluster:
     """Ray actors as a :class:`~zsxai.benchmarks.run.engines.Crew`.
 
     Args:
-        make: Makes the worker.
+        make: MakeWorkers the worker.
         threads: CPUs per worker.
-        workers: How many; what the cluster or this machine carries where None.
+        workers: How many; as many as the cluster or this machine has room for where None.
         address: Of a cluster; where None, the one that the caller is connected to, or a local one.
         device: Torch device; on ``cuda`` each worker gets a GPU of its own.
 
@@ -48,13 +48,13 @@ class Cluster:
     """
 
     def __init__(
-        self, make: Make, *, threads: int, workers: int | None, address: str | None, device: str | None
+        self, make: MakeWorker, *, threads: int, workers: int | None, address: str | None, device: str | None
     ) -> None:
         import ray
 
         if device is not None and device.startswith("cuda:"):
             raise InputError("Ray chooses the GPU of each worker: say cuda, without a number")
-        self._ray: Any = ray  # Half of its functions have no types.
+        self._ray: Any = ray  # Many of its functions have no types.
         self._make = make
         self._needs = {"num_cpus": threads, "num_gpus": 1 if device == "cuda" else 0}
         self._ours = not ray.is_initialized()
@@ -62,12 +62,12 @@ class Cluster:
         self._members: dict[int, Any] = {}
         self._calls: dict[Any, int] = {}
         if self._ours:
-            with _own_ending():
-                self._connect(address, (workers or default_workers(threads)) * threads)
+            with _keep_sigterm_handler():
+                self._connect(address, (workers or count_workers(threads)) * threads)
         elif address is not None:
             raise InputError("this process is connected to a Ray cluster already: leave the address out")
         try:
-            self.size = self._room(workers)
+            self.size = self._find_room(workers)
         except BaseException:
             self.close()
             raise
@@ -78,7 +78,7 @@ class Cluster:
             if address is not None:
                 self._ray.init(address=address, **quiet)
                 return
-            with _token():
+            with _private_token():
                 self._ray.init(
                     address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECTS, **quiet
                 )
@@ -86,12 +86,12 @@ class Cluster:
             where = f"the Ray cluster at {address}" if address else "a local Ray cluster"
             raise InputError(f"{where} does not answer: {' '.join(str(error).split())}") from error
 
-    def _room(self, workers: int | None) -> int:
-        there = self._ray.cluster_resources()
+    def _find_room(self, workers: int | None) -> int:
+        resources = self._ray.cluster_resources()
         cpus, gpus = self._needs["num_cpus"], self._needs["num_gpus"]
-        room = int(there.get("CPU", 0)) // cpus
+        room = int(resources.get("CPU", 0)) // cpus
         if gpus:
-            room = min(room, int(there.get("GPU", 0)))
+            room = min(room, int(resources.get("GPU", 0)))
         wanted = 1 if workers is None else workers
         if room < wanted:
             raise InputError(
@@ -102,7 +102,7 @@ class Cluster:
 
     def hire(self) -> int:
         """Start an actor."""
-        # Restarting is ours: an actor that Ray restarts would come back with its job lost and nobody told.
+        # We restart workers ourselves: an actor that Ray restarts would have lost its job without a word.
         options = {**self._needs, "max_restarts": 0, "max_task_retries": 0}
         actor = self._ray.remote(Member).options(**options).remote(self._make)
         self._hired += 1
@@ -114,16 +114,15 @@ class Cluster:
         """Send a job."""
         self._calls[self._members[member].run.remote(job)] = member
 
-    def reply(self) -> tuple[int, Reply]:
+    def receive(self) -> tuple[int, Reply]:
         """Wait for an actor."""
         (call,), _ = self._ray.wait(list(self._calls), num_returns=1)
         member = self._calls.pop(call)
         try:
-            said: Reply = self._ray.get(call)
+            return member, self._ray.get(call)
         except self._ray.exceptions.RayError as error:
             self.dismiss(member)
             return member, Died(" ".join(str(error).split()))
-        return member, said
 
     def dismiss(self, member: int) -> None:
         """End an actor."""
@@ -139,8 +138,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def _own_ending() -> Iterator[None]:
-    """Ray makes SIGTERM end this process at once; whoever called us has a word in that."""
+def _keep_sigterm_handler() -> Iterator[None]:
+    """Ray makes SIGTERM end this process at once; the caller may have set a handler of its own."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -150,18 +149,18 @@ def _own_ending() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _secret() -> str:
-    """One per process: Ray reads it once."""
+def _draw_secret() -> str:
+    """Draw one per process: Ray reads it once."""
     return secrets.token_hex(32)
 
 
 @contextlib.contextmanager
-def _token() -> Iterator[None]:
+def _private_token() -> Iterator[None]:
     """Only this process may talk to its local cluster; left to itself, Ray puts a token into the home folder."""
     if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
         yield
         return
-    os.environ["RAY_AUTH_TOKEN"] = _secret()
+    os.environ["RAY_AUTH_TOKEN"] = _draw_secret()
     try:
         yield
     finally:

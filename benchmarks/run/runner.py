@@ -6,22 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.extras import need
-from zsxai.benchmarks.folder import check_folder, make_folder, write_record
-from zsxai.benchmarks.run.engines import Done, Job, Make, Processes, default_workers, here, lead
-from zsxai.benchmarks.run.plan import Cell, Settings, Unit, metric_names, plan
+from zsxai.benchmarks.run.engines import Done, Job, MakeWorker, count_workers, run_alone, run_on_crew
+from zsxai.benchmarks.run.extras import need
+from zsxai.benchmarks.run.folder import check_folder, make_folder, write_record
+from zsxai.benchmarks.run.plan import PlannedCell, Settings, Unit, plan
+from zsxai.benchmarks.run.processes import Processes
 from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.suite import Named, Suite, load_suite
-from zsxai.benchmarks.run.worker import Worker, wanted
+from zsxai.benchmarks.run.worker import Worker, group_by_unit
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.errors import InputError
 from zsxai.progress import track
-from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS
-
-if TYPE_CHECKING:
-    from zsxai.benchmarks.run.ray_engine import Cluster
+from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
 
 ENGINES = ("local", "ray")
 
@@ -42,60 +40,15 @@ class Prepared:
     suite: Suite
     settings: Settings
     folder: Path
-    cells: list[Cell]
+    cells: list[PlannedCell]
     store: Store
-    missing: list[Cell]
-
-
-def run_suite(
-    suite: str | Path | Mapping[str, Any] | Suite,
-    out: str | Path,
-    *,
-    data: Mapping[str, str | Path] | None = None,
-    models: Sequence[str] | None = None,
-    without: Sequence[str] = (),
-    limit: int | None = None,
-    engine: str = "local",
-    workers: int | None = None,
-    device: str | None = None,
-    address: str | None = None,
-    progress: bool | None = None,
-) -> Result:
-    """Run what of a suite a folder does not hold yet.
-
-    Results are kept as units are done: whatever ends a run loses the units in flight, and the same call goes on. What
-    an explainer raises is recorded, the run goes on (:attr:`Result.failures`), and the next run tries again.
-
-    Args:
-        suite: Name of a shipped one, a TOML file, a mapping, or a suite.
-        out: Folder of the results; made where there is none. It may hold a run of a suite of the same name.
-        data: Folders by data set.
-        models: Names of models in place of the suite's.
-        without: Data sets that you do not have: what needs them is left out, and the folder's record says so.
-        limit: Items per data set and setting; all where None.
-        engine: ``local``, or ``ray`` (extra ``[scale]``).
-        workers: Processes. Where None: one on a GPU; else as many as cores, memory (2 GiB each) and work allow; one, in
-            this process, where a plugin is registered here only.
-        device: Torch device; the CPU where None.
-        address: Of a Ray cluster; a local one is started where None.
-        progress: True or False, or None for a bar on a terminal.
-
-    Raises:
-        InputError: If the suite, a plugin, the data or the folder is not in order; nothing was written then.
-        MissingExtraError: If a package is not installed.
-        KeyboardInterrupt: Ctrl-C, with a note on how much is stored.
-    """
-    chosen = choose(suite, models, without)
-    check_engine(chosen, engine, workers, address)
-    prepared = prepare(chosen, out, data=data, limit=limit, device=device)
-    carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
-    return Result(prepared.suite, prepared.settings, prepared.cells, prepared.store)
+    missing: list[PlannedCell]
 
 
 def choose(
     suite: str | Path | Mapping[str, Any] | Suite, models: Sequence[str] | None = None, without: Sequence[str] = ()
 ) -> Suite:
-    """The suite, less what needs some data sets, with other models where they are given.
+    """Load a suite, leave out what needs some data sets, and take other models where they are given.
 
     A model that the suite names keeps the options that it has there.
     """
@@ -110,7 +63,7 @@ def choose(
 
 
 def check_engine(suite: Suite, engine: str, workers: int | None, address: str | None) -> None:
-    """Whether there is such an engine, it is installed, and it can run the suite.
+    """Check that there is such an engine, that it is installed, and that it can run the suite.
 
     Raises:
         InputError: If not.
@@ -124,9 +77,9 @@ def check_engine(suite: Suite, engine: str, workers: int | None, address: str | 
         need("scale", "ray")
     elif address is not None:
         raise InputError("an address is that of a Ray cluster: it goes with the engine ray")
-    if (engine == "ray" or (workers or 1) > 1) and (only_here := _only_here(suite)):
+    if (engine == "ray" or (workers or 1) > 1) and (plugin := _find_local_plugin(suite)):
         raise InputError(
-            f"{only_here} is registered in this process only, which others do not see: take the engine local with one "
+            f"{plugin} is registered in this process only, which others do not see: take the engine local with one "
             "worker, or install it with an entry point"
         )
 
@@ -139,24 +92,24 @@ def prepare(
     limit: int | None = None,
     device: str | None = None,
 ) -> Prepared:
-    """Check everything, plan, and open the folder; arguments as :func:`run` takes them."""
+    """Check everything, plan, and open the folder; arguments as of :func:`~zsxai.benchmarks.api.run_suite`."""
     if limit is not None and limit < 1:
         raise InputError(f"a limit is at least 1, not {limit}")
     if device is not None:
         _check_device(device)
-    settings = Settings(roots=_roots(suite, data or {}), limit=limit, device=device)
+    settings = Settings(roots=_resolve_roots(suite, data or {}), limit=limit, device=device)
     folder = Path(out)
     check_folder(folder, suite)
     cells = plan(suite, settings)
     make_folder(folder)
     store = Store(folder, write=True)
     try:  # The record comes after the store: a run that cannot go on leaves the last one's as it was.
-        there = store.finished(cell.key for cell in cells)
+        finished = store.finished(cell.key for cell in cells)
         write_record(folder, suite, settings, cells)
     except BaseException:
         store.close()
         raise
-    return Prepared(suite, settings, folder, cells, store, [cell for cell in cells if cell.key not in there])
+    return Prepared(suite, settings, folder, cells, store, [cell for cell in cells if cell.key not in finished])
 
 
 def carry_out(
@@ -167,14 +120,14 @@ def carry_out(
     address: str | None = None,
     progress: bool | None = None,
 ) -> None:
-    """Measure and keep what is missing; arguments as :func:`run` takes them."""
-    units = wanted(prepared.missing)
+    """Measure and keep what is missing; arguments as of :func:`~zsxai.benchmarks.api.run_suite`."""
+    units = group_by_unit(prepared.missing)
     if not units:
         return
     kept = 0
     try:
         for _ in track(
-            _kept(prepared, units, engine, workers, address),
+            _measure_and_keep(prepared, units, engine, workers, address),
             len(prepared.missing),
             prepared.suite.name,
             progress,
@@ -182,26 +135,26 @@ def carry_out(
             kept += 1
     except KeyboardInterrupt as interrupt:
         total = len(prepared.cells)
-        there = total - len(prepared.missing) + kept
-        interrupt.add_note(f"{there} of {total} cells are in {prepared.folder}; the same command goes on from there")
+        stored = total - len(prepared.missing) + kept
+        interrupt.add_note(f"{stored} of {total} cells are in {prepared.folder}; the same command goes on from there")
         raise
 
 
-def _kept(
-    prepared: Prepared, units: Mapping[Unit, list[Cell]], engine: str, workers: int | None, address: str | None
-) -> Iterator[Cell]:
-    """Cells as they are kept."""
-    store, skipped = prepared.store, list[Cell]()
+def _measure_and_keep(
+    prepared: Prepared, units: Mapping[Unit, list[PlannedCell]], engine: str, workers: int | None, address: str | None
+) -> Iterator[PlannedCell]:
+    """Yield cells as they are kept."""
+    store, skipped = prepared.store, list[PlannedCell]()
 
-    def jobs() -> Iterator[Job]:
+    def list_jobs() -> Iterator[Job]:
         for unit, cells in units.items():
             # Another run may have been at work on this store meanwhile.
-            there = store.finished(cell.key for cell in cells)
-            skipped.extend(cell for cell in cells if cell.key in there)
-            if places := tuple(cell.place for cell in cells if cell.key not in there):
+            finished = store.finished(cell.key for cell in cells)
+            skipped.extend(cell for cell in cells if cell.key in finished)
+            if places := tuple(cell.place for cell in cells if cell.key not in finished):
                 yield Job(unit, places)
 
-    for job, measured in _done(prepared, len(units), jobs(), engine, workers, address):
+    for job, measured in _measure(prepared, len(units), list_jobs(), engine, workers, address):
         by_place = {cell.place: cell for cell in units[job.unit]}
         cells = [by_place[place] for place in job.places]
         store.put(list(zip(cells, measured, strict=True)))
@@ -209,26 +162,22 @@ def _kept(
     yield from skipped
 
 
-def _done(
+def _measure(
     prepared: Prepared, units: int, jobs: Iterator[Job], engine: str, workers: int | None, address: str | None
 ) -> Iterator[Done]:
     suite, device = prepared.suite, prepared.settings.device
-    make: Make = partial(Worker, suite, prepared.settings)
+    make: MakeWorker = partial(Worker, suite, prepared.settings)
     if engine == "ray":
-        crew = _cluster(make, suite.threads, workers, address, device)
-        return lead(crew, min(crew.size, units), jobs)
+        from zsxai.benchmarks.run.ray_engine import Cluster
+
+        cluster = Cluster(make, threads=suite.threads, workers=workers, address=address, device=device)
+        return run_on_crew(cluster, min(cluster.size, units), jobs)
     if workers is None:
-        alone = device not in (None, "cpu") or _only_here(suite) is not None
-        workers = 1 if alone else default_workers(suite.threads)
+        alone = device not in (None, "cpu") or _find_local_plugin(suite) is not None
+        workers = 1 if alone else count_workers(suite.threads)
     if min(workers, units) == 1:
-        return here(make, jobs)
-    return lead(Processes(make, suite.threads), min(workers, units), jobs)
-
-
-def _cluster(make: Make, threads: int, workers: int | None, address: str | None, device: str | None) -> Cluster:
-    from zsxai.benchmarks.run.ray_engine import Cluster
-
-    return Cluster(make, threads=threads, workers=workers, address=address, device=device)
+        return run_alone(make, jobs)
+    return run_on_crew(Processes(make, suite.threads), min(workers, units), jobs)
 
 
 def _check_device(device: str) -> None:
@@ -240,7 +189,7 @@ def _check_device(device: str) -> None:
         raise InputError(f"cannot compute on the device {device!r}: {str(error).partition(chr(10))[0]}") from error
 
 
-def _roots(suite: Suite, data: Mapping[str, str | Path]) -> dict[str, str]:
+def _resolve_roots(suite: Suite, data: Mapping[str, str | Path]) -> dict[str, str]:
     """Folders by data set, absolute: workers may stand elsewhere."""
     for name in data:
         if name not in suite.data:
@@ -250,13 +199,14 @@ def _roots(suite: Suite, data: Mapping[str, str | Path]) -> dict[str, str]:
     return {name: str(Path(root).expanduser().absolute()) for name, root in roots.items() if root is not None}
 
 
-def _only_here(suite: Suite) -> str | None:
+def _find_local_plugin(suite: Suite) -> str | None:
     """A plugin that only this process knows, if the suite needs one."""
     needed = [
         (MODELS, [model.name.partition(":")[0] for model in suite.models]),
         (EXPLAINERS, [explainer.name for explainer in suite.all_explainers]),
         (DATASETS, [spec.reader for spec in suite.data.values()]),
-        (METRICS, [name for task in suite.tasks for name in metric_names(task)]),
+        (TASKS, [task.kind for task in suite.tasks]),
+        (METRICS, [name for task in suite.tasks for name in runner_of(task.kind).chosen_metrics(task)]),
     ]
     for registry, names in needed:
         for name in names:

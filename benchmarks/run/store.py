@@ -1,4 +1,4 @@
-"""Where results lie: one SQLite file, a cell whole or not at all, and the rows of two runs the same bytes."""
+"""The store of results: one SQLite file that holds a cell whole or not at all, and equal rows as equal bytes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from zsxai.benchmarks.tasks.base import Failure, Row
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:
-    from zsxai.benchmarks.run.plan import Cell
+    from zsxai.benchmarks.run.plan import PlannedCell
     from zsxai.benchmarks.run.worker import Measured
 
 FILE = "results.sqlite"
 FORMAT = 1
 """Of the tables; kept as SQLite's ``user_version``."""
-OURS = 0x7A736178
+APPLICATION = 0x7A736178
 """SQLite's ``application_id``: "zsax"."""
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds that a writer waits for another one; a transaction takes milliseconds."""
 
 TABLES = (
@@ -42,7 +42,7 @@ TABLES = (
         key TEXT NOT NULL REFERENCES cells ON DELETE CASCADE, number INTEGER NOT NULL,
         item TEXT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (key, number)
     ) WITHOUT ROWID""",
-    # Apart from the rows, so that those of two runs can be compared byte for byte.
+    # In a table of their own, so that the rows of two runs can be compared byte for byte.
     """CREATE TABLE timings (
         key TEXT PRIMARY KEY REFERENCES cells ON DELETE CASCADE,
         seconds REAL NOT NULL, forwards TEXT NOT NULL, measured_at TEXT NOT NULL
@@ -90,7 +90,7 @@ class Store:
             self._connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={'rwc' if write else 'rw'}",
                 uri=True,
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
                 isolation_level=None,
             )
         except sqlite3.Error as error:
@@ -107,33 +107,33 @@ class Store:
             raise
 
     def _check(self, write: bool) -> None:
-        with self._transaction("EXCLUSIVE" if write and self._pragma("user_version") == 0 else "DEFERRED"):
-            if not self._all("SELECT name FROM sqlite_master"):
+        with self._transaction("EXCLUSIVE" if write and self._read_pragma("user_version") == 0 else "DEFERRED"):
+            if not self._fetch("SELECT name FROM sqlite_master"):
                 if not write:
                     raise InputError(f"{self.path} holds no results yet")
                 for table in TABLES:
                     self._connection.execute(table)
-                self._connection.execute(f"PRAGMA application_id = {OURS}")
+                self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 self._connection.execute(f"PRAGMA user_version = {FORMAT}")
-            if self._pragma("application_id") != OURS:
+            if self._read_pragma("application_id") != APPLICATION:
                 raise InputError(f"{self.path} is another program's file: name another folder")
-            if (found := self._pragma("user_version")) != FORMAT:
+            if (found := self._read_pragma("user_version")) != FORMAT:
                 raise InputError(
                     f"{self.path} has format {found}, this version of zsxai writes {FORMAT}: name another folder"
                 )
 
     def finished(self, keys: Iterable[str]) -> set[str]:
-        """Those among the keys whose cells are there without a failure."""
+        """Find those of the keys whose cells are stored without a failure."""
         found: set[str] = set()
         remaining = iter(keys)
         while some := list(islice(remaining, 500)):
             marks = ", ".join("?" * len(some))
             query = f"SELECT key FROM cells WHERE failures = 0 AND key IN ({marks})"  # noqa: S608 (question marks)
-            found.update(key for (key,) in self._all(query, some))
+            found.update(key for (key,) in self._fetch(query, some))
         return found
 
-    def put(self, measured: Sequence[tuple[Cell, Measured]]) -> None:
-        """Keep cells, all of them or none. One that is there without failures stays, one with failures is replaced.
+    def put(self, measured: Sequence[tuple[PlannedCell, Measured]]) -> None:
+        """Keep cells, all of them or none. One that is stored without failures stays, one with failures is replaced.
 
         Raises:
             OSError: If the file cannot be written.
@@ -141,31 +141,31 @@ class Store:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             with self._transaction("IMMEDIATE"):
-                there = self.finished(cell.key for cell, _ in measured)
-                for cell, found in measured:
-                    if cell.key not in there:
-                        self._put(cell, found, now)
+                finished = self.finished(cell.key for cell, _ in measured)
+                for cell, result in measured:
+                    if cell.key not in finished:
+                        self._put(cell, result, now)
         except sqlite3.Error as error:
             raise OSError(f"cannot write {self.path}: {error}") from error
 
-    def _put(self, cell: Cell, found: Measured, now: str) -> None:
-        run, many = self._connection.execute, self._connection.executemany
-        run("DELETE FROM cells WHERE key = ?", (cell.key,))
-        counts = len(found.rows), len(found.failures)
-        run("INSERT INTO cells VALUES (?, ?, ?, ?)", (cell.key, _text(cell.description, sort_keys=True), *counts))
+    def _put(self, cell: PlannedCell, result: Measured, now: str) -> None:
+        execute, executemany = self._connection.execute, self._connection.executemany
+        execute("DELETE FROM cells WHERE key = ?", (cell.key,))
+        counts = len(result.rows), len(result.failures)
+        execute("INSERT INTO cells VALUES (?, ?, ?, ?)", (cell.key, _dump(cell.description, sort_keys=True), *counts))
         marks = ", ".join("?" * 10)
-        many(
+        executemany(
             f"INSERT INTO rows VALUES ({marks})",  # noqa: S608 (question marks)
-            ((cell.key, number, *_columns(row)) for number, row in enumerate(found.rows)),
+            ((cell.key, number, *_encode_row(row)) for number, row in enumerate(result.rows)),
         )
-        many(
+        executemany(
             "INSERT INTO failures VALUES (?, ?, ?, ?)",
-            ((cell.key, number, f.item, f.error) for number, f in enumerate(found.failures)),
+            ((cell.key, number, f.item, f.error) for number, f in enumerate(result.failures)),
         )
-        run("INSERT INTO timings VALUES (?, ?, ?, ?)", (cell.key, found.seconds, _text(found.forwards), now))
+        execute("INSERT INTO timings VALUES (?, ?, ?, ?)", (cell.key, result.seconds, _dump(result.forwards), now))
 
     def read(self, keys: Iterable[str]) -> list[Stored]:
-        """Cells in the order of the keys; those that are not there are left out.
+        """Read cells in the order of the keys; those that are not stored are left out.
 
         Raises:
             InputError: If the file cannot be read, as from all methods that read.
@@ -174,23 +174,23 @@ class Store:
             return [stored for key in keys if (stored := self._read(key)) is not None]
 
     def _read(self, key: str) -> Stored | None:
-        found = self._all(
+        found = self._fetch(
             "SELECT description, seconds, forwards FROM cells JOIN timings USING (key) WHERE key = ?", [key]
         )
         if not found:
             return None
         ((description, seconds, forwards),) = found
-        rows = self._all(
+        rows = self._fetch(
             "SELECT item, variant, calibration, label, prompt, sources, strata, figures FROM rows"
             " WHERE key = ? ORDER BY number",
             [key],
         )
-        failures = self._all("SELECT item, error FROM failures WHERE key = ? ORDER BY number", [key])
+        failures = self._fetch("SELECT item, error FROM failures WHERE key = ? ORDER BY number", [key])
         try:
             return Stored(
                 key=key,
                 description=json.loads(description),
-                rows=tuple(_row(*columns) for columns in rows),
+                rows=tuple(_decode_row(*columns) for columns in rows),
                 failures=tuple(Failure(item, error) for item, error in failures),
                 seconds=seconds,
                 forwards=json.loads(forwards),
@@ -199,20 +199,20 @@ class Store:
             raise self._unreadable(error) from error
 
     def failures(self, keys: Iterable[str]) -> list[tuple[str, Failure]]:
-        """Failures with the keys of their cells, in the order of the keys."""
+        """Read failures with the keys of their cells, in the order of the keys."""
         found: list[tuple[str, Failure]] = []
         for key in keys:
             query = "SELECT item, error FROM failures WHERE key = ? ORDER BY number"
-            found += [(key, Failure(item, error)) for item, error in self._all(query, [key])]
+            found += [(key, Failure(item, error)) for item, error in self._fetch(query, [key])]
         return found
 
     def count_rows(self, keys: Iterable[str]) -> int:
-        """Rows in the cells."""
+        """Count the rows of the cells."""
         query = "SELECT rows FROM cells WHERE key = ?"
-        return sum(rows for key in keys for (rows,) in self._all(query, [key]))
+        return sum(rows for key in keys for (rows,) in self._fetch(query, [key]))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -234,7 +234,7 @@ class Store:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def _fetch(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
@@ -246,19 +246,19 @@ class Store:
             "suite again"
         )
 
-    def _pragma(self, name: str) -> int:
+    def _read_pragma(self, name: str) -> int:
         value: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]
         return value
 
 
-def _columns(row: Row) -> tuple[str, ...]:
-    figures = {name: _plain(value) for name, value in row.figures.items()}
+def _encode_row(row: Row) -> tuple[str, ...]:
+    figures = {name: _encode(value) for name, value in row.figures.items()}
     strata = {name: bool(value) for name, value in row.strata.items()}
-    texts = _text(list(row.sources)), _text(strata), _text(figures)
+    texts = _dump(list(row.sources)), _dump(strata), _dump(figures)
     return (row.item, row.variant, row.calibration, row.label, row.prompt, *texts)
 
 
-def _row(
+def _decode_row(
     item: str, variant: str, calibration: str, label: str, prompt: str, sources: str, strata: str, figures: str
 ) -> Row:
     return Row(
@@ -268,26 +268,26 @@ def _row(
         prompt=prompt,
         variant=variant,
         calibration=calibration,
-        figures={name: _number(value) for name, value in json.loads(figures).items()},
+        figures={name: _decode(value) for name, value in json.loads(figures).items()},
         strata=json.loads(strata),
     )
 
 
-def _text(value: object, *, sort_keys: bool = False) -> str:
+def _dump(value: object, *, sort_keys: bool = False) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)
 
 
-def _plain(value: Any) -> float | str | list[float | str]:
-    """A number or a curve for JSON, which has no word for NaN and infinity: they are text there."""
+def _encode(value: Any) -> float | str | list[float | str]:
+    """Prepare a number or a curve for JSON, which has no word for NaN and infinity: they become text."""
     if hasattr(value, "__len__"):
-        return [_one(v) for v in value]
-    return _one(value)
+        return [_encode_number(v) for v in value]
+    return _encode_number(value)
 
 
-def _one(value: Any) -> float | str:
+def _encode_number(value: Any) -> float | str:
     number = float(value)
     return number if math.isfinite(number) else str(number)
 
 
-def _number(value: Any) -> float | list[float]:
+def _decode(value: Any) -> float | list[float]:
     return [float(v) for v in value] if isinstance(value, list) else float(value)

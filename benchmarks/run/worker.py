@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from zsxai.benchmarks.run.plan import Cell, Library, Settings, Unit
+from zsxai.benchmarks.run.plan import Library, PlannedCell, Settings, Unit
 from zsxai.benchmarks.run.suite import Suite
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Failure, Place, Row, Stage, TaskRunner
@@ -19,7 +19,7 @@ from zsxai.model import ZeroShotModel, evaluating
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of one cell.
+    """The result of one cell.
 
     Attributes:
         rows: Lines for the store.
@@ -64,7 +64,7 @@ class Worker:
             torch.set_num_threads(before)
 
     def _run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
-        runner = self._runner_of(unit)
+        runner = self._get_runner(unit)
         items = self.library.items(unit.task, unit.data, unit.contamination, unit.seed)[unit.start : unit.stop]
         forwards = Forwards()
         measured: list[Measured] = []
@@ -84,14 +84,14 @@ class Worker:
                 measured.append(Measured(rows, failures, spent, dict(forwards.rows - rows_before)))
         return measured
 
-    def _runner_of(self, unit: Unit) -> TaskRunner[Any, Any]:
+    def _get_runner(self, unit: Unit) -> TaskRunner[Any, Any]:
         at = (unit.task, unit.model, unit.data, unit.contamination, unit.seed)
         if self._runner is None or self._runner[0] != at:
             task = self.suite.tasks[unit.task]
             stage = Stage(
-                suite=self.suite,
+                prompting=self.suite.prompting,
                 task=task,
-                model=self._model_of(unit.model),
+                model=self._get_model(unit.model),
                 dataset=self.library.dataset(unit.data),
                 contamination=task.contaminations[unit.contamination],
                 seed=unit.seed,
@@ -100,16 +100,16 @@ class Worker:
             self._runner = (at, runner_of(task.kind)(stage))
         return self._runner[1]
 
-    def _model_of(self, label: str) -> ZeroShotModel:
+    def _get_model(self, label: str) -> ZeroShotModel:
         if self._model is None or self._model[0] != label:
             self._model = self._runner = None  # before the next one is loaded
             self._model = (label, self.library.model(label))
         return self._model[1]
 
 
-def wanted(cells: Sequence[Cell]) -> dict[Unit, list[Cell]]:
-    """Cells by unit, in the order of the plan."""
-    units: dict[Unit, list[Cell]] = {}
+def group_by_unit(cells: Sequence[PlannedCell]) -> dict[Unit, list[PlannedCell]]:
+    """Group cells by unit, in the order of the plan."""
+    units: dict[Unit, list[PlannedCell]] = {}
     for cell in cells:
         units.setdefault(cell.unit, []).append(cell)
     return units

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from zsxai.benchmarks.run.suite import Contamination, Suite, Task
 from zsxai.benchmarks.tasks.classes import Classes
-from zsxai.benchmarks.tasks.contamination import contaminants
+from zsxai.benchmarks.tasks.contamination import Sound, contaminants, contaminate
 from zsxai.benchmarks.tasks.counting import Forwards
+from zsxai.benchmarks.tasks.settings import Contamination, Prompting, Task
 from zsxai.data.clip import Dataset, LabelledClip
+from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.metrics import metrics_of
+from zsxai.metrics import Metric, metrics_of
 from zsxai.model import ZeroShotModel
 from zsxai.spectral import Domain, Scale
 
@@ -121,7 +122,7 @@ class Stage:
     """What a worker holds ready for a task: model, data, prompts.
 
     Attributes:
-        suite: The suite.
+        prompting: What the suite asks of every clip.
         task: Its task.
         model: Loaded, in eval mode while a unit is measured.
         dataset: The data set of the unit.
@@ -130,13 +131,62 @@ class Stage:
         explainers: By label.
     """
 
-    suite: Suite
+    prompting: Prompting
     task: Task
     model: ZeroShotModel
     dataset: Dataset
     contamination: Contamination
     seed: int
     explainers: Mapping[str, Explainer]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure that the report shows of a task.
+
+    Attributes:
+        name: As :meth:`Result.plot` takes it.
+        draw: ``module:function`` that draws it: a block of rows to a figure, or None where there is nothing to draw.
+            Imported only when a figure is drawn.
+        caption: Under the figure.
+        options: What the function takes besides the block.
+    """
+
+    name: str
+    draw: str
+    caption: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+INTERVALS = Plot(
+    "intervals",
+    "zsxai.benchmarks.analyse.plots.intervals:draw_intervals",
+    "Means with 95 % intervals over recordings. Hollow: blind controls; the band is the range of their means. Where a "
+    "figure lies inside the band, looking at nothing does as well.",
+)
+"""The figure that can be drawn of every task."""
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """What plans, tables and reports need to know of a kind of task.
+
+    Attributes:
+        title: Heading in reports; the name of the task where empty.
+        strata: Named subsets of the rows, for the headline of a suite.
+        paired_by: Columns by which rows of two explainers, or of two variants, are matched: ``item``, and ``prompt``
+            where an item has one row per prompt.
+        draws: Whether the task draws something by the seed, so that every seed measures deterministic explainers too.
+        variants_as_columns: Whether tables have a column per variant, one table per figure.
+        plots: Figures in reports, in their order.
+    """
+
+    title: str = ""
+    strata: tuple[str, ...] = ()
+    paired_by: tuple[str, ...] = ("item",)
+    draws: bool = False
+    variants_as_columns: bool = False
+    plots: tuple[Plot, ...] = ()
 
 
 T = TypeVar("T", bound=Task)
@@ -153,35 +203,57 @@ def in_hash_order(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
 class TaskRunner(ABC, Generic[T, S]):
     """How one kind of task is carried out. One object per :class:`Stage`; units come one after the other.
 
+    A plugin of ``zsxai.tasks`` is a subclass. It sets ``task_type`` and ``evidence`` and writes :meth:`prepare` and
+    :meth:`measure`; ``card`` says what else is to be known of it.
+
     Attributes:
-        task_type: What of a suite it carries out.
-        evidence: Type of what it measures for metrics.
+        task_type: The settings that a suite may give.
+        evidence: What its metrics read, such as :class:`zsxai.metrics.MaskedScores`.
+        card: What plans, tables and reports need to know.
         stage: What the worker holds ready.
-        task: The task.
+        task: The settings of the suite.
         metrics: Those that are computed, by name.
     """
 
     task_type: ClassVar[type[Task]]
     evidence: ClassVar[type]
+    card: ClassVar[TaskCard] = TaskCard()
 
     def __init__(self, stage: Stage) -> None:
         if not isinstance(stage.task, self.task_type):
             raise TypeError(f"{type(self).__name__} carries out a {self.task_type.__name__}, not {stage.task.kind!r}")
         self.stage = stage
         self.task = cast(T, stage.task)
-        known = metrics_of(self.evidence)
-        self.metrics = {name: known[name] for name in sorted(self.task.metrics or known)}
+        self.metrics = self.chosen_metrics(stage.task)
+
+    @classmethod
+    def known_metrics(cls) -> dict[str, Metric[Any]]:
+        """Registered metrics that read the task's evidence, by name, in alphabetical order; there is one at least."""
+        return metrics_of(cls.evidence)
+
+    @classmethod
+    def chosen_metrics(cls, task: Task) -> dict[str, Metric[Any]]:
+        """Metrics that a task of a suite computes, by name, in alphabetical order.
+
+        Raises:
+            InputError: If one is unknown or reads other evidence.
+        """
+        known = cls.known_metrics()
+        for name in task.metrics:
+            if name not in known:
+                raise InputError(f"{name!r} is no metric of the task {task.kind!r}: one of {', '.join(known)}")
+        return {name: known[name] for name in sorted(task.metrics or known)}
 
     @cached_property
     def classes(self) -> Classes:
         """The data set's classes before the model."""
-        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.suite.prompting)
+        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.prompting)
 
     @classmethod
     def items(
         cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
     ) -> list[Item]:
-        """All items in a fixed order that does not hang on how many are wanted: here, one per clip; needs no model.
+        """All items in a fixed order that does not depend on how many are wanted: here, one per clip; needs no model.
 
         Args:
             task: The task.
@@ -193,6 +265,16 @@ class TaskRunner(ABC, Generic[T, S]):
         clips = in_hash_order(dataset.clips)
         mixed_in = contaminants(clips, contamination, seed, others)
         return [Item(clip.name, (clip,), clip.label, other) for clip, other in zip(clips, mixed_in, strict=True)]
+
+    @classmethod
+    def sound(cls, task: Task, item: Item, contamination: Contamination, seed: int, rate: int) -> Sound:
+        """What a model of some sample rate is given of an item: here, its clip with the contamination mixed in.
+
+        Raises:
+            InputError: If no signal-to-noise ratio can be met.
+        """
+        other = None if item.contaminant is None else item.contaminant.read().at(rate)
+        return contaminate(item.clips[0].read().at(rate), contamination, item.name, seed, other)
 
     @abstractmethod
     def prepare(self, items: Sequence[Item]) -> S:

@@ -28,7 +28,7 @@ class Layer:
     """One module with weights of its own: kernels, matrices, embeddings, tables of positions.
 
     Attributes:
-        name: Path to the module; what is drawn hangs on it and on the seed alone.
+        name: Path to the module; what is drawn depends on it and on the seed alone.
         weights: Its parameters of two or more dimensions.
         biases: Its one-dimensional ones that are called biases.
     """
@@ -69,7 +69,7 @@ def layers_of(model: ZeroShotModel, tower: Tower) -> list[Layer]:
     if not found:
         raise InputError(
             f"no torch weights of {model.card.name} change its {tower} embedding: it holds none where they are looked "
-            "for, or answers from a copy or a cache; leave this tower, or this model, out of the task 'randomisation'"
+            "for, or answers from a copy or a cache; leave this tower, or this model, out of the task"
         )
     return found
 

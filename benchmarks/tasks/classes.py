@@ -9,11 +9,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.benchmarks.run.suite import Prompting
+from zsxai.benchmarks.tasks.settings import Prompting
 from zsxai.errors import InputError
 from zsxai.metrics import functional
 from zsxai.model import ZeroShotModel, evaluating, text_encoding
 from zsxai.target import BoundTarget, Probability, Similarity, fill_template
+
+
+def logit_scale_of(model: ZeroShotModel, prompting: Prompting, name: str = "") -> float:
+    """What cosines are multiplied by before the softmax.
+
+    Args:
+        model: The model.
+        prompting: Says which softmax.
+        name: Of the model in the error; the one on its card where empty.
+
+    Raises:
+        InputError: If the model gives no logit scale where its own is asked for.
+    """
+    if prompting.softmax == "unscaled":
+        return 1.0
+    if model.logit_scale is None:
+        name = name or model.card.name
+        raise InputError(f"{name} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'")
+    return model.logit_scale or 1.0
 
 
 class Classes:
@@ -25,18 +44,14 @@ class Classes:
         prompting: Template, softmax, target.
 
     Raises:
-        InputError: If the model gives no logit scale where one is asked for.
+        InputError: See :func:`logit_scale_of`.
     """
 
     def __init__(self, model: ZeroShotModel, labels: Sequence[str], prompting: Prompting) -> None:
-        if prompting.softmax == "model" and model.logit_scale is None:
-            raise InputError(
-                f"{model.card.name} gives no logit scale, so it gives no probabilities: say softmax = 'unscaled'"
-            )
         self.model = model
         self.labels = list(labels)
         self.prompting = prompting
-        self.logit_scale = (model.logit_scale or 1.0) if prompting.softmax == "model" else 1.0
+        self.logit_scale = logit_scale_of(model, prompting)
         with evaluating(model), torch.no_grad():
             self.encoding = text_encoding(model, [fill_template(prompting.template, label) for label in self.labels])
 

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.run.suite import Contamination
+from zsxai.benchmarks.tasks.settings import Contamination
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.errors import InputError
 
 
-class Mixture(NamedTuple):
+class Sound(NamedTuple):
     """What a model is given.
 
     Attributes:
@@ -31,7 +31,7 @@ class Mixture(NamedTuple):
     snr: float | None
 
 
-def mix(signal: NDArray[Any], contaminant: NDArray[Any], snr: float) -> Mixture:
+def mix(signal: NDArray[Any], contaminant: NDArray[Any], snr: float) -> Sound:
     """Add a contaminant at an SNR of ``10 log10(sum s^2 / sum n^2)`` and divide by the largest magnitude.
 
     Energies are those of the whole clips: a contaminant is cut, or filled with zeros at its end, to the signal's length
@@ -61,7 +61,7 @@ def mix(signal: NDArray[Any], contaminant: NDArray[Any], snr: float) -> Mixture:
         raise InputError("the contaminant cancels the signal")
     waveform = ((s + n) / peak).astype(np.float32)
     rest = waveform - s / peak
-    return Mixture(waveform, 10 * math.log10(energies["signal"] / peak**2 / float(rest @ rest)))
+    return Sound(waveform, 10 * math.log10(energies["signal"] / peak**2 / float(rest @ rest)))
 
 
 def partner_of(clip: LabelledClip, candidates: Sequence[LabelledClip], seed: int) -> LabelledClip:
@@ -78,7 +78,7 @@ def partner_of(clip: LabelledClip, candidates: Sequence[LabelledClip], seed: int
     fitting = [c for c in candidates if c.label != clip.label and c.source != clip.source and c.fold == clip.fold]
     if not fitting:
         raise InputError(f"{clip.name} has no partner: no clip of another class and recording in fold {clip.fold}")
-    return _drawn(_by_name(fitting), clip, seed)
+    return _draw(_sort_by_name(fitting), clip, seed)
 
 
 def contaminants(
@@ -103,8 +103,8 @@ def contaminants(
     if contamination.kind == "speech":
         if others is None or not others.clips:
             raise InputError("contamination with speech needs its data set")
-        ordered = _by_name(others.clips)
-        return [_drawn(ordered, clip, seed) for clip in clips]
+        ordered = _sort_by_name(others.clips)
+        return [_draw(ordered, clip, seed) for clip in clips]
     return [None] * len(clips)
 
 
@@ -116,7 +116,7 @@ def white_noise(length: int, name: str, seed: int) -> NDArray[Any]:
 
 def contaminate(
     waveform: NDArray[Any], contamination: Contamination, name: str, seed: int, contaminant: NDArray[Any] | None = None
-) -> Mixture:
+) -> Sound:
     """One clip as the model is given it.
 
     Args:
@@ -133,7 +133,7 @@ def contaminate(
     if needed != (contaminant is not None):
         raise InputError(f"{name}: contamination {contamination.kind!r} takes {'a' if needed else 'no'} recording")
     if contamination.kind == "clean":
-        return Mixture(waveform, None)
+        return Sound(waveform, None)
     if contaminant is None:
         contaminant = white_noise(len(waveform), name, seed)
     try:
@@ -142,11 +142,11 @@ def contaminate(
         raise InputError(f"{name}: {error}") from error
 
 
-def _by_name(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+def _sort_by_name(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     return sorted(clips, key=lambda clip: clip.name)
 
 
-def _drawn(ordered: Sequence[LabelledClip], clip: LabelledClip, seed: int) -> LabelledClip:
+def _draw(ordered: Sequence[LabelledClip], clip: LabelledClip, seed: int) -> LabelledClip:
     return ordered[_number("partner", clip.name, seed) % len(ordered)]
 
 

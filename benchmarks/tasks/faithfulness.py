@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
-from zsxai.benchmarks.run.suite import Faithfulness
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.base import INTERVALS, Failure, Item, Place, Plot, Row, TaskCard, TaskRunner
 from zsxai.benchmarks.tasks.budgets import Ranking
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
+from zsxai.benchmarks.tasks.settings import Task
 from zsxai.benchmarks.tasks.sounds import (
-    drawn_by,
+    draw_by_name,
     embed_masks,
     embed_rendered,
     hear,
@@ -31,6 +32,35 @@ from zsxai.model import SpectralModel
 from zsxai.recording import Recording
 from zsxai.scoring import kept_energy
 from zsxai.spectral import Domain, Scale
+
+
+class Faithfulness(Task):
+    """Masks in, masks out, as heard; controls; budgets.
+
+    Attributes:
+        variants: Controls made from each explainer: ``foil`` (asked about another class) and ``rolled`` (its mask in
+            the wrong place).
+        budgets: Parts of the cells and of the energy at which rankings are compared; none where empty.
+        heard: Whether the rendered explanation is encoded again.
+    """
+
+    kind: Literal["faithfulness"] = "faithfulness"
+    variants: tuple[Literal["foil", "rolled"], ...] = ("foil", "rolled")
+    budgets: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.05, 0.1, 0.25, 0.5, 0.75)
+    heard: bool = True
+
+    @field_validator("budgets")
+    @classmethod
+    def _rising(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
+        if list(budgets) != sorted(set(budgets)):
+            raise ValueError(f"budgets rise, and none comes twice: not {list(budgets)}")
+        return budgets
+
+    def departures(self) -> list[str]:
+        """See :meth:`Task.departures` (arXiv 2405.17615, section 4)."""
+        scales = ", ".join(self.scales)
+        found = [] if scales == "log1p" else [f"the task {self.kind!r} on {scales} for {self.kind!r} on log1p"]
+        return found + [f"{c.snr:g} dB for 3" for c in self.contaminations if c.kind != "clean" and c.snr != 3.0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +94,7 @@ Curves = dict[tuple[str, str], BudgetCurve]
 
 
 class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
-    """Runs the task ``faithfulness``.
+    """Runs :class:`Faithfulness`.
 
     Clips encoded per item and kind of mask, with E explainers: 1 for the original (shared by all kinds), 2 E for masks
     in and out, E for the rendered audio where it is asked for (none for a black box), 2 E for every variant, and with K
@@ -73,6 +103,25 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
 
     task_type = Faithfulness
     evidence = MaskedScores
+    card = TaskCard(
+        title="Faithfulness",
+        strata=("correct",),
+        plots=(
+            INTERVALS,
+            Plot(
+                "budgets",
+                "zsxai.benchmarks.analyse.plots.curves:draw_budgets",
+                "Every explainer's best cells, as many or as loud as every other's: no calibration enters. Left, "
+                "higher is better; right, lower. Shades: 95 % intervals.",
+            ),
+            Plot(
+                "trade-off",
+                "zsxai.benchmarks.analyse.plots.scatter:draw_trade_off",
+                "What size alone buys: AD and FF against the mask mean, with 95 % intervals. Hollow: blind controls.",
+                {"metrics": ("average-drop", "faithfulness")},
+            ),
+        ),
+    )
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""
@@ -104,7 +153,7 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
     def _foil(self, asked: Question) -> list[str]:
         """Another class, drawn by the item's name, where foils are wanted and there is one."""
         others = [label for label in self.classes.labels if label != asked.explained]
-        return drawn_by(asked.heard.item.name, others) if "foil" in self.task.variants else []
+        return draw_by_name(asked.heard.item.name, others) if "foil" in self.task.variants else []
 
     def _rows(self, mapped: Sequence[Mapped], calibration: str, curves: Curves) -> list[Row]:
         masks = [self._masks(m, calibration) for m in mapped]

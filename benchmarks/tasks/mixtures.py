@@ -53,7 +53,7 @@ def perfect_matchings(clips: Sequence[LabelledClip], count: int) -> list[list[Pa
         taken = _pairable([clip.label for clip in ordered], used, rng)
         used[taken] += 1
         drawn = [(int(i), int(j)) for i, j in rng.permutation(taken).reshape(-1, 2)]
-        pairs = sorted(_repaired(drawn, ordered), key=min)
+        pairs = sorted(_repair(drawn, ordered), key=min)
         matchings.append([(ordered[i], ordered[j]) for i, j in pairs])
     return matchings
 
@@ -69,7 +69,7 @@ def _pairable(labels: Sequence[str], used: NDArray[Any], rng: np.random.Generato
     return np.array([i for i in range(len(labels)) if i not in left_out], dtype=int)
 
 
-def _repaired(pairs: list[tuple[int, int]], clips: Sequence[LabelledClip]) -> list[tuple[int, int]]:
+def _repair(pairs: list[tuple[int, int]], clips: Sequence[LabelledClip]) -> list[tuple[int, int]]:
     """The same pairs with partners exchanged where two were of one class or recording."""
 
     def fit(i: int, j: int) -> bool:

@@ -5,24 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 
-from zsxai.benchmarks.run.suite import Prompts
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.base import INTERVALS, Failure, Item, Place, Plot, Row, TaskCard, TaskRunner
 from zsxai.benchmarks.tasks.classes import Classes
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
-from zsxai.benchmarks.tasks.sounds import Heard, drawn_by, hear, maps_of, pooled_cosines
+from zsxai.benchmarks.tasks.settings import Prompting, Task
+from zsxai.benchmarks.tasks.sounds import Heard, draw_by_name, hear, maps_of, pooled_cosines
 from zsxai.calibration import to_mask
 from zsxai.errors import InputError
 from zsxai.metrics.base import PromptMaps
 from zsxai.metrics.functional import mask_mean
 from zsxai.spectral import Grid
 from zsxai.target import BoundTarget
+
+
+class Prompts(Task):
+    """Right prompt, wrong prompts, paraphrases.
+
+    Attributes:
+        wrong: Other classes asked about, drawn by the clip's name; all of them where the data set has fewer.
+        paraphrases: Templates around the explained class, in place of the suite's.
+    """
+
+    kind: Literal["prompts"] = "prompts"
+    wrong: Annotated[int, Field(ge=1)] = 8
+    paraphrases: tuple[str, ...] = ("{}", "a recording of {}", "this is a sound of {}", "i can hear {}")
+
+    def check(self, prompting: Prompting) -> None:
+        """See :meth:`Task.check`."""
+        if prompting.template in self.paraphrases:
+            raise ValueError(f"{prompting.template!r} is the template itself, no paraphrase of it")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,18 +68,31 @@ class Prepared:
 
 
 class PromptsRunner(TaskRunner[Prompts, Prepared]):
-    """Runs the task ``prompts``: every clip is explained for P prompts in one call of its explainer.
+    """Runs :class:`Prompts`: every clip is explained for P prompts in one call of its explainer.
 
     Clips encoded per item: 1 for the original, and what the explainers encode themselves; nothing under masks.
     """
 
     task_type = Prompts
     evidence = PromptMaps
+    card = TaskCard(
+        title="Prompts",
+        strata=("correct",),
+        plots=(
+            INTERVALS,
+            Plot(
+                "prompts",
+                "zsxai.benchmarks.analyse.plots.scatter:draw_by_similarity",
+                "A point per clip and prompt. A mask that follows the prompt empties as the similarity falls; the "
+                "\N{GREEK SMALL LETTER RHO} is the mean rank correlation within a clip.",
+            ),
+        ),
+    )
 
     @cached_property
     def rephrased(self) -> list[Classes]:
         """The same classes under each of the paraphrases."""
-        prompting = self.stage.suite.prompting
+        prompting = self.stage.prompting
         return [
             Classes(self.stage.model, self.stage.dataset.labels, prompting.model_copy(update={"template": template}))
             for template in self.task.paraphrases
@@ -87,7 +119,7 @@ class PromptsRunner(TaskRunner[Prompts, Prepared]):
         question = ask(self.classes, heard)
         right = question.explained
         others = [label for label in self.classes.labels if label != right]
-        wrong = drawn_by(heard.item.name, others, self.task.wrong)
+        wrong = draw_by_name(heard.item.name, others, self.task.wrong)
         targets = [self.classes.target(label) for label in (right, *wrong)]
         targets += [classes.target(right) for classes in self.rephrased]
         # The first row of a target's text is its prompt.

@@ -6,29 +6,37 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from zsxai.benchmarks.run.suite import Randomisation
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
+from zsxai.benchmarks.tasks.base import Failure, Item, Place, Plot, Row, TaskCard, TaskRunner
 from zsxai.benchmarks.tasks.cascade import Layer, Tower, drawn_anew, layers_of, steps
 from zsxai.benchmarks.tasks.classes import Classes
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.question import Question, ask
-from zsxai.benchmarks.tasks.sounds import (
-    Heard,
-    encode_originals,
-    hear,
-    maps_of,
-    pooled_cosines,
-)
+from zsxai.benchmarks.tasks.settings import Task
+from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, hear, maps_of, pooled_cosines
 from zsxai.calibration import to_mask
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.metrics.base import RandomisedMaps
 from zsxai.spectral import Grid
+
+
+class Randomisation(Task):
+    """The same question to the model with weights drawn anew, from the last layers to the first.
+
+    Attributes:
+        levels: Steps of the cascade, each of about as many layers; a tower of fewer layers has as many as these.
+        towers: Which side is randomised, the other one left as it is.
+    """
+
+    kind: Literal["randomisation"] = "randomisation"
+    levels: Annotated[int, Field(ge=1)] = 4
+    towers: tuple[Tower, ...] = ("audio", "text")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +88,7 @@ class RandomisationRunner(TaskRunner[Randomisation, Prepared]):
 
     The class explained is the one that the untouched model's answer gives, at every level; explainer and calibration
     stay as well. Clip and prompts are embedded anew at every level, so the audio cascade leaves the prompts' embeddings
-    as they are and the text cascade the clip's, but for layers that both towers use. The draw hangs on the seed and on
+    as they are and the text cascade the clip's, but for layers that both towers use. The draw depends on the seed and
     the layer alone: a level keeps what the levels before it drew, and every item, explainer and worker meets the same
     weights.
 
@@ -90,6 +98,20 @@ class RandomisationRunner(TaskRunner[Randomisation, Prepared]):
 
     task_type = Randomisation
     evidence = RandomisedMaps
+    card = TaskCard(
+        title="Randomisation",
+        strata=("correct",),
+        draws=True,
+        variants_as_columns=True,
+        plots=(
+            Plot(
+                "randomisation",
+                "zsxai.benchmarks.analyse.plots.curves:draw_cascades",
+                "Likeness of the maps of the model and of the model with weights drawn anew, step by step. A map that "
+                "stays the same does not show what the model learned. Shades: 95 % intervals.",
+            ),
+        ),
+    )
 
     @cached_property
     def untouched(self) -> Level:
@@ -97,7 +119,7 @@ class RandomisationRunner(TaskRunner[Randomisation, Prepared]):
         return Level("own", 0, [], 0, self._classes())
 
     def _classes(self) -> Classes:
-        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.suite.prompting)
+        return Classes(self.stage.model, self.stage.dataset.labels, self.stage.prompting)
 
     @cached_property
     def _cascades(self) -> tuple[dict[Tower, list[Level]], list[Failure]]:

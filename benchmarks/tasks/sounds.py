@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Failure, Item, Stage
-from zsxai.benchmarks.tasks.contamination import contaminate
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.clip import Relevance
 from zsxai.errors import InputError
@@ -25,7 +25,7 @@ from zsxai.spectral import Domain, FrontEnd, Scale
 from zsxai.target import BoundTarget
 
 
-def drawn_by(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
+def draw_by_name(name: str, candidates: Sequence[str], count: int = 1) -> list[str]:
     """Some of the candidates, by the hash of a name: the same on every machine and for every explainer."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return [candidates[i] for i in rng.permutation(len(candidates))[:count]]
@@ -70,18 +70,16 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
     Returns:
         The sounds, and the items that could not be read.
     """
-    rate = stage.model.sample_rate
+    rate, runner = stage.model.sample_rate, runner_of(stage.task.kind)
     heard, failures = [], []
     for item in items:
         try:
-            other = None if item.contaminant is None else item.contaminant.read().at(rate)
-            sound = item.clips[0].read().at(rate)
-            mixture = contaminate(sound, stage.contamination, item.name, stage.seed, other)
+            sound = runner.sound(stage.task, item, stage.contamination, stage.seed, rate)
         except Exception as error:
             failures.append(Failure.of(item.name, error))
         else:
-            snr = float("nan") if mixture.snr is None else mixture.snr
-            heard.append(Heard(item, mixture.waveform, snr, stage.model, stage.seed))
+            snr = float("nan") if sound.snr is None else sound.snr
+            heard.append(Heard(item, sound.waveform, snr, stage.model, stage.seed))
     encode_originals(stage, heard)
     return heard, failures
 
@@ -161,10 +159,10 @@ def maps_of(
             answers = [explainer.relevance(clip, targets) for clip in recording.clips]
         if known is not None and not explainer.card.reads_masking:
             known[at] = answers
-    return stitched(recording, answers)
+    return stitch_maps(recording, answers)
 
 
-def stitched(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
+def stitch_maps(recording: Recording, answers: Sequence[Relevance]) -> NDArray[Any]:
     """Relevance of every window on a recording's grid, ``(P, F, N)``.
 
     Raises:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from zsxai.benchmarks.run.suite import Contamination, Task, TwoSounds
-from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage, TaskRunner
+from zsxai.benchmarks.tasks.base import Failure, Item, Place, Plot, Row, Stage, TaskCard, TaskRunner
+from zsxai.benchmarks.tasks.contamination import Sound
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
-from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitched
+from zsxai.benchmarks.tasks.settings import Contamination, Task
+from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitch_maps
 from zsxai.calibration import to_mask
 from zsxai.data.clip import Dataset
 from zsxai.explainer import Explainer
@@ -30,6 +32,31 @@ TOP = 5
 
 Figures = tuple[dict[str, float], dict[str, float]]
 """Numbers by name, for the first prompt and for the second."""
+
+
+class TwoSounds(Task):
+    """Mixtures of two clips whose truth is known, asked for each in turn.
+
+    Attributes:
+        snrs: Decibels of the first over the second, over the active frames of both.
+        matchings: Random perfect matchings of the clips, so that every clip comes as often as another. The same pairs
+            for all seeds: those are of explainers.
+        resolutions: Cells of which the oracle is measured besides, such as ``"125x16"``: parts of the time by parts of
+            the band. Their rows stand with one of the controls, as variants ``oracle 125x16``.
+    """
+
+    kind: Literal["two-sounds"] = "two-sounds"
+    snrs: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)] = (0.0,)
+    matchings: Annotated[int, Field(ge=1)] = 1
+    resolutions: tuple[Annotated[str, Field(pattern=r"^[1-9][0-9]*x[1-9][0-9]*$")], ...] = ()
+
+    @model_validator(mode="after")
+    def _mixes_itself(self) -> Self:
+        if any(c.kind != "clean" for c in self.contaminations):
+            raise ValueError("two-sounds mixes its clips itself: leave contaminations out")
+        if len({f"{snr:g}" for snr in self.snrs}) < len(self.snrs) or len({*self.resolutions}) < len(self.resolutions):
+            raise ValueError("two-sounds is asked for an SNR or a resolution twice")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +89,14 @@ class Prepared:
 
 
 class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
-    """Runs the task ``two-sounds``: two rows per mixture and explainer, one per prompt.
+    """Runs :class:`TwoSounds`: two rows per mixture and explainer, one per prompt.
 
     Everything is judged on STFT bins within the model's band; a mel mask and its relevance are carried there by the
     bank's own weights. SI-SDR is of what the explanation sounds like, against the sound within the band.
 
     Variants: ``own``; ``oracle``, the true share of the prompt's sound read on the explainer's own cells and carried
-    the same way (cells of one bin and frame, as those of ``energy``, give the ideal ratio mask); with the control
-    ``energy`` one ``oracle <resolution>`` for each that the task names. An oracle is a reference for a resolution, not
+    the same way (cells of one bin and frame, as those of ``energy``, give the ideal ratio mask); with one of the
+    controls one ``oracle <resolution>`` for each that the task names. An oracle is a reference for a resolution, not
     a bound: another pooling of the truth on the same cells can exceed it a little, and delta-energy and pointing reward
     the surest cells alone.
 
@@ -83,6 +110,19 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
 
     task_type = TwoSounds
     evidence = MixtureMaps
+    card = TaskCard(
+        title="Two sounds",
+        strata=("both-heard", "alone", "distinct"),
+        paired_by=("item", "prompt"),
+        plots=(
+            Plot(
+                "two-sounds",
+                "zsxai.benchmarks.analyse.plots.intervals:draw_beside_oracles",
+                "Every method beside the true share of the sound drawn on its own cells (its ceiling), and blind "
+                "controls (its floor).",
+            ),
+        ),
+    )
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
@@ -96,7 +136,7 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
 
     @cached_property
     def _confusable(self) -> float:
-        """The 95th percentile over all pairs of classes: prompts nearer than that are hard to tell apart."""
+        """The 95th percentile over all pairs of classes: prompts nearer than that are hard to distinguish."""
         return float(np.percentile(self._alike[np.triu_indices(len(self._alike), 1)], 95))
 
     @classmethod
@@ -105,17 +145,24 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
     ) -> list[Item]:
         """See :meth:`TaskRunner.items`: all pairs of a matching at all SNRs, one matching after the other.
 
-        Pairs hang on the clips alone, not on the seed, which is of explainers. For macro means a mixture counts as the
-        class of its first clip, for both prompts: those of one mixture stay together, so blind maps keep their values.
+        Pairs depend on the clips alone, not on the seed, which is of explainers. For macro means a mixture counts as
+        the class of its first clip, for both prompts: those of one mixture stay together, so blind maps keep their
+        values.
         """
         if not isinstance(task, TwoSounds):
-            raise TypeError("this runner takes the task 'two-sounds'")
+            raise TypeError(f"{cls.__name__} carries out a TwoSounds, not {task.kind!r}")
         return [
             Item(f"{a.name}+{b.name}@{snr:g}dB#{number}", (a, b), a.label, snr=snr)
             for number, pairs in enumerate(perfect_matchings(dataset.clips, task.matchings))
             for a, b in pairs
             for snr in task.snrs
         ]
+
+    @classmethod
+    def sound(cls, task: Task, item: Item, contamination: Contamination, seed: int, rate: int) -> Sound:
+        """See :meth:`TaskRunner.sound`: the sum of the two."""
+        first, second = (clip.read().at(rate) for clip in item.clips)
+        return Sound(mix(first, second, rate, item.snr or 0.0).sum(axis=0), item.snr)
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""
@@ -186,7 +233,7 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
         targets = [self.classes.target(clip.label) for clip in mixture.heard.item.clips]
         with forwards.on_behalf_of("explainer"):
             relevance = [explainer.relevance(clip, targets) for clip in recording.clips]
-        maps = stitched(recording, relevance)
+        maps = stitch_maps(recording, relevance)
         rows: list[Row] = []
         for calibration in self.task.calibrations or (explainer.calibration,):
             rows += _rows_of(mixture, "own", calibration, self._figures(mixture, recording, maps, calibration))
@@ -199,8 +246,10 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
 
     @cached_property
     def _bearer(self) -> str | None:
-        """Label of the control that the named resolutions stand with: one that runs once on every model."""
-        return next((label for label, e in self.stage.explainers.items() if e.name == "energy"), None)
+        """Label of the control that the named resolutions stand with: the last one that runs once on every model."""
+        cards = {label: explainer.card for label, explainer in self.stage.explainers.items()}
+        once = [k for k, card in cards.items() if card.control and card.deterministic and not card.needs_gradients]
+        return once[-1] if once else None
 
     def _oracle(self, mixture: Mixture, recording: Recording, cells: Sequence[Cells]) -> Figures:
         where = tuple((grid.frequency_edges.tobytes(), grid.time_edges.tobytes(), on) for grid, on in cells)

@@ -1,38 +1,40 @@
 """Stores of made-up runs whose answers are known, or that look like real ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from zsxai.benchmarks.analyse.frame import Record
+from zsxai.benchmarks.analyse.bootstrap import DRAWS, Interval, Resampling
 from zsxai.benchmarks.analyse.result import Result
+from zsxai.benchmarks.run.plan import Cell
+from zsxai.benchmarks.run.store import Stored
 from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.benchmarks.tasks.base import Failure, Row
 
 VERSIONS = {"zsxai": "0.1.0", "torch": "2.4.0"}
 
 
-@dataclass(frozen=True)
-class Cell:
-    key: str
-    rows: Sequence[Row] = ()
-    failures: Sequence[Failure] = ()
-    seconds: float = 1.0
-    forwards: Mapping[str, int] = field(default_factory=lambda: {"harness": 9, "explainer": 3})
-    description: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Shelf:
     """A store in memory."""
 
-    def __init__(self, cells: Iterable[Cell]) -> None:
+    def __init__(self, cells: Iterable[Stored]) -> None:
         self.cells = {cell.key: cell for cell in cells}
 
-    def read(self, keys: Iterable[str]) -> list[Cell]:
+    def read(self, keys: Iterable[str]) -> list[Stored]:
         return [self.cells[key] for key in keys if key in self.cells]
+
+
+def stored(
+    key: str,
+    rows: Sequence[Row] = (),
+    failures: Sequence[Failure] = (),
+    seconds: float = 1.0,
+    description: Mapping[str, Any] = MappingProxyType({}),
+) -> Stored:
+    return Stored(key, description, tuple(rows), tuple(failures), seconds, {"harness": 9, "explainer": 3})
 
 
 def row(item: str, figures: Mapping[str, Any], **changes: Any) -> Row:
@@ -61,7 +63,7 @@ def suite(explainers: Sequence[str] = ("gradcam", "occlusion"), **changes: Any) 
     return load_suite(values)
 
 
-def record(key: str, explainer: str = "gradcam", **changes: Any) -> Record:
+def cell(key: str, explainer: str = "gradcam", **changes: Any) -> Cell:
     about = {
         "task": "faithfulness",
         "model": "tiny",
@@ -72,7 +74,13 @@ def record(key: str, explainer: str = "gradcam", **changes: Any) -> Record:
         "scale": "log",
         **changes,
     }
-    return Record(key=key, explainer=explainer, **about)
+    return Cell(key=key, explainer=explainer, **about)
+
+
+def interval(values: ArrayLike, sources: Sequence[Any], classes: Sequence[str] | None = None, **draw: int) -> Interval:
+    """The interval of one figure."""
+    column = np.asarray(values, dtype=np.float64)[:, None]
+    return Resampling(sources, **{"draws": DRAWS, **draw}).intervals(column, classes=classes)[0]
 
 
 def result(
@@ -89,12 +97,12 @@ def result(
         "items": [{"name": r.item} for r in next(iter(by_explainer.values()), ())],
     }
     cells = [
-        Cell(name, tuple(by_explainer.get(name, ())), tuple(failures.get(name, ())), description=about)
+        stored(name, tuple(by_explainer.get(name, ())), tuple(failures.get(name, ())), description=about)
         for name in names
     ]
     explainers = [n for n in names if n not in {"constant", "random", "loudness", "energy"}] or ["gradcam"]
-    records = [record(name, name) for name in names]
-    return Result(suite(explainers, **changes), {"roots": {}, "limit": None}, records, Shelf(cells))
+    planned = [cell(name, name) for name in names]
+    return Result(suite(explainers, **changes), {"roots": {}, "limit": None}, planned, Shelf(cells))
 
 
 EXPLAINERS = (
@@ -127,7 +135,7 @@ def realistic(clips: int = 120, draws: int = 500) -> Result:
         seeds=[0, 1],
         draws=draws,
     )
-    kinds = [("faithfulness", c, d) for c in ("clean", "same-set, 3 dB") for d in ("stft", "mel")]
+    kinds = [("faithfulness", "clean", "stft"), ("faithfulness", "same-set, 3 dB", "mel")]
     kinds += [("two-sounds", "clean", "stft"), ("prompts", "clean", "stft"), ("randomisation", "clean", "stft")]
     makers = {"faithfulness": _faithfulness, "two-sounds": _two_sounds, "prompts": _prompts, "randomisation": _random}
     about = {
@@ -135,19 +143,19 @@ def realistic(clips: int = 120, draws: int = 500) -> Result:
         "code": "c0de",
         "model": {"name": "tiny", "weights": "abcdef0123456789", "logit_scale": 20.0, "options": {}},
     }
-    records, cells = [], []
+    planned, cells = [], []
     for task, contamination, domain in kinds:
         for name in EXPLAINERS:
             for seed in (0, 1) if name == "random" else (0,):
                 key = f"{task}/{contamination}/{domain}/{name}/{seed}"
-                records.append(record(key, name, task=task, contamination=contamination, domain=domain, seed=seed))
+                planned.append(cell(key, name, task=task, contamination=contamination, domain=domain, seed=seed))
                 rows = [r for i in range(clips) for r in makers[task](name, i, rng)]
                 failures = []
                 if name == "occlusion" and task == "faithfulness":
                     rows, failures = rows[9:], [Failure(f"clip-{i}", "RuntimeError: no <b>luck</b>") for i in range(3)]
                 if key != "randomisation/clean/stft/energy/0":
-                    cells.append(Cell(key, rows, failures, seconds=clips * 0.3, description=about))
-    return Result(made, {"roots": {}, "limit": clips, "device": None}, records, Shelf(cells))
+                    cells.append(stored(key, rows, failures, seconds=clips * 0.3, description=about))
+    return Result(made, {"roots": {}, "limit": clips, "device": None}, planned, Shelf(cells))
 
 
 def _about(i: int) -> dict[str, Any]:

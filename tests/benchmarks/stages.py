@@ -29,7 +29,7 @@ def stage_of(
     )
     dataset = load_dataset("synthetic", None, clips_per_class=1, seconds=1.0, sample_rate=16000)
     chosen = suite.tasks[0]
-    return Stage(suite, chosen, as_model(model), dataset, chosen.contaminations[0], seed, explainers)
+    return Stage(suite.prompting, chosen, as_model(model), dataset, chosen.contaminations[0], seed, explainers)
 
 
 def measured(

@@ -19,10 +19,10 @@ import pytest
 
 import zsxai
 from tests.toys import BlackBoxToy
-from zsxai.benchmarks.analyse.facts import caption, facts
+from zsxai.benchmarks.analyse.facts import collect_facts, write_caption
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.command import grouped
-from zsxai.benchmarks.report.rest import warnings
+from zsxai.benchmarks.command import group_failures
+from zsxai.benchmarks.report.rest import render_warnings
 from zsxai.benchmarks.run.suite import SUITES
 from zsxai.benchmarks.run.worker import Worker
 from zsxai.cli import main
@@ -128,13 +128,13 @@ def test_failures_are_grouped() -> None:
     many = [{**at, "explainer": "x", "error": "E", "item": f"clip {n}"} for n in range(5)]
     other = [{**at, "explainer": "y", "error": "E", "item": "0"}, {**at, "explainer": "x", "error": "F", "item": ""}]
     noisy = [{**at, "explainer": "x", "error": "E", "item": "clip 0", "contamination": "white-noise, 3 dB"}]
-    assert grouped([*many, *other, *noisy], models=False) == [
+    assert group_failures([*many, *other, *noisy], models=False) == [
         "x (prompts, d, clean) on clip 0, clip 1, clip 2 and 2 more: E",
         "y (prompts, d, clean) on 0: E",
         "x (prompts, d, clean) on a whole unit: F",
         "x (prompts, d, white-noise, 3 dB) on clip 0: E",
     ]
-    assert grouped([*other[:1], {**other[0], "model": "n"}], models=True) == [
+    assert group_failures([*other[:1], {**other[0], "model": "n"}], models=True) == [
         "y (prompts, d, clean, m) on 0: E",
         "y (prompts, d, clean, n) on 0: E",
     ]
@@ -171,13 +171,13 @@ def test_what_a_model_cannot_carry_is_said(tmp_path: Path, capsys: pytest.Captur
     finally:
         MODELS.unregister("box")
     result = Result.load(tmp_path / "out")
-    assert facts(result)["left_out"] == {"box": ["saliency", "gradcam"]}
+    assert collect_facts(result)["left_out"] == {"box": ["saliency", "gradcam"]}
     wanted = "saliency, gradcam need gradients, which box does not give: left out."
-    assert wanted in caption(result)
+    assert wanted in write_caption(result)
     at = {"task": "faithfulness", "data": "sounds", "contamination": "clean", "seed": 0, "domain": "stft"}
-    assert wanted in caption(result, {**at, "scale": "log", "model": "box"})
-    assert "left out" not in caption(result, {**at, "scale": "log", "model": "tiny"})
-    assert wanted in str(warnings(result))
+    assert wanted in write_caption(result, {**at, "scale": "log", "model": "box"})
+    assert "left out" not in write_caption(result, {**at, "scale": "log", "model": "tiny"})
+    assert wanted in str(render_warnings(result))
 
 
 def without(package: str, *words: str) -> str:

@@ -6,7 +6,8 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,10 @@ def name_of(path: Path) -> str:
     return ".".join(parts).removesuffix(".__init__")
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
+def imported(path: Path, nodes: Callable[[ast.AST], Iterator[ast.AST]] = ast.walk) -> Iterator[tuple[int, str]]:
     """Every module a file imports, at any depth, relative imports resolved; also names given to import_module."""
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -65,6 +66,76 @@ def test_imports_run_one_way(path: Path) -> None:
     assert not wrong, f"{name_of(path)} ({own}) may import the core and itself, not {wrong}"
     bare = [f"line {line}: {module}" for line, module in imported(path) if module.split(".")[0] in PLUGINS]
     assert not bare, f"imported under a bare name: {bare}; say zsxai.<folder>"
+
+
+def is_for_types(node: ast.AST) -> bool:
+    """Whether a statement is only there for type checkers."""
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes that may run, those inside functions among them."""
+    for node in ast.iter_child_nodes(tree):
+        if is_for_types(node):
+            for other in node.orelse:  # type: ignore[attr-defined]
+                yield from (other, *executed(other))
+        else:
+            yield from (node, *executed(node))
+
+
+@lru_cache(maxsize=1)
+def import_graph() -> dict[str, set[str]]:
+    """Our modules that each of our modules imports when it runs; lazy imports count, those for types alone do not."""
+    paths = {name_of(path): path for path in modules()}
+    graph = {}
+    for name, path in paths.items():
+        found = set()
+        for _, module in imported(path, executed):
+            # ``from package import module`` imports the module, ``from module import name`` what holds the name.
+            found.add(module if module in paths else module.rpartition(".")[0])
+        graph[name] = (found & set(paths)) - {name}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules each of which reaches all others: the strongly connected components of more than one."""
+
+    def reached(start: str) -> set[str]:
+        seen, left = set[str](), [start]
+        while left:
+            left += graph[(last := left.pop())] - seen
+            seen |= graph[last]
+        return seen
+
+    reach = {name: reached(name) for name in graph}
+    found = {frozenset({name, *(n for n in reach[name] if name in reach[n])}) for name in graph}
+    return sorted(sorted(group) for group in found if len(group) > 1)
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+    assert circles({"a": {"b"}, "b": set()}) == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert circles(import_graph()) == []
+
+
+ROOMS = ("tasks", "run", "analyse", "report")
+"""Of the harness; each imports only itself and those before it. What lies beside them is on top."""
+
+
+def floor(module: str) -> int:
+    parts = module.split(".")
+    return ROOMS.index(parts[2]) if len(parts) > 2 and parts[2] in ROOMS else len(ROOMS)
+
+
+def test_rooms_of_the_harness_are_in_order() -> None:
+    edges = [(one, other) for one, others in import_graph().items() for other in others]
+    inside = [(one, other) for one, other in edges if room(one) == room(other) == "benchmarks"]
+    assert {floor(one) for one, _ in inside} == set(range(len(ROOMS) + 1))
+    wrong = [f"{one} imports {other}" for one, other in inside if floor(one) < floor(other)]
+    assert not wrong, f"rooms import {', '.join(ROOMS)} in this order: {wrong}"
 
 
 EXPLAINING = sorted((ROOT / "zsxai" / "lmac_zs").glob("*.py"))

@@ -144,7 +144,7 @@ def classify(
 
 
 def list_(
-    kind: Annotated[str, typer.Argument(metavar="models|explainers|metrics|datasets", help="What to list.")],
+    kind: Annotated[str, typer.Argument(metavar="models|explainers|metrics|datasets|tasks", help="What to list.")],
     as_json: JsonOption = False,
 ) -> None:
     """List what is installed, with where it comes from."""
@@ -155,9 +155,10 @@ def list_(
         "explainers": registry.EXPLAINERS,
         "metrics": registry.METRICS,
         "datasets": registry.DATASETS,
+        "tasks": registry.TASKS,
     }
     if kind not in kinds:
-        raise InputError(f"zsxai list takes models, explainers, metrics or datasets, not {kind!r}")
+        raise InputError(f"zsxai list takes models, explainers, metrics, datasets or tasks, not {kind!r}")
     origins = {name: kinds[kind].origin(name) for name in kinds[kind].names()}
     if as_json:
         _print_json({kind: origins})

@@ -3,7 +3,8 @@
 import sys
 from typing import Any
 
-from zsxai.benchmarks.analyse.export import cell, digits_of, written
+from zsxai.benchmarks.analyse.formatting import choose_digits, format_interval
+from zsxai.benchmarks.analyse.markup import get_interval
 from zsxai.benchmarks.analyse.result import Result
 
 FIGURES = {
@@ -19,7 +20,7 @@ FIGURES = {
 
 def digits(task: str, figure: str) -> int:
     """Areas under curves lie close together."""
-    return 3 if task == "two-sounds" else digits_of(task, figure)
+    return 3 if task == "two-sounds" else choose_digits(task, figure)
 
 
 def show(folder: str) -> None:
@@ -45,7 +46,7 @@ def show(folder: str) -> None:
                         at = dict(zip(names, index, strict=True))
                         if (at["contamination"], at["domain"], at["scale"]) != tuple(place):
                             continue
-                        cells = [written(cell(line, f), digits(task, f)) for f in figures]
+                        cells = [format_interval(get_interval(line, f), digits(task, f)) for f in figures]
                         sys.stdout.write(f"| {at['explainer']} | {' | '.join(cells)} |\n")
     if result.suite.comparisons.metrics:
         _compared(result.comparisons())

@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from tests.benchmarks.frames import VERSIONS, Cell, Shelf, realistic, record, result, row, suite
-from zsxai.benchmarks.analyse.export import export, log_line, write, written
-from zsxai.benchmarks.analyse.facts import caption, facts
-from zsxai.benchmarks.analyse.frame import Record, frame
+from tests.benchmarks.frames import VERSIONS, Shelf, cell, interval, realistic, result, row, stored, suite
+from zsxai.benchmarks.analyse.bootstrap import Interval
+from zsxai.benchmarks.analyse.export import export, write, write_log_line
+from zsxai.benchmarks.analyse.facts import collect_facts, write_caption
+from zsxai.benchmarks.analyse.formatting import format_interval
+from zsxai.benchmarks.analyse.frame import build_frame
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.analyse.statistics import Interval, interval
-from zsxai.benchmarks.folder import write_record
-from zsxai.benchmarks.run.plan import Cell as PlannedCell
-from zsxai.benchmarks.run.plan import Settings, Unit
+from zsxai.benchmarks.run.folder import write_record
+from zsxai.benchmarks.run.plan import Cell, PlannedCell, Settings, Unit
 from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.worker import Measured
-from zsxai.benchmarks.tasks.base import Failure, Place, Row
+from zsxai.benchmarks.tasks.base import Failure, Row
 from zsxai.errors import InputError
 
 
@@ -86,7 +86,7 @@ def test_a_run_of_failures_alone_has_tables() -> None:
     assert len(made.failures) == 1
     assert made.table().empty or not made.table().to_numpy().any()
     assert made.comparisons().empty
-    empty = Result(suite(), {"roots": {}}, [record("a")], Shelf([]))
+    empty = Result(suite(), {"roots": {}}, [cell("a")], Shelf([]))
     assert len(empty.missing) == 1
     assert empty.table().empty
     assert empty.headline().empty
@@ -134,8 +134,8 @@ def test_mixtures_pair_by_prompt() -> None:
     made = Result(
         suite(tasks=[{"kind": "two-sounds", "data": ["esc50"]}], headline={"task": "two-sounds", "metric": "auc"}),
         {"roots": {}},
-        [record("k", **about)],
-        Shelf([Cell("k", rows)]),
+        [cell("k", **about)],
+        Shelf([stored("k", rows)]),
     )
     blind = found(made, "gradcam", "auc")
     assert (blind.n, blind.n_invalid) == (8, 0)
@@ -164,9 +164,9 @@ def test_ranks_carry_their_uncertainty() -> None:
 
 
 def test_seeds_stay_apart() -> None:
-    records = [record("a", "random", seed=0), record("b", "random", seed=1)]
+    cells = [cell("a", "random", seed=0), cell("b", "random", seed=1)]
     made = Result(
-        suite(seeds=[0, 1]), {"roots": {}}, records, Shelf([Cell("a", ff([0.1] * 3)), Cell("b", ff([0.9] * 3))])
+        suite(seeds=[0, 1]), {"roots": {}}, cells, Shelf([stored("a", ff([0.1] * 3)), stored("b", ff([0.9] * 3))])
     )
     table = made.table(metrics=["faithfulness"])
     assert table.index.get_level_values("seed").tolist() == [0, 1]
@@ -211,8 +211,8 @@ def test_what_is_not_there_is_named(call: object, message: str) -> None:
 
 
 def test_the_same_thing_measured_twice_is_an_error() -> None:
-    records = [record("a"), record("b")]
-    made = Result(suite(), {"roots": {}}, records, Shelf([Cell("a", ff([0.1])), Cell("b", ff([0.1]))]))
+    cells = [cell("a"), cell("b")]
+    made = Result(suite(), {"roots": {}}, cells, Shelf([stored("a", ff([0.1])), stored("b", ff([0.1]))]))
     with pytest.raises(InputError, match="measured 'gradcam' twice on 'clip-0'"):
         made.table()
 
@@ -229,7 +229,7 @@ def test_frame_types() -> None:
         row("a", {"faithfulness": 0.5, "snr_met": None, "area:kept": [0.1, 0.2]}, strata={"correct": True}),
         row("b", {}),
     ]
-    made = frame([record("k"), record("k"), record("absent")], [Cell("k", rows)])
+    made = build_frame([cell("k"), cell("k"), cell("absent")], [stored("k", rows)])
     assert made["item"].tolist() == ["a", "b"]
     assert made["faithfulness"].dtype == made["snr_met"].dtype == np.float64
     assert made["stratum:correct"].tolist() == [True, False]
@@ -237,19 +237,19 @@ def test_frame_types() -> None:
     assert made["sources"].tolist() == [("a",), ("b",)]
 
 
-def test_records_go_through_json() -> None:
-    one = record("k", "occlusion", contamination="same-set, 3 dB")
-    assert Record.from_json(json.loads(json.dumps(one.to_json()))) == one
+def test_cells_go_through_json() -> None:
+    one = cell("k", "occlusion", contamination="same-set, 3 dB")
+    assert Cell.from_json(json.loads(json.dumps(one.to_json()))) == one
     with pytest.raises(InputError, match="run the suite again"):
-        Record.from_json(["k", "faithfulness"])
+        Cell.from_json(["k", "faithfulness"])
 
 
 def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
     chosen = suite(["gradcam"])
     unit = Unit(0, "tiny", "esc50", 0, 0, 0, 3)
     cells = [
-        PlannedCell(unit, Place("gradcam", "stft", "log"), "key-1", {"items": [], "versions": VERSIONS}),
-        PlannedCell(unit, Place("constant", "stft", "log"), "key-2", {"items": []}),
+        PlannedCell(**vars(cell("key-1")), unit=unit, description={"items": [], "versions": VERSIONS}),
+        PlannedCell(**vars(cell("key-2", "constant")), unit=unit, description={"items": []}),
     ]
     settings = Settings(roots={"esc50": "somewhere"}, limit=3)
     write_record(tmp_path, chosen, settings, cells)
@@ -257,7 +257,7 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
         store.put([(cells[0], Measured(ff([0.1, 0.2, float("nan")]), [], 1.0, {"harness": 3}))])
     made = Result.load(tmp_path)
     assert [r.key for r in made.missing] == ["key-2"]
-    lively = Result(chosen, settings, cells, Store(tmp_path))
+    lively = Result(chosen, vars(settings), cells, Store(tmp_path))
     pd.testing.assert_frame_equal(made.table(), lively.table())
     assert found(made, "gradcam", "faithfulness").n_invalid == 1
     with pytest.raises(InputError, match=r"holds no suite\.json"):
@@ -277,7 +277,7 @@ def test_exports_say_what_they_stand_on(tmp_path: Path) -> None:
         "rows.parquet",
     }
     about = json.loads(files["about.json"].read_text())
-    assert about == json.loads(json.dumps(facts(made)))
+    assert about == json.loads(json.dumps(collect_facts(made)))
     assert about["data"] == {"esc50": {"reader": "esc50", "options": {"folds": [4]}}}
     assert (about["settings"][0]["items"], about["settings"][0]["recordings"]) == (3, 3)
     assert about["versions"] == [VERSIONS]
@@ -331,7 +331,7 @@ def test_json_has_no_word_for_what_is_not_finite(tmp_path: Path) -> None:
         {"gradcam": [row("a", {"faithfulness": float("nan"), "area:kept": [0.5, float("nan"), float("inf")]})]},
         headline={"task": "faithfulness", "metric": "faithfulness"},
     )
-    line = log_line(made)
+    line = write_log_line(made)
     assert line.count("\n") == 1
     (figures,) = strict(line)["figures"]  # type: ignore[index]
     assert (figures["mean"], figures["n"], figures["n_invalid"]) == (None, 1, 1)
@@ -341,8 +341,8 @@ def test_json_has_no_word_for_what_is_not_finite(tmp_path: Path) -> None:
 
 def test_a_caption_names_models_and_what_is_missing() -> None:
     made = realistic(4, draws=100)
-    text = caption(made)
-    for wanted in ("tiny (abcdef012345)", "1 of 84 cells are not measured yet", "Failures: 12", "domain", "folds [4]"):
+    text = write_caption(made)
+    for wanted in ("tiny (abcdef012345)", "1 of 60 cells are not measured yet", "Failures: 6", "domain", "folds [4]"):
         assert wanted.lower() in text.lower()
 
 
@@ -350,18 +350,18 @@ def test_a_store_in_another_order_exports_the_same_bytes(tmp_path: Path) -> None
     whole = realistic(6, draws=100)
     shuffled = list(whole.store.cells.values())  # type: ignore[attr-defined]
     random.Random(0).shuffle(shuffled)
-    again = Result(whole.suite, whole.settings, whole.records, Shelf(shuffled))
+    again = Result(whole.suite, whole.settings, whole.cells, Shelf(shuffled))
     first, second = (export(r, tmp_path / name) for r, name in ((whole, "a"), (again, "b")))
     assert [p.name for p in first] == [p.name for p in second]
     assert all(one.read_bytes() == two.read_bytes() for one, two in zip(first, second, strict=True))
 
 
 def test_figures_are_written_with_their_intervals() -> None:
-    assert written(Interval(-0.123, -0.2, 0.001, 9, 0)) == "\N{MINUS SIGN}0.12 [\N{MINUS SIGN}0.20, 0.00]"
-    assert written(Interval(0.5, 0.4, 0.6, 9, 2)) == "0.50 [0.40, 0.60] (2 invalid)"
-    assert written(Interval(0.5, float("nan"), float("nan"), 1, 0)) == "0.50"
-    assert written(Interval(float("nan"), float("nan"), float("nan"), 3, 3)) == "none (3 of 3 invalid)"
-    assert written(Interval(float("nan"), float("nan"), float("nan"), 0, 0)) == "\N{EN DASH}"
+    assert format_interval(Interval(-0.123, -0.2, 0.001, 9, 0)) == "\N{MINUS SIGN}0.12 [\N{MINUS SIGN}0.20, 0.00]"
+    assert format_interval(Interval(0.5, 0.4, 0.6, 9, 2)) == "0.50 [0.40, 0.60] (2 invalid)"
+    assert format_interval(Interval(0.5, float("nan"), float("nan"), 1, 0)) == "0.50"
+    assert format_interval(Interval(float("nan"), float("nan"), float("nan"), 3, 3)) == "none (3 of 3 invalid)"
+    assert format_interval(Interval(float("nan"), float("nan"), float("nan"), 0, 0)) == "\N{EN DASH}"
 
 
 def test_every_plot_draws() -> None:

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.benchmarks.frames import Cell, Shelf, record, result, row, suite
+from tests.benchmarks.frames import Shelf, cell, interval, result, row, stored, suite
+from zsxai.benchmarks.analyse.bootstrap import Resampling
+from zsxai.benchmarks.analyse.resolution import measure_resolution
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.analyse.statistics import Resampling, ahead, compare, holm, interval, ranks
-from zsxai.benchmarks.analyse.tables import rank_table, resolution_table
-from zsxai.benchmarks.report.page import page
+from zsxai.benchmarks.analyse.statistics import compare, correct_holm, rank, score_wins
+from zsxai.benchmarks.analyse.tables import tabulate_ranks
+from zsxai.benchmarks.report.page import render_page
 from zsxai.benchmarks.tasks.base import Row
 
 
@@ -114,29 +116,29 @@ def test_macro_mean_is_over_classes() -> None:
 def test_blocks_of_draws_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).random(10)
     whole = interval(values, alone(10), draws=100)
-    monkeypatch.setattr("zsxai.benchmarks.analyse.statistics._CELLS", 70)
+    monkeypatch.setattr("zsxai.benchmarks.analyse.bootstrap._CELLS", 70)
     np.testing.assert_allclose(interval(values, alone(10), draws=100), whole, rtol=1e-12)
 
 
 def test_holm_by_hand() -> None:
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.5, 0.9]), [1.0, 1.0])
-    np.testing.assert_allclose(holm([0.02, np.nan, 0.03]), [0.04, np.nan, 0.04])
-    assert holm([]).shape == (0,)
+    np.testing.assert_allclose(correct_holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(correct_holm([0.5, 0.9]), [1.0, 1.0])
+    np.testing.assert_allclose(correct_holm([0.02, np.nan, 0.03]), [0.04, np.nan, 0.04])
+    assert correct_holm([]).shape == (0,)
 
 
 def test_ahead_counts_ties_half() -> None:
     own, other = [1.0, 1.0, 1.0, np.nan], [0.0, 1.0, 2.0, 0.0]
-    np.testing.assert_array_equal(ahead(own, other, "higher"), [1.0, 0.5, 0.0, np.nan])
-    np.testing.assert_array_equal(ahead(own, other, "lower"), [0.0, 0.5, 1.0, np.nan])
-    assert np.isnan(ahead(own, other, "neither")).all()
+    np.testing.assert_array_equal(score_wins(own, other, "higher"), [1.0, 0.5, 0.0, np.nan])
+    np.testing.assert_array_equal(score_wins(own, other, "lower"), [0.0, 0.5, 1.0, np.nan])
+    assert np.isnan(score_wins(own, other, "neither")).all()
 
 
 def test_ranks_share_ties() -> None:
     values = np.random.default_rng(0).integers(0, 4, size=(30, 6)).astype(float)
-    np.testing.assert_array_equal(ranks(values, "lower"), stats.rankdata(values, axis=1))
-    np.testing.assert_array_equal(ranks(values, "higher"), stats.rankdata(-values, axis=1))
-    np.testing.assert_array_equal(ranks([3.0, np.nan, 3.0 + 1e-15, 1.0], "higher"), [1.5, np.nan, 1.5, 3.0])
+    np.testing.assert_array_equal(rank(values, "lower"), stats.rankdata(values, axis=1))
+    np.testing.assert_array_equal(rank(values, "higher"), stats.rankdata(-values, axis=1))
+    np.testing.assert_array_equal(rank([3.0, np.nan, 3.0 + 1e-15, 1.0], "higher"), [1.5, np.nan, 1.5, 3.0])
 
 
 def test_comparison_by_hand() -> None:
@@ -212,14 +214,14 @@ def test_ranks_are_over_rows_valid_for_all() -> None:
         },
         **FAITHFULNESS,
     )
-    found = rank_table(made.samples, "faithfulness").reset_index().set_index("explainer")
+    found = tabulate_ranks(made.samples, "faithfulness").reset_index().set_index("explainer")
     assert found.loc[["gradcam", "occlusion"], "rank"].tolist() == [1.0, 2.0]
     assert found.loc[["gradcam", "occlusion"], "mean"].tolist() == pytest.approx([0.9, 0.8])
     assert found["rank_n"].tolist() == [10, 10, 10]
     # What has no valid value has no rank, and takes none from others.
     assert found.loc["saliency", ["mean", "rank", "rank_mean", "rank_low", "rank_high"]].isna().all()
     assert made.headline()["rank"].tolist()[:2] == [1.0, 2.0]
-    assert "on the 10 rows valid for all, rank 1" in page(made)
+    assert "on the 10 rows valid for all, rank 1" in render_page(made)
 
 
 def test_no_ranks_without_a_row_valid_for_all() -> None:
@@ -227,10 +229,10 @@ def test_no_ranks_without_a_row_valid_for_all() -> None:
         {"gradcam": values_of([0.9] * 5 + [np.nan] * 5), "occlusion": values_of([np.nan] * 5 + [0.8] * 5)},
         **FAITHFULNESS,
     )
-    found = rank_table(made.samples, "faithfulness")
+    found = tabulate_ranks(made.samples, "faithfulness")
     assert found[["mean", "rank", "rank_mean", "rank_low", "rank_high"]].isna().all(axis=None)
     assert (found["rank_n"] == 0).all()
-    assert "there are no ranks" in page(made)
+    assert "there are no ranks" in render_page(made)
 
 
 def mixtures(by_calibration: Mapping[str, float], oracle: float = 0.9) -> list[Row]:
@@ -242,8 +244,8 @@ def mixtures(by_calibration: Mapping[str, float], oracle: float = 0.9) -> list[R
 def two_sounds(explainers: Sequence[str | dict[str, object]], rows: Mapping[str, list[Row]]) -> Result:
     about = {"task": "two-sounds", "metric": "auc"}
     made = suite(explainers, tasks=[{"kind": "two-sounds", "data": ["esc50"]}], headline=about)
-    cells = [Cell(name, each) for name, each in rows.items()]
-    return Result(made, {"roots": {}}, [record(n, n, task="two-sounds") for n in rows], Shelf(cells))
+    cells = [stored(name, each) for name, each in rows.items()]
+    return Result(made, {"roots": {}}, [cell(n, n, task="two-sounds") for n in rows], Shelf(cells))
 
 
 def test_calibrations_stand_apart_in_the_resolution_table() -> None:
@@ -253,7 +255,7 @@ def test_calibrations_stand_apart_in_the_resolution_table() -> None:
         "constant": mixtures({"rank": 0.5, "relu-max": 0.4}),
     }
     made = two_sounds(["gradcam", "occlusion"], rows)
-    found = resolution_table(made.samples[0], "stft", "log", ["auc"])
+    found = measure_resolution(made.samples[0], "stft", "log", ["auc"])
     assert found.floor == "constant"
     assert {key: value.mean for key, value in found.shares.items()} == pytest.approx(
         {
@@ -265,7 +267,7 @@ def test_calibrations_stand_apart_in_the_resolution_table() -> None:
             ("constant", "relu-max", "auc"): 0.0,
         }
     )
-    words = page(made)
+    words = render_page(made)
     assert "gradcam, rank" in words
     assert "from the blind control constant (0)" in words
 
@@ -273,10 +275,10 @@ def test_calibrations_stand_apart_in_the_resolution_table() -> None:
 def test_any_blind_control_is_a_floor() -> None:
     rows = {"gradcam": mixtures({"rank": 0.7}), "half": mixtures({"identity": 0.5})}
     made = two_sounds(["gradcam", {"name": "constant", "options": {"value": 0.5}, "label": "half"}], rows)
-    found = resolution_table(made.samples[0], "stft", "log", ["auc"], ["loudness", "half"])
+    found = measure_resolution(made.samples[0], "stft", "log", ["auc"], ["loudness", "half"])
     assert found.floor == "half"
     assert found.shares["gradcam", "rank", "auc"].mean == pytest.approx(0.5)
-    assert "from the blind control half (0)" in page(made)
+    assert "from the blind control half (0)" in render_page(made)
 
 
 def test_without_a_control_the_floor_is_chance_or_unknown() -> None:
@@ -286,7 +288,7 @@ def test_without_a_control_the_floor_is_chance_or_unknown() -> None:
     oracle = [row(r.item, r.figures, variant="oracle", calibration="identity") for r in values_of([0.9] * 4)]
     foil = values_of([0.5] * 4, variant="foil", calibration="identity")
     made = result({"gradcam": [*foils([0.9, 0.9, 0.9, 0.1]), *oracle, *foil]}, **FAITHFULNESS)
-    found = resolution_table(made.samples[0], "stft", "log", ["foil-wins:faithfulness", "faithfulness"])
+    found = measure_resolution(made.samples[0], "stft", "log", ["foil-wins:faithfulness", "faithfulness"])
     assert found.floor == ""
     assert found.shares["gradcam", "unit-max", "foil-wins:faithfulness"].mean == (0.75 - 0.5) / (1.0 - 0.5)
     unknown = found.shares["gradcam", "unit-max", "faithfulness"]

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.benchmarks.frames import Cell, Shelf, realistic, record, result, row, suite
+from tests.benchmarks.frames import Shelf, cell, realistic, result, row, stored, suite
+from zsxai.benchmarks.analyse.extremes import choose_extremes
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.folder import write_record
 from zsxai.benchmarks.report import write_report
-from zsxai.benchmarks.report.examples import choose
-from zsxai.benchmarks.report.page import page
-from zsxai.benchmarks.run.plan import Cell as PlannedCell
-from zsxai.benchmarks.run.plan import Library, Settings, Unit
+from zsxai.benchmarks.report.page import render_page
+from zsxai.benchmarks.run.folder import write_record
+from zsxai.benchmarks.run.plan import Library, PlannedCell, Settings, Unit
 from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.worker import Measured
-from zsxai.benchmarks.tasks.base import Failure, Place
+from zsxai.benchmarks.tasks.base import Failure
 
 EVIL = '</details><script>alert(1)</script>" onload="x" \N{RIGHT-TO-LEFT OVERRIDE}$x_1$'
 
@@ -58,7 +57,7 @@ def whole() -> Result:
 
 @pytest.fixture(scope="module")
 def text(whole: Result) -> str:
-    return page(whole)
+    return render_page(whole)
 
 
 def test_page_is_whole_and_calls_nobody(text: str) -> None:
@@ -97,8 +96,8 @@ def test_headline_comes_first_with_rank_interval_and_controls(text: str) -> None
 
 def test_what_is_wrong_with_a_run_is_said(text: str) -> None:
     words = Tags(text).words
-    assert "1 of 84 cells are not measured yet" in words
-    assert "Explainers raised on 12 items (occlusion)" in words
+    assert "1 of 60 cells are not measured yet" in words
+    assert "Explainers raised on 6 items (occlusion)" in words
     assert "3 of 8 invalid" in words
     assert "RuntimeError: no <b>luck</b>" in words
     assert "could not be explained again for this page" in words
@@ -133,10 +132,10 @@ def test_labels_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
             headline={"task": "faithfulness", "metric": "foil-wins:faithfulness"},
         ),
         {"roots": {}, "limit": None},
-        [record("k", EVIL, model=EVIL, contamination=EVIL)],
-        Shelf([Cell("k", rows, [Failure(EVIL, EVIL)], description={"versions": {"zsxai": EVIL}, "code": EVIL})]),
+        [cell("k", EVIL, model=EVIL, contamination=EVIL)],
+        Shelf([stored("k", rows, [Failure(EVIL, EVIL)], description={"versions": {"zsxai": EVIL}, "code": EVIL})]),
     )
-    tags = Tags(page(made))
+    tags = Tags(render_page(made))
     assert not tags.open
     assert len(tags.named("script")) == 1
     assert all(not attributes.get("onload") for _, attributes in tags.found)
@@ -155,10 +154,10 @@ def test_a_single_explainer_without_controls(task: str) -> None:
     made = Result(
         suite(["gradcam"], tasks=[{"kind": task, "data": ["esc50"]}], headline={"task": task, "metric": metric}),
         {"roots": {}, "limit": None},
-        [record("k", task=task)],
-        Shelf([Cell("k", rows)]),
+        [cell("k", task=task)],
+        Shelf([stored("k", rows)]),
     )
-    words = Tags(page(made)).words
+    words = Tags(render_page(made)).words
     assert "gradcam has the best mean of the explainers, 0.40" in words
     assert "No control was measured beside it." in words
     assert "few recordings (the least: 5)" in words
@@ -167,9 +166,9 @@ def test_a_single_explainer_without_controls(task: str) -> None:
 
 def test_runs_of_nothing_have_a_page() -> None:
     failed = result({}, {"gradcam": [Failure("clip-0", "RuntimeError: no")]})
-    assert "Explainers raised on 1 item (gradcam)" in Tags(page(failed)).words
-    empty = Result(suite(), {"roots": {}, "limit": None}, [record("a")], Shelf([]))
-    words = Tags(page(empty)).words
+    assert "Explainers raised on 1 item (gradcam)" in Tags(render_page(failed)).words
+    empty = Result(suite(), {"roots": {}, "limit": None}, [cell("a")], Shelf([]))
+    words = Tags(render_page(empty)).words
     assert "1 of 1 cells are not measured yet" in words
     assert "Nothing was measured of it." in words
 
@@ -177,7 +176,7 @@ def test_runs_of_nothing_have_a_page() -> None:
 def test_invalid_and_empty_strata_have_a_page() -> None:
     rows = [row(f"clip-{i}", {"faithfulness": float("nan")}, strata={"correct": False}) for i in range(4)]
     headline = {"task": "faithfulness", "metric": "faithfulness", "stratum": "correct"}
-    words = Tags(page(result({"gradcam": rows, "constant": rows}, headline=headline))).words
+    words = Tags(render_page(result({"gradcam": rows, "constant": rows}, headline=headline))).words
     assert "4 of 4 invalid" in words
     assert "Nothing was measured of it." in words
 
@@ -185,7 +184,7 @@ def test_invalid_and_empty_strata_have_a_page() -> None:
 def test_a_headline_in_context_only_has_no_ranks() -> None:
     rows = [row(f"clip-{i}", {"mask-mean": i / 5}) for i in range(5)]
     made = result({"gradcam": rows}, headline={"task": "faithfulness", "metric": "mask-mean"})
-    assert "rank (95 %)" not in Tags(page(made)).words
+    assert "rank (95 %)" not in Tags(render_page(made)).words
 
 
 def test_examples_are_the_best_and_the_worst() -> None:
@@ -193,12 +192,12 @@ def test_examples_are_the_best_and_the_worst() -> None:
     rows = [row(f"clip-{i}", {"faithfulness": v}) for i, v in enumerate(own)]
     rows += [row(f"clip-{i}", {"faithfulness": v}, variant="foil") for i, v in enumerate(foil)]
     blind = [row(f"clip-{i}", {"faithfulness": 1.0}) for i in range(6)]
-    chosen = choose(result({"gradcam": rows, "constant": blind}))
+    chosen = choose_extremes(result({"gradcam": rows, "constant": blind}))
     assert chosen is not None
     assert chosen.explainer == "gradcam"
     assert chosen.best["item"].tolist() == ["clip-0", "clip-2"]
     assert chosen.worst["item"].tolist() == ["clip-3", "clip-1"]
-    lower = choose(
+    lower = choose_extremes(
         result(
             {"gradcam": [row(f"clip-{i}", {"average-drop": v}) for i, v in enumerate([5.0, 1.0, 9.0])]},
             headline={"task": "faithfulness", "metric": "average-drop"},
@@ -227,10 +226,15 @@ def test_report_of_a_folder_explains_its_examples_again(tmp_path: Path) -> None:
         row(item.name, {"faithfulness": i / 4, "similarity": 7.0}, prompt=item.label, calibration="relu-max")
         for i, item in enumerate(items)
     ]
-    cell = PlannedCell(Unit(0, "tiny", "folder", 0, 0, 0, 4), Place("gradcam", "stft", "log"), "key", {"items": []})
-    write_record(tmp_path / "run", chosen, settings, [cell])
+    about = {
+        **vars(cell("key", data="folder")),
+        "unit": Unit(0, "tiny", "folder", 0, 0, 0, 4),
+        "description": {"items": []},
+    }
+    planned = PlannedCell(**about)
+    write_record(tmp_path / "run", chosen, settings, [planned])
     with Store(tmp_path / "run", write=True) as store:
-        store.put([(cell, Measured(rows, [], 1.0, {}))])
+        store.put([(planned, Measured(rows, [], 1.0, {}))])
     path = write_report(tmp_path / "run")
     assert path.name == "report.html"
     tags = Tags(path.read_text(encoding="utf-8"))

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from zsxai.benchmarks.run import engines
-from zsxai.benchmarks.run.engines import CrewError, Died, Job, Processes, Ready, here, lead
+from zsxai.benchmarks.run.engines import CrewError, Died, Job, Ready, run_alone, run_on_crew
 from zsxai.benchmarks.run.plan import Unit
+from zsxai.benchmarks.run.processes import Processes
 from zsxai.benchmarks.run.worker import Measured
 from zsxai.benchmarks.tasks.base import Place
 
@@ -81,10 +82,10 @@ def test_a_killed_worker_costs_its_unit_alone(double: Any, tmp_path: Path, monke
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main, mask = sys.modules["__main__"], signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    alone = dict(here(partial(double.Double, str(tmp_path)), jobs(6)))
+    alone = dict(run_alone(partial(double.Double, str(tmp_path)), jobs(6)))
     for begun in tries(tmp_path):
         (tmp_path / str(begun)).unlink()
-    done = list(lead(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=1), 1), 2, jobs(6)))
+    done = list(run_on_crew(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=1), 1), 2, jobs(6)))
     assert len(done) == 6
     assert figures(dict(done)) == figures(alone) == {n: [("a", n / 3), ("b", n / 3)] for n in range(6)}
     assert tries(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
@@ -98,7 +99,7 @@ def test_a_unit_that_kills_every_worker_has_failed(
     double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "TRIES", 2)
-    done = dict(lead(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=99), 1), 1, jobs(4)))
+    done = dict(run_on_crew(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=99), 1), 1, jobs(4)))
     lost = done.pop(jobs(2)[1])
     assert set(figures(done)) == {0, 2, 3}
     assert len(lost) == 2
@@ -111,15 +112,15 @@ def test_a_unit_that_kills_every_worker_has_failed(
 def test_workers_that_do_not_start(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "TRIES", 1)
     with pytest.raises(CrewError, match="RuntimeError: no such model"):
-        list(lead(Processes(double.broken, 1), 1, jobs(3)))
+        list(run_on_crew(Processes(double.broken, 1), 1, jobs(3)))
     with pytest.raises(CrewError, match="ended with 7"):
-        list(lead(Processes(double.quits, 1), 1, jobs(3)))
+        list(run_on_crew(Processes(double.quits, 1), 1, jobs(3)))
 
 
 def test_workers_of_other_code_are_refused(double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "own_code", lambda: "edited")
     with pytest.raises(CrewError, match="zsxai's source"):
-        list(lead(Processes(partial(double.Double, str(tmp_path)), 1), 1, jobs(3)))
+        list(run_on_crew(Processes(partial(double.Double, str(tmp_path)), 1), 1, jobs(3)))
     assert tries(tmp_path) == {}
 
 
@@ -136,7 +137,7 @@ class Script:
     def give(self, member: int, job: Job) -> None:
         self.log.append((f"give {member}", job.unit.start))
 
-    def reply(self) -> tuple[int, Any]:
+    def receive(self) -> tuple[int, Any]:
         member, said = self.replies.pop(0)
         return member, READY if said == "ready" else Died("x") if said == "died" else [Measured([], [], 0.0)]
 
@@ -152,13 +153,13 @@ READY = Ready.of_this_process()
 
 def test_a_worker_that_is_late_is_not_waited_for() -> None:
     crew = Script([(1, "ready"), (1, "done"), (1, "done")])
-    assert [job.unit.start for job, _ in lead(crew, 2, jobs(2))] == [0, 1]
+    assert [job.unit.start for job, _ in run_on_crew(crew, 2, jobs(2))] == [0, 1]
     assert crew.log == [("give 1", 0), ("give 1", 1), ("dismiss", 1), ("close", None)]
 
 
 def test_a_unit_in_flight_goes_to_the_next_free_worker() -> None:
     crew = Script([(1, "ready"), (2, "ready"), (1, "died"), (2, "done"), (2, "done"), (2, "done")])
-    assert [job.unit.start for job, _ in lead(crew, 2, jobs(3))] == [1, 0, 2]
+    assert [job.unit.start for job, _ in run_on_crew(crew, 2, jobs(3))] == [1, 0, 2]
     assert [entry for entry in crew.log if entry[0].startswith("give")] == [
         *(("give 1", 0), ("give 2", 1)),
         *(("give 2", 0), ("give 2", 2)),
@@ -174,7 +175,7 @@ def test_jobs_are_taken_when_somebody_is_free() -> None:
             yield job
 
     crew = Script([(1, "ready"), (1, "done"), (1, "done")])
-    done = lead(crew, 1, lazily())
+    done = run_on_crew(crew, 1, lazily())
     next(done)
     assert taken == [0, 1, 2]
     done.close()  # type: ignore[attr-defined]
@@ -184,15 +185,15 @@ def test_jobs_are_taken_when_somebody_is_free() -> None:
 NO_GUARD = """
 import sys
 from functools import partial
-from zsxai.benchmarks.run.engines import Processes, lead
+from zsxai.benchmarks.run.engines import Job, run_on_crew
 from zsxai.benchmarks.run.plan import Unit
-from zsxai.benchmarks.run.engines import Job
+from zsxai.benchmarks.run.processes import Processes
 from zsxai.benchmarks.tasks.base import Place
 import doubles
 
 print("once")
 jobs = [Job(Unit(0, "m", "d", 0, 0, n, n + 1), (Place("a", "stft", "log"),)) for n in range(3)]
-print(len(list(lead(Processes(partial(doubles.Double, sys.argv[1]), 1), 2, jobs))))
+print(len(list(run_on_crew(Processes(partial(doubles.Double, sys.argv[1]), 1), 2, jobs))))
 """
 
 
@@ -205,11 +206,11 @@ def test_a_script_without_a_guard(double: Any, tmp_path: Path) -> None:
 
 ORPHAN = """
 import sys, time
-from zsxai.benchmarks.run.engines import Processes
+from zsxai.benchmarks.run.processes import Processes
 import doubles
 crew = Processes(doubles.Double.__mro__[-1], 1)
 crew.hire()
-crew.reply()
+crew.receive()
 print(crew._members[1][1].pid, flush=True)
 time.sleep(600)
 """
@@ -250,7 +251,7 @@ def test_a_ray_cluster_does_the_same(double: Any, tmp_path: Path, monkeypatch: p
         partial(double.Double, str(tmp_path), fatal=1, deaths=1), threads=1, workers=2, address=None, device=None
     )
     assert crew.size == 2
-    done = dict(lead(crew, crew.size, jobs(6)))
+    done = dict(run_on_crew(crew, crew.size, jobs(6)))
     assert not ray.is_initialized(), "the local cluster is shut down"
     assert figures(done) == {n: [("a", n / 3), ("b", n / 3)] for n in range(6)}
     assert tries(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1, 5: 1}

@@ -17,6 +17,7 @@ from zsxai.benchmarks.run import identity
 from zsxai.benchmarks.run.identity import NUMBERLESS, code_of, metric_identity, own_code
 from zsxai.benchmarks.run.plan import Settings, plan
 from zsxai.benchmarks.run.suite import load_suite
+from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
 from zsxai.data.clip import LabelledClip
 from zsxai.metrics import load_metric
 from zsxai.metrics.curves import at_budget
@@ -173,6 +174,21 @@ def test_own_code_is_the_code_that_computes() -> None:
 def test_a_headline_that_is_not_measured_is_refused_before_the_run(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="which it does not measure"):
         keys(**changes)
+
+
+def test_plugins_that_a_suite_names_are_refused_before_the_run() -> None:
+    with pytest.raises(InputError, match="'saliency' among its controls, whose card says it is none"):
+        keys(controls=["energy", "saliency"])
+    with pytest.raises(InputError, match="unknown explainer 'salency': did you mean 'saliency'"):
+        keys(explainers=["salency"])
+    with pytest.raises(InputError, match="'auc' is no metric of the task 'faithfulness'"):
+        keys(tasks=[TASK | {"metrics": ["auc"]}])
+
+
+def test_the_code_of_a_task_is_in_the_key(plain: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = type("Theirs", (FaithfulnessRunner,), {"__module__": "nowhere"})
+    monkeypatch.setattr("zsxai.benchmarks.run.plan.runner_of", lambda kind: runner)
+    assert not set(keys()) & set(plain)
 
 
 def test_a_model_without_a_logit_scale_is_refused_before_the_run() -> None:

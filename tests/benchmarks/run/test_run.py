@@ -13,7 +13,7 @@ import pytest
 import zsxai
 from tests.toys import ConvToy
 from zsxai import benchmarks
-from zsxai.benchmarks.folder import write_record
+from zsxai.benchmarks.run.folder import write_record
 from zsxai.benchmarks.run.plan import Settings
 from zsxai.benchmarks.run.runner import carry_out, choose, prepare
 from zsxai.benchmarks.run.store import Store
@@ -246,7 +246,7 @@ def test_models_in_place_of_the_suites(tmp_path: Path) -> None:
         result = benchmarks.run_suite(SUITE, tmp_path / "out", models=["other-toy"], limit=2)
     finally:
         MODELS.unregister("other-toy")
-    assert {record.model for record in result.records} == {"other-toy"}
+    assert {cell.model for cell in result.cells} == {"other-toy"}
 
 
 def test_the_package_is_light_and_its_names_are_there() -> None:

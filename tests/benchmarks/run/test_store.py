@@ -16,16 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zsxai.benchmarks.run.plan import Cell, Unit
+from zsxai.benchmarks.run.plan import PlannedCell, Unit
 from zsxai.benchmarks.run.store import FILE, FORMAT, Store
 from zsxai.benchmarks.run.worker import Measured
-from zsxai.benchmarks.tasks.base import Failure, Place, Row
+from zsxai.benchmarks.tasks.base import Failure, Row
 from zsxai.errors import InputError
 
 
-def cell(number: int, explainer: str = "gradcam") -> Cell:
-    place = Place(explainer, "stft", "log")
-    return Cell(Unit(0, "tiny", "d", 0, 0, number, number + 1), place, f"{number}-{explainer}", {"b": 1, "a": "é"})
+def cell(number: int, explainer: str = "gradcam") -> PlannedCell:
+    unit = Unit(0, "tiny", "d", 0, 0, number, number + 1)
+    at = ("faithfulness", "tiny", "d", "clean", 0, explainer, "stft", "log")
+    return PlannedCell(f"{number}-{explainer}", *at, unit=unit, description={"b": 1, "a": "é"})  # type: ignore[arg-type]
 
 
 def row(item: str = "clip", **figures: object) -> Row:
@@ -183,9 +184,9 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from zsxai.benchmarks.run.plan import Cell, Unit
+from zsxai.benchmarks.run.plan import PlannedCell, Unit
 from zsxai.benchmarks.run.store import Store
-from zsxai.benchmarks.tasks.base import Place, Row
+from zsxai.benchmarks.tasks.base import Row
 from zsxai.benchmarks.run.worker import Measured
 
 folder, first, last, rows = Path(sys.argv[1]), *map(int, sys.argv[2:])
@@ -195,10 +196,12 @@ for number in range(first, last):
     unit = Unit(0, "tiny", "d", 0, 0, number, number + 1)
     put = []
     for explainer in ("a", "b", "c"):
-        cell = Cell(unit, Place(explainer, "stft", "log"), f"{number}-{explainer}", {"n": number})
+        at = ("faithfulness", "tiny", "d", "clean", 0, explainer, "stft", "log")
+        cell = PlannedCell(f"{number}-{explainer}", *at, unit=unit, description={"n": number})
         lines = [Row(f"{i}", ("r",), "l", "p", "own", "c", {"x": i / 3, "n": number / 7}) for i in range(rows)]
         put.append((cell, Measured(lines, [], 0.0)))
     store.put(put)
+    print(number, flush=True)
 """
 
 
@@ -226,11 +229,14 @@ def whole_units(folder: Path, rows: int) -> set[str]:
 
 def test_kill_in_the_middle_of_a_transaction(tmp_path: Path) -> None:
     seed = int(os.environ.get("ZSXAI_SEED", "0"))
-    chance, rows = random.Random(seed), 3000
+    chance, rows = random.Random(seed), 1000
     hot = 0
     for attempt in range(4):
         process = writer(tmp_path, 1000 * attempt, 1000 * attempt + 1000, rows)
-        time.sleep(chance.uniform(0.0, 0.5))
+        assert process.stdout is not None
+        for number in range(attempt):
+            assert int(process.stdout.readline()) == 1000 * attempt + number
+        time.sleep(chance.uniform(0.0, 0.1))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL, f"seed {seed}: the writer ended by itself"
@@ -243,7 +249,7 @@ def test_kill_in_the_middle_of_a_transaction(tmp_path: Path) -> None:
 
 def test_two_writers_at_once(tmp_path: Path) -> None:
     both = [writer(tmp_path, 0, 40, 20), writer(tmp_path, 20, 60, 20)]
-    for process in both:
-        assert process.communicate() == ("", None)
+    for process, numbers in zip(both, (range(40), range(20, 60)), strict=True):
+        assert list(map(int, process.communicate()[0].split())) == list(numbers)
         assert process.returncode == 0
     assert whole_units(tmp_path, 20) == {str(n) for n in range(60)}

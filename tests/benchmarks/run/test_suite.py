@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from zsxai import InputError
-from zsxai.benchmarks.run.suite import CONTROLS, SUITES, load_suite
+from zsxai.benchmarks.run.suite import SUITES, load_suite
+
+CONTROLS = ("constant", "random", "loudness", "energy")
 
 
 def suite(**changes: Any) -> dict[str, Any]:
@@ -39,6 +41,12 @@ def test_blind_controls_are_always_among_the_rows() -> None:
     assert [e.title for e in loaded.explainers_of(loaded.tasks[0])] == ["saliency", *CONTROLS]
 
 
+def test_a_suite_may_have_controls_of_its_own() -> None:
+    loaded = load_suite(suite(controls=["energy", "loudness-x-similarity"]))
+    assert [e.title for e in loaded.all_explainers] == ["gradcam", "energy", "loudness-x-similarity"]
+    assert load_suite(suite()).controls == CONTROLS
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -60,6 +68,8 @@ def test_blind_controls_are_always_among_the_rows() -> None:
         ({"seeds": []}, "seeds"),
         ({"seeds": [0, 0]}, "two seeds are called '0'"),
         ({"models": []}, "models"),
+        ({"controls": []}, "controls"),
+        ({"controls": ["energy", "energy"]}, "two controls are called 'energy'"),
         ({"explainers": [{"name": "gradcam", "label": "energy"}]}, "'energy' is a blind control's name"),
         ({"comparisons": {"metrics": ["faithfulness"], "against": "enrgy"}}, "unknown explainer 'enrgy'"),
         ({"headline": {"task": "faithfulness", "metric": "faithfulness", "stratum": "zzz"}}, "has no stratum 'zzz'"),

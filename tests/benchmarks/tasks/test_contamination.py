@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from zsxai.benchmarks.run.suite import Contamination
 from zsxai.benchmarks.tasks.contamination import contaminants, contaminate, mix, partner_of, white_noise
+from zsxai.benchmarks.tasks.settings import Contamination
 from zsxai.data import LabelledClip
 from zsxai.data.synthetic import Synthetic
 from zsxai.errors import InputError

@@ -12,10 +12,11 @@ import torch
 import zsxai
 from tests.toys import BandToy, BlackBoxToy, ConvToy
 from zsxai.benchmarks.run.plan import Library, Settings, places
-from zsxai.benchmarks.run.suite import Contamination, Suite, load_suite
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.benchmarks.tasks.base import Place, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
+from zsxai.benchmarks.tasks.settings import Contamination
 from zsxai.clip import Clip, Relevance
 from zsxai.data.clip import LabelledClip
 from zsxai.explainer import Explainer, ExplainerCard
@@ -100,7 +101,7 @@ def runner_of(suite: Suite, model: object) -> tuple[FaithfulnessRunner, list[Any
     task = suite.tasks[0]
     made: ZeroShotModel = as_model(model)
     mixed = task.contaminations[0]
-    stage = Stage(suite, task, made, library.dataset("bands"), mixed, 0, library.explainers(task))
+    stage = Stage(suite.prompting, task, made, library.dataset("bands"), mixed, 0, library.explainers(task))
     return FaithfulnessRunner(stage), library.items(0, "bands", 0, 0)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tests.toys import STRICT, BandToy, BlackBoxToy, band_edges
 from zsxai import load_explainer, load_model
-from zsxai.benchmarks.run.suite import CONTROLS, load_suite
+from zsxai.benchmarks.run.suite import Suite, load_suite
 from zsxai.benchmarks.tasks import two_sounds
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
@@ -35,6 +35,7 @@ from zsxai.spectral import Grid
 from zsxai.target import BoundTarget
 
 pytestmark = STRICT
+CONTROLS: tuple[str, ...] = Suite.model_fields["controls"].default
 RATE = 16000
 Samples = NDArray[np.float32]
 
@@ -94,7 +95,9 @@ def runner_on(
         }
     )
     chosen = suite.tasks[0]
-    return TwoSoundsRunner(Stage(suite, chosen, model or BandToy(), data, chosen.contaminations[0], 0, explainers))
+    return TwoSoundsRunner(
+        Stage(suite.prompting, chosen, model or BandToy(), data, chosen.contaminations[0], 0, explainers)
+    )
 
 
 def items_of(runner: TwoSoundsRunner) -> list[Item]:

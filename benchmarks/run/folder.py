@@ -7,15 +7,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zsxai.benchmarks.analyse.frame import Record
+from zsxai.benchmarks.run.plan import Cell, Settings
+from zsxai.benchmarks.run.store import FILE, Store
 from zsxai.benchmarks.run.suite import Suite
 from zsxai.errors import InputError
 from zsxai.files import write_text
-
-if TYPE_CHECKING:
-    from zsxai.benchmarks.run.plan import Cell, Settings
 
 RECORD = "suite.json"
 """Marks a folder as a run's: the exact suite, what the run adds to it, and its cells in the order of the plan."""
@@ -28,15 +26,13 @@ class _DamagedError(InputError):
 
 
 def check_folder(folder: Path, suite: Suite) -> None:
-    """Whether a run of a suite may write into a folder; touches nothing.
+    """Check that a run of a suite may write into a folder; touches nothing.
 
     A record that is lost or damaged is no hindrance where our store lies beside it: the run writes it anew.
 
     Raises:
         InputError: If it is a file, holds another suite's run, or files of somebody else.
     """
-    from zsxai.benchmarks.run.store import FILE
-
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
@@ -60,8 +56,6 @@ def check_folder(folder: Path, suite: Suite) -> None:
 
 
 def _holds_our_store(folder: Path) -> bool:
-    from zsxai.benchmarks.run.store import Store
-
     with contextlib.suppress(InputError), Store(folder):
         return True
     return False
@@ -89,14 +83,14 @@ def write_record(folder: Path, suite: Suite, settings: Settings, cells: Sequence
         "format": FORMAT,
         "suite": suite.model_dump(mode="json"),
         "settings": {"roots": dict(settings.roots), "limit": settings.limit, "device": settings.device},
-        "cells": [Record.of(cell, suite).to_json() for cell in cells],
+        "cells": [cell.to_json() for cell in cells],
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(folder / RECORD, text)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What :func:`write_record` has written.
+    """Read what :func:`write_record` has written.
 
     Raises:
         InputError: If there is no record, it cannot be read, or another version of zsxai has written it.
