@@ -1,7 +1,7 @@
 """Benchmarks: suites of measurements that any explainer and any zero-shot classifier can be put through.
 
-:func:`run_suite` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. Beside them stand the
-measurements of the library itself (``python -m zsxai.benchmarks.measure.speed`` and others), none of which a user needs.
+:func:`run_suite` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. A checkout also has
+the measurements of the library itself (``python -m zsxai.benchmarks.measure.speed`` and others); the wheel does not.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def parity(
     try:
         rows = measure_each({name: partial(one, name) for name in names or BACKENDS}, only, _summary)
     except ModuleNotFoundError as error:
-        raise InputError(f"{error}: pip install 'zsxai[hf,laion,msclap]', or give --only hf") from error
+        raise InputError(f"{error}: pip install -e '.[hf,laion,msclap]', or give --only hf") from error
     made_by = versions() | {name: _version(name) for name in ("transformers", "laion-clap", "msclap")}
     records = {name: [{**asdict(row), "met": row.met} for row in of_one] for name, of_one in rows.items()}
     met = all(row.met for of_one in rows.values() for row in of_one)
