@@ -53,10 +53,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 
-# The tree maps adapters/ to zsxai.adapters and so on, which mypy does not see; an installed copy it does.
+# The tree maps adapters/ to zsxai.adapters and so on, which mypy does not see; a copy laid out as imports see it, it does.
 typecheck: $(VENV)/.dev
-	rm -rf build/lib build/bdist.* build/typecheck
-	$(PIP) install --quiet --no-deps --target build/typecheck .
+	rm -rf build/typecheck && mkdir -p build/typecheck
+	cp -R zsxai build/typecheck/ && cp -R adapters baselines benchmarks build/typecheck/zsxai/
 	cd build/typecheck && MYPYPATH=. $(abspath $(BIN))/mypy --config-file ../../pyproject.toml --cache-dir ../mypy_cache --strict -p zsxai
 
 test: lint typecheck

@@ -2,7 +2,7 @@
 
 :func:`run_suite` measures a suite, :class:`Result` is what it found, :func:`load_suite` reads one. Four rooms, each of
 which imports only those before it: ``tasks``, ``run``, ``analyse``, ``report``; :mod:`zsxai.benchmarks.api` and the
-command line are on top. Beside them stands ``measure``, which measures the library itself.
+command line are on top. A checkout also has ``measure``, which measures the library itself; the wheel does not.
 """
 
 from __future__ import annotations

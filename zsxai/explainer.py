@@ -25,8 +25,8 @@ class ExplainerCard(BaseModel):
         deterministic: True where the seed does not matter.
         differentiates_target: False where its gradients are of something else than the target, such as the cosines of
             its prompts.
-        reads_masking: False where the raw relevance depends neither on the domain nor on the scale of masks: the harness
-            then computes it once for all of them.
+        reads_masking: False where the raw relevance depends neither on the domain nor on the scale of masks: the
+            harness then computes it once for all of them.
         forwards: Audio forwards per clip and target, in terms of its options.
         backwards: Backwards per clip and target, likewise.
         reference: Paper and equation.

@@ -53,7 +53,7 @@ def tabulate(
             index.append(tuple({**sample.at, **at}[name] for name in INDEX))
             lines.append([value for name in wanted for value in by_name.get(name, NOT_MEASURED)])
     columns = pandas.MultiIndex.from_product([wanted, Interval._fields], names=["figure", "value"])
-    levels = list(zip(*index, strict=True)) or [[] for _ in INDEX]
+    levels: list[Any] = list(zip(*index, strict=True)) or [[] for _ in INDEX]
     made: DataFrame = pandas.DataFrame(lines, columns=columns, index=pandas.MultiIndex.from_arrays(levels, names=INDEX))
     counts = [c for c in columns if c[1] in {"n", "n_invalid"}]
     made[counts] = made[counts].astype("int64")

@@ -7,63 +7,47 @@ and its floor are measured in interleaved pairs of one run; a ratio is the media
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import torch
 import typer
 
-from zsxai.benchmarks.measure.speed import ONE_THREAD, table
+import zsxai
+from zsxai.benchmarks.measure.checkpoints import BACKENDS, Checkpoint, random_checkpoint
+from zsxai.benchmarks.measure.costs import PROMPT, Row, load_spectral, noise, show_rows
+from zsxai.benchmarks.measure.frame import AsJson, Full, Only, Repeats, Seconds, app, measure_each, one_thread
+from zsxai.benchmarks.measure.timing import compare
+from zsxai.recording import Recording
+from zsxai.target import Similarity
+from zsxai.versions import versions
 
-if TYPE_CHECKING:
-    from zsxai.benchmarks.measure.costs import Row
-    from zsxai.benchmarks.measure.parity import Checkpoint
 
-
+@one_thread()
 def backends(
-    repeats: Annotated[int, typer.Option(min=3, help="Pairs per row.")] = 9,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of the clip.")] = 10.0,
+    repeats: Repeats = 9,
+    seconds: Seconds = 10.0,
     explainer: Annotated[list[str] | None, typer.Option(help="Default: gradcam and saliency.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only backends whose name contains this; repeatable.")] = None,
-    full: Annotated[bool, typer.Option(help="The published sizes; small ones otherwise.")] = True,
+    only: Only = None,
+    full: Full = True,
+    as_json: AsJson = False,
 ) -> None:
     """Measure explanations on every backend against one bare forward and backward."""
-    # Read by BLAS when it is imported.
-    os.environ.update(ONE_THREAD)
-    import torch
-    from rich.console import Console
 
-    from zsxai.benchmarks.measure.parity import BACKENDS
-    from zsxai.versions import versions
+    def measure_backend(name: str) -> list[Row]:
+        with random_checkpoint(name, full) as checkpoint:
+            return list(measure(name, checkpoint, seconds, explainer or ["gradcam", "saliency"], repeats))
 
-    torch.set_num_threads(1)
-    progress = Console(stderr=True)
-    rows: list[Row] = []
-    for name, save in BACKENDS.items():
-        if only and not any(part in name for part in only):
-            continue
-        with progress.status(name), tempfile.TemporaryDirectory() as scratch:
-            checkpoint = save(Path(scratch), "full" if full else "tiny")
-            rows += measured(name, checkpoint, seconds, explainer or ["gradcam", "saliency"], repeats)
-    wide = Console()
-    wide.width = max(wide.width, 150)
-    wide.print(table(rows, {"clip": f"{seconds:g} s", "threads": "1", **versions()}))
+    cases = {name: partial(measure_backend, name) for name in BACKENDS}
+    rows = measure_each(cases, only, lambda rows: ", ".join(f"{row.pairs.ratio:.2f}" for row in rows))
+    context = {"clip": f"{seconds:g} s", "threads": "1", **versions()}
+    show_rows([row for of_one in rows.values() for row in of_one], context, as_json)
 
 
-def measured(name: str, checkpoint: Checkpoint, seconds: float, explainers: list[str], repeats: int) -> Iterator[Row]:
+def measure(name: str, checkpoint: Checkpoint, seconds: float, explainers: list[str], repeats: int) -> Iterator[Row]:
     """The rows of one backend: the explainer alone, and the whole of ``zsxai.explain``."""
-    import torch
-
-    import zsxai
-    from zsxai.benchmarks.measure.costs import PROMPT, Row, noise, spectral
-    from zsxai.benchmarks.measure.timing import compare
-    from zsxai.recording import Recording
-    from zsxai.target import Similarity
-
-    model = spectral(zsxai.load_model(checkpoint.name, **checkpoint.options))
+    model = load_spectral(zsxai.load_model(checkpoint.name, **checkpoint.options))
     clip = noise(model.sample_rate, seconds)
     target = Similarity(prompt=PROMPT).bind(model)
     windows = [window.waveform for window in Recording(model, clip).clips]
@@ -88,4 +72,4 @@ def measured(name: str, checkpoint: Checkpoint, seconds: float, explainers: list
 
 
 if __name__ == "__main__":
-    typer.run(backends)
+    app(backends)()

@@ -1,10 +1,10 @@
-"""The rows of :mod:`zsxai.benchmarks.measure.speed`: what is measured, and against what."""
+"""Costs and their floors: the rows of :mod:`zsxai.benchmarks.measure.speed`, and how any such rows are shown."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import zsxai
 from zsxai.benchmarks.measure.floors import FLOORS, Bare, explain_floor
+from zsxai.benchmarks.measure.frame import Table, measure_each, show
 from zsxai.benchmarks.measure.timing import (
     Pairs,
     child_cpu_seconds,
@@ -45,7 +46,7 @@ class Row:
 
     Attributes:
         case: What was measured.
-        floor: What it was held against.
+        floor: What it is compared with.
         limit: Ratio it should stay within, or None where none is set.
         unit: Of the costs, ``ms`` or ``MB``.
         pairs: The measurements, in seconds or bytes.
@@ -89,6 +90,13 @@ class Row:
             "verdict": self.verdict,
         }
 
+    def cells(self) -> list[str]:
+        """Ready for a table."""
+        cost, floor = (f"{value:.1f} {self.unit}" for value in self.costs)
+        ratio, interval = f"{self.pairs.ratio:.2f}", "{:.2f} to {:.2f}".format(*self.pairs.interval)
+        limit = "" if self.limit is None else f"{self.limit:.2f}"
+        return [self.case, self.floor, cost, floor, ratio, interval, str(len(self.pairs.ours)), limit, self.verdict]
+
 
 class Bench:
     """The rows of the table, each measured when its turn comes.
@@ -103,9 +111,8 @@ class Bench:
     """
 
     def __init__(self, name: str, seconds: float, repeats: int) -> None:
-        torch.set_num_threads(1)
         self.name = name
-        self.model = spectral(name)
+        self.model = load_spectral(name)
         self.waveform = noise(self.model.sample_rate, min(seconds, self.model.audio_spec.window or seconds))
         self.bare = Bare(self.model, torch.from_numpy(self.waveform), PROMPT)
         self.repeats = repeats
@@ -125,18 +132,22 @@ class Bench:
 
     def cases(self) -> dict[str, Callable[[], Row]]:
         """Every case by name."""
-        found: dict[str, Callable[[], Row]] = {}
-        for name in zsxai.list_explainers():
-            # A card says in words what an explainer costs: one from elsewhere has no floor here.
-            if name in FLOORS:
-                found[f"relevance:{name}"] = partial(self._relevance, name)
-        found["one-forward:gradcam"] = self._one_forward
-        found |= {f"explain:{name}": partial(self._explain, name) for name in EXPLAINED}
-        found["memory:batch 8"] = partial(self._memory, "memory:batch 8", 8, 1.10)
-        found["memory:one batch"] = partial(self._memory, "memory:one batch", 200, None)
-        found["process:explain"] = partial(self._process, "process:explain", ())
-        found["process:explain --out"] = partial(self._process, "process:explain --out", ("--overwrite", "--out"))
-        return found
+        # A card says in words what an explainer costs: one from elsewhere has no floor here.
+        floored = [name for name in zsxai.list_explainers() if name in FLOORS]
+        return {
+            **{f"relevance:{name}": partial(self._relevance, name) for name in floored},
+            "one-forward:gradcam": self._one_forward,
+            **{f"explain:{name}": partial(self._explain, name) for name in EXPLAINED},
+            "memory:batch 8": partial(self._memory, "memory:batch 8", 8, 1.10),
+            "memory:one batch": partial(self._memory, "memory:one batch", 200, None),
+            "process:explain": partial(self._process, "process:explain", ()),
+            "process:explain --out": partial(self._process, "process:explain --out", ("--overwrite", "--out")),
+        }
+
+    def show(self, only: Sequence[str] | None, as_json: bool) -> None:
+        """Measure the cases, or only some, and print them."""
+        rows = measure_each(self.cases(), only, lambda row: f"{row.pairs.ratio:.2f}")
+        show_rows(rows.values(), self.context, as_json)
 
     def _relevance(self, name: str) -> Row:
         floor = partial(FLOORS[name], self.bare, zsxai.load_explainer(name))
@@ -181,15 +192,22 @@ class Bench:
 
 def _peak(name: str, waveform: NDArray[Any], batch: int, steps: int) -> int:
     """Peak memory of integrated gradients; runs in a process of its own."""
-    torch.set_num_threads(1)
-    model = spectral(name)
+    model = load_spectral(name)
     explainer = zsxai.load_explainer("integrated-gradients", n_steps=steps)
     clip = Recording(model, waveform, batch_size=batch).clips[0]
     target = Similarity(prompt=PROMPT).bind(model)
     return peak_bytes(lambda: explainer.relevance(clip, [target]))
 
 
-def spectral(name: object) -> SpectralModel:
+def show_rows(rows: Iterable[Row], context: Mapping[str, str], as_json: bool) -> None:
+    """Print rows, and what else decides their figures."""
+    heads = ("case", "against", "cost", "floor", "ratio", "95 %", "n", "limit", "")
+    rows = list(rows)
+    table = Table(heads, [row.cells() for row in rows], context)
+    show(table, {"context": context, "rows": [row.record() for row in rows]}, as_json)
+
+
+def load_spectral(name: object) -> SpectralModel:
     """Load a model that gives gradients, by its name or as it is, and freeze it.
 
     Raises:

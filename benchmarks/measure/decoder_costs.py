@@ -1,6 +1,6 @@
 """What a decoder's masks and its training cost: ``python -m zsxai.benchmarks.measure.decoder_costs``.
 
-CPU time on one thread in interleaved pairs, as in :mod:`zsxai.benchmarks.measure.speed`. Explanations hang on no weights, so
+CPU time on one thread in interleaved pairs, as in :mod:`zsxai.benchmarks.measure.speed`. Costs depend on no weights, so
 that where no decoder comes with the model an untrained one of the same size is measured; the caption says which.
 
 * ``mask:<domain>``: from a waveform to a mask on its grid, the prompt embedded already, against one bare forward, from
@@ -17,7 +17,6 @@ that where no decoder comes with the model an untrained one of the same size is 
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -26,12 +25,10 @@ from typing import Annotated, Any, get_args
 
 import torch
 import typer
-from rich.console import Console
-from threadpoolctl import threadpool_limits
 
 from zsxai.benchmarks.measure.costs import PROMPT, Bench, Row
-from zsxai.benchmarks.measure.decoder_backends import noted, trainer_of
-from zsxai.benchmarks.measure.speed import table
+from zsxai.benchmarks.measure.decoder_training import make_trainer, watch
+from zsxai.benchmarks.measure.frame import AsJson, ModelName, Only, Repeats, Seconds, app, one_thread
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.calibration import to_mask
 from zsxai.clip import Clip
@@ -145,7 +142,7 @@ class DecoderBench(Bench):
         return Row(f"ten-prompts:{domain}", "the mask for one", self.limit_ten, "ms", pairs)
 
     def _step(self, domain: Domain) -> Row:
-        trainer = trainer_of(self.model, {"domain": domain, "batch": self.batch})
+        trainer = make_trainer(self.model, {"domain": domain, "batch": self.batch})
         with evaluating(self.model), frozen(self.model):
             floor = StepFloor(trainer)
             pairs = compare(trainer._update, floor, self.repeats)
@@ -174,7 +171,7 @@ class StepFloor:
         noting = self.decoder.register_forward_pre_hook(
             lambda _, words, named: asked.append((words, named)), with_kwargs=True
         )
-        with noted(trainer) as (_, self.encoded):
+        with watch(trainer) as (_, self.encoded):
             trainer._update()
         noting.remove()
         self.words, self.named = asked[0]
@@ -227,7 +224,7 @@ def _untrained(model: SpectralModel, folder: Path) -> Path:
     ours = model.card.weights_sha256
     if ours is None:
         raise InputError(f"{model.card.name} gives no hash of its weights: no decoder can belong to it")
-    trainer = trainer_of(model, {"batch": 2})
+    trainer = make_trainer(model, {"batch": 2})
     config = trainer.config
     card = DecoderCard(
         model=model.card.name,
@@ -240,37 +237,25 @@ def _untrained(model: SpectralModel, folder: Path) -> Path:
     return TrainedDecoder(trainer.bare, card).save(folder)
 
 
+@one_thread()
 def decoder_costs(
-    model: Annotated[str, typer.Option(help="Name of a model that gives gradients.")] = "tiny",
+    model: ModelName = "tiny",
     decoder: Annotated[str | None, typer.Option(help="Folder or hub id; the model's own, or an untrained one.")] = None,
-    repeats: Annotated[int, typer.Option(min=3, help="Pairs per row; a fifth for refinement.")] = 15,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of the clip.")] = 5.0,
+    repeats: Repeats = 15,
+    seconds: Seconds = 5.0,
     batch: Annotated[int, typer.Option(min=2, help="Recordings in a training step.")] = 8,
     limit: Annotated[float, typer.Option(help="Of mask; 1.3 is wanted of a full-size HTS-AT.")] = 2.0,
     limit_ten: Annotated[float, typer.Option(help="Of ten-prompts; 2.5 is wanted of a full-size HTS-AT.")] = 4.0,
-    only: Annotated[list[str] | None, typer.Option(help="Only cases whose name contains this; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    only: Only = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a decoder's masks and its training against the bare networks."""
-    progress = Console(stderr=True)
-    with tempfile.TemporaryDirectory() as scratch, threadpool_limits(1):
+    with tempfile.TemporaryDirectory() as scratch:
         bench = DecoderBench(
             model, seconds, repeats, decoder, Path(scratch), limit=limit, limit_ten=limit_ten, batch=batch
         )
-        cases = bench.cases()
-        chosen = [name for name in cases if not only or any(part in name for part in only)]
-        if not chosen:
-            raise typer.BadParameter(f"no case has that in its name: {', '.join(cases)}", param_hint="--only")
-        rows = []
-        for name in chosen:
-            with progress.status(name):
-                rows.append(cases[name]())
-            progress.print(f"{name}: {rows[-1].pairs.ratio:.2f}", highlight=False)
-    if as_json:
-        typer.echo(json.dumps({"context": bench.context, "rows": [row.record() for row in rows]}, indent=2))
-    else:
-        Console().print(table(rows, bench.context))
+        bench.show(only, as_json)
 
 
 if __name__ == "__main__":
-    typer.run(decoder_costs)
+    app(decoder_costs)()

@@ -130,7 +130,7 @@ FLOORS: Mapping[str, Floor] = {
     "rolled": _other,
     "foil": _foil,
 }
-"""By explainer; controls that need no forward have none, learned ones are in :mod:`zsxai.benchmarks.measure.decoder_costs`."""
+"""By explainer; controls that need no forward have none, those of decoders are in :mod:`.decoder_costs`."""
 
 
 def explain_floor(bare: Bare, explainer: Explainer) -> None:

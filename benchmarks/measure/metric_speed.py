@@ -7,23 +7,27 @@ double precision, in which it adds up; ours get the masks as they are, in single
 Nearly all that Quantus costs is its check of the map, which puts every value into a Python set; the fewer values are
 alike, the longer that takes. Hence two kinds of masks: ``dense``, all cells unlike, and ``sparse``, nine tenths of them
 zero in patches. ``bare`` is the ratio of Quantus's formulas without that check: on dense masks they cost what ours do.
-Sparseness is one sort, in both; so its ratio alone is the smallest, and the verdict hangs on both metrics of a mask.
+Sparseness is one sort, in both; so its ratio alone is the smallest, and the verdict depends on both metrics of a mask.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import numpy as np
+from numpy.typing import NDArray
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+from zsxai.benchmarks.measure.frame import AsJson, Repeats, Table, app, one_thread, show
+from zsxai.benchmarks.measure.timing import compare
+from zsxai.errors import InputError
+from zsxai.metrics.masks import complexity, sparseness
+from zsxai.versions import versions
+
 SHAPES = ((513, 501), (64, 501))
 WANTED, TOLERANCE = 50.0, 1e-6
 
@@ -61,6 +65,16 @@ class Row:
         """Whether the ratio is at least 50, as far as the interval can tell."""
         return "met" if self.low >= WANTED else "under" if self.high < WANTED else "undecided"
 
+    @property
+    def met(self) -> bool:
+        """Whether the values agree, and both metrics together are not under 50 times as fast."""
+        return self.difference <= TOLERANCE and not (self.metric == "both" and self.verdict == "under")
+
+    def cells(self) -> list[str]:
+        """Ready for a table."""
+        times = [f"{self.ours:.2f}", f"{self.theirs:.1f}", f"{self.ratio:.0f}", f"{self.low:.0f} to {self.high:.0f}"]
+        return [self.metric, self.mask, *times, str(self.n), self.verdict, f"{self.bare:.1f}", f"{self.difference:.0e}"]
+
 
 def measure(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 15, least: float = 0.1) -> Iterator[Row]:
     """Measure both metrics on masks of each shape.
@@ -73,12 +87,6 @@ def measure(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 15, least
     Raises:
         InputError: If Quantus is not installed.
     """
-    import numpy as np
-
-    from zsxai.benchmarks.measure.timing import compare
-    from zsxai.errors import InputError
-    from zsxai.metrics.masks import complexity, sparseness
-
     try:
         quantus: Any = import_module("quantus")
     except ModuleNotFoundError as error:
@@ -88,12 +96,16 @@ def measure(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 15, least
     ours = {"sparseness": sparseness, "complexity": complexity}
     for shape in shapes:
         in_band = np.ones(shape[0], dtype=bool)
-        for kind, mask in _masks(shape):
+        for kind, mask in _draw_masks(shape):
             for name, chosen in {**{n: [n] for n in ours}, "both": list(ours)}.items():
-                call = partial(_each, [partial(ours[n], [mask], in_band) for n in chosen])
+                call = partial(_call_each, [partial(ours[n], [mask], in_band) for n in chosen])
                 checked, double, bare = (
-                    partial(_each, [partial(how, theirs[n], values) for n in chosen])
-                    for how, values in ((_whole, mask), (_whole, mask.astype(np.float64)), (_formula, mask))
+                    partial(_call_each, [partial(how, theirs[n], values) for n in chosen])
+                    for how, values in (
+                        (_call_whole, mask),
+                        (_call_whole, mask.astype(np.float64)),
+                        (_call_formula, mask),
+                    )
                 )
                 pairs = compare(checked, call, repeats, least)
                 low, high = pairs.interval
@@ -111,25 +123,23 @@ def measure(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 15, least
                 )
 
 
-def _each(calls: Sequence[Any]) -> list[float]:
+def _call_each(calls: Sequence[Any]) -> list[float]:
     return [float(call()[0]) for call in calls]
 
 
-def _whole(metric: Any, mask: Any) -> Any:
+def _call_whole(metric: Any, mask: NDArray[Any]) -> Any:
     batch = mask[None, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return metric(model=None, x_batch=batch, y_batch=[0], a_batch=batch, channel_first=True)
 
 
-def _formula(metric: Any, mask: Any) -> Any:
+def _call_formula(metric: Any, mask: NDArray[Any]) -> Any:
     # It works in place.
     return metric.evaluate_batch(None, mask[None].copy())
 
 
-def _masks(shape: tuple[int, int]) -> Iterator[tuple[str, Any]]:
-    import numpy as np
-
+def _draw_masks(shape: tuple[int, int]) -> Iterator[tuple[str, NDArray[Any]]]:
     generator = np.random.default_rng(0)
     dense = generator.random(shape) ** 3
     yield "dense", dense.astype(np.float32)
@@ -138,37 +148,15 @@ def _masks(shape: tuple[int, int]) -> Iterator[tuple[str, Any]]:
     yield "sparse", (dense * np.kron(patches, np.ones((16, 16)))[: shape[0], : shape[1]]).astype(np.float32)
 
 
-def metric_speed(
-    repeats: Annotated[int, typer.Option(min=3, help="Pairs per row.")] = 15,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+@one_thread()
+def metric_speed(repeats: Repeats = 15, as_json: AsJson = False) -> None:
     """Measure sparseness and complexity against Quantus's; fail where values differ or both together are under 50 x."""
-    # Read by BLAS when it is imported.
-    os.environ.update(ONE_THREAD)
-    from rich.box import MARKDOWN
-    from rich.console import Console
-    from rich.table import Table
-
-    from zsxai.errors import InputError
-    from zsxai.versions import versions
-
-    try:
-        rows = list(measure(repeats=repeats))
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-    if as_json:
-        typer.echo(json.dumps({"versions": versions(), "rows": [asdict(row) for row in rows]}, indent=2))
-    else:
-        heads = ("metric", "mask", "ours ms", "Quantus ms", "ratio", "95 %", "n", "", "bare", "difference")
-        table = Table(*heads, box=MARKDOWN)
-        for r in rows:
-            times = (f"{r.ours:.2f}", f"{r.theirs:.1f}", f"{r.ratio:.0f}", f"{r.low:.0f} to {r.high:.0f}", str(r.n))
-            table.add_row(r.metric, r.mask, *times, r.verdict, f"{r.bare:.1f}", f"{r.difference:.0e}")
-        Console(width=120).print(table)
-    if any(row.difference > TOLERANCE or (row.metric == "both" and row.verdict == "under") for row in rows):
-        raise typer.Exit(1)
+    rows = list(measure(repeats=repeats))
+    heads = ("metric", "mask", "ours ms", "Quantus ms", "ratio", "95 %", "n", "", "bare", "difference")
+    table = Table(heads, [row.cells() for row in rows], versions())
+    record = {"versions": versions(), "rows": [asdict(row) for row in rows]}
+    show(table, record, as_json, met=all(row.met for row in rows))
 
 
 if __name__ == "__main__":
-    typer.run(metric_speed)
+    app(metric_speed)()

@@ -1,4 +1,4 @@
-"""What the harness costs beside the bare forwards it needs: ``python -m zsxai.benchmarks.measure.overhead --data DIR``.
+"""What the harness costs beside the bare forwards it needs: ``python -m zsxai.benchmarks.measure.overhead``.
 
 A unit of clips with all explainers goes through the task ``faithfulness`` (masks in, out, heard; every metric); beside
 it run the counted number of bare batched forwards, from waveform to embedding, and the explainers alone. Process CPU
@@ -8,21 +8,19 @@ encoded are counted, and must be ``1 + 3 E`` a clip.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from typing import Annotated
 
 import torch
 import typer
 
+from zsxai.benchmarks.measure.frame import AsJson, ModelName, Repeats, Table, app, one_thread, read_data, show
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.benchmarks.run.plan import Library, Settings
 from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.base import Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.faithfulness import Faithfulness, FaithfulnessRunner
-from zsxai.errors import InputError
 from zsxai.model import evaluating
 from zsxai.recording import Recording
 from zsxai.scoring import embed_sounds
@@ -36,22 +34,22 @@ class Unit:
 
     Args:
         model: Name.
-        data: Folder of ESC-50; synthesised clips where None.
-        fold: Fold of the clips.
+        data: ``READER=DIR``, or a reader that needs no folder.
+        folds: Of the data.
         clips: Clips in the unit.
         explainers: Names; the four blind controls are added.
         domain: Of masks.
     """
 
     def __init__(
-        self, model: str, data: str | None, fold: int, clips: int, explainers: Sequence[str], domain: str
+        self, model: str, data: str, folds: str | None, clips: int, explainers: Sequence[str], domain: str
     ) -> None:
-        reader = {"reader": "synthetic"} if data is None else {"reader": "esc50", "options": {"folds": [fold]}}
+        reader, root, options = read_data(data, folds)
         asked = Faithfulness(data=("clips",), domains=(domain,), variants=(), budgets=())
         suite = load_suite(
             {
                 "name": "overhead",
-                "data": {"clips": reader},
+                "data": {"clips": {"reader": reader, "options": options}},
                 "models": [model],
                 "explainers": list(explainers),
                 "tasks": [asked],
@@ -59,7 +57,7 @@ class Unit:
                 "batch": clips,
             }
         )
-        library = Library(suite, Settings({} if data is None else {"clips": data}, limit=clips))
+        library = Library(suite, Settings({} if root is None else {"clips": root}, limit=clips))
         task = suite.tasks[0]
         loaded = library.model(suite.models[0].title)
         self.stage = Stage(
@@ -94,49 +92,44 @@ class Unit:
                 recording.stitch(clip.place(explainer.relevance(clip, [target])) for clip in recording.clips)
 
 
+@one_thread()
 def overhead(
-    data: Annotated[str | None, typer.Option(help="Folder of ESC-50; synthesised clips where none is given")] = None,
-    fold: Annotated[int, typer.Option(help="Fold of the clips")] = 3,
-    model: Annotated[str, typer.Option(help="A model that gives gradients")] = "tiny",
+    data: Annotated[str, typer.Option(metavar="READER=DIR", help="Such as esc50=DIR")] = "synthetic",
+    folds: Annotated[str | None, typer.Option(help="Folds of the data, such as 3 or 1,2")] = None,
+    model: ModelName = "tiny",
     explainers: Annotated[str, typer.Option(help="Names, comma-separated")] = ",".join(EXPLAINERS),
     domain: Annotated[str, typer.Option(help="Of masks: stft or mel")] = "stft",
     clips: Annotated[int, typer.Option(min=1, help="Clips in the unit")] = 8,
-    repeats: Annotated[int, typer.Option(min=3, help="Pairs")] = 9,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")] = False,
+    repeats: Repeats = 9,
+    as_json: AsJson = False,
 ) -> None:
     """Time the harness beside the bare forwards it needs."""
-    torch.set_num_threads(1)
-    unit = Unit(model, data, fold, clips, explainers.split(","), domain)
+    unit = Unit(model, data, folds, clips, explainers.split(","), domain)
     with evaluating(unit.stage.model):
         counts = unit.count()
         needed = len(unit.items) * (1 + 3 * len(unit.places))
         pairs = compare(lambda: unit.measure(Forwards()), unit.bare, repeats)
     if counts["harness"] != needed:
-        raise InputError(f"{counts['harness']} clips were encoded where {needed} are needed")
-    low, high = pairs.interval
-    found = {
+        raise RuntimeError(f"{counts['harness']} clips were encoded where {needed} are needed")
+    figures = {
         "clips": len(unit.items),
         "explainers": len(unit.places),
         "encoded": counts,
         "needed": needed,
         "ratio": pairs.ratio,
-        "interval": [low, high],
+        "interval": pairs.interval,
         "repeats": repeats,
+    }
+    context = {
         "model": model,
         "domain": domain,
-        "data": "synthetic" if data is None else f"ESC-50 fold {fold}",
-        "versions": versions(),
+        "data": data.partition("=")[0] + (f" fold {folds}" if folds else ""),
     }
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    typer.echo(
-        f"{model}, masks on {domain}: {found['data']}, {found['clips']} clips, {found['explainers']} explainers; "
-        f"{counts['harness']} clips encoded for the harness ({needed} needed), {counts['explainer']} by explainers; "
-        f"harness / (bare forwards + explainers) = {pairs.ratio:.3f} [{low:.3f}, {high:.3f}], n = {repeats} pairs"
-    )
+    rounded = {"ratio": f"{pairs.ratio:.3f}", "interval": "{:.3f} to {:.3f}".format(*pairs.interval)}
+    rows = [(name, str(value)) for name, value in (figures | rounded).items()]
+    table = Table(("harness / (bare forwards + explainers)", ""), rows, context | versions())
+    show(table, {**figures, **context, "versions": versions()}, as_json)
 
 
 if __name__ == "__main__":
-    os.environ.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-    typer.run(overhead)
+    app(overhead)()

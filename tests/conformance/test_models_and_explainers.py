@@ -1,8 +1,9 @@
 """The kit (``zsxai.testing``) on every model, and on every explainer before every model, from the registries.
 
 A model from an entry point that loads by its bare name comes in by itself; one that needs more is one line in
-``MODELS`` (small, random weights), or a checkpoint in ``zsxai.benchmarks.measure.parity.BACKENDS``, and one in ``FULL`` where
-it has a published size. Explainers come in by themselves; ``QUICK`` holds options that make a slow one quick.
+``MODELS`` (small, random weights), or a checkpoint in ``BACKENDS`` of ``benchmarks/measure/checkpoints.py``, and one in
+``FULL`` where it has a published size. Explainers come in by themselves; ``QUICK`` holds options that make a slow one
+quick.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import soundfile
 
 import zsxai
 from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
-from zsxai.benchmarks.measure.parity import BACKENDS
+from zsxai.benchmarks.measure.checkpoints import BACKENDS
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import SpectralModel, ZeroShotModel

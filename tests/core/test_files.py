@@ -33,11 +33,16 @@ def test_a_failure_leaves_what_was_there(error: type[BaseException], existing: b
     path = tmp_path / "table.csv"
     if existing:
         path.write_text("before")
-    with pytest.raises(InputError if error is OSError else error), whole_file(path) as draft:
-        assert (draft.parent, draft.suffix) == (path.parent, ".csv")
-        assert draft.name.startswith(".table.csv.")
-        draft.write_text("half")
-        raise error
+
+    def write_half() -> None:
+        with whole_file(path) as draft:
+            assert (draft.parent, draft.suffix) == (path.parent, ".csv")
+            assert draft.name.startswith(".table.csv.")
+            draft.write_text("half")
+            raise error
+
+    with pytest.raises(InputError if error is OSError else error):
+        write_half()
     assert names(tmp_path) == (["table.csv"] if existing else [])
     assert not existing or path.read_text() == "before"
 

@@ -1,13 +1,13 @@
-"""What is in the tree is in the wheel, and the wheel works where the tree is not."""
+"""What is in the tree is in the wheel but for the workshop, and the wheel works where the tree is not."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.house.test_imports import imported, modules, name_of
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {
     "zsxai": "zsxai",
@@ -26,6 +28,8 @@ FOLDERS = {
     "benchmarks": "zsxai/benchmarks",
 }
 """Folder of the tree -> folder of the wheel."""
+WORKSHOP = ("zsxai/benchmarks/measure", "zsxai/adapters/tiny/training")
+"""What measures the library and what trains ``tiny``: in the tree and in the sdist, run from a checkout."""
 LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "build", "dist", ".*_cache", ".venv*", ".git")
 
 
@@ -34,11 +38,16 @@ def project() -> dict[str, Any]:
 
 
 def tree_files(root: Path) -> Iterator[str]:
-    """Files of the four packages, named as the wheel names them."""
+    """Files of the four packages, named as the wheel would name them."""
     for folder, target in FOLDERS.items():
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
                 yield f"{target}/{path.relative_to(root / folder).as_posix()}"
+
+
+def in_workshop(name: str) -> bool:
+    """Whether a file, or a package, lies in the workshop."""
+    return f"{name}/".startswith(tuple(f"{folder}/" for folder in WORKSHOP))
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +74,42 @@ def wheel(built: Path) -> Path:
     return found
 
 
-def test_the_wheel_of_the_sdist_holds_the_tree(copy: Path, wheel: Path) -> None:
+def test_the_wheel_of_the_sdist_holds_the_tree_without_the_workshop(copy: Path, wheel: Path) -> None:
     inside = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
-    expected = set(tree_files(copy))
+    expected = {name for name in tree_files(copy) if not in_workshop(name)}
     missing, extra = sorted(expected - inside), sorted(inside - expected)
     assert not missing, f"in the tree, not in the wheel (packages or package-data in pyproject.toml?): {missing}"
     assert not extra, f"in the wheel, not in the tree: {extra}"
 
 
-def test_the_sdist_holds_what_a_distributor_needs(built: Path) -> None:
+def test_the_sdist_holds_the_whole_tree_and_what_a_distributor_needs(copy: Path, built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {n.partition("/")[2] for n in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE"} <= names
+    folders = (*FOLDERS, "tests", "docs", ".ci")
+    tree = {p.relative_to(copy).as_posix() for f in folders for p in (copy / f).rglob("*") if p.is_file()}
+    root = {p.name for p in copy.iterdir() if p.is_file() and not p.name.startswith(".")}
+    assert not sorted((tree | root) - names), "in the tree, not in the sdist: MANIFEST.in?"
+    assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "constraints.txt"} <= root
+
+
+def test_a_wheel_imports_nothing_of_the_workshop() -> None:
+    for path in modules():
+        if not in_workshop(name_of(path).replace(".", "/")):
+            wrong = [f"line {line}: {name}" for line, name in imported(path) if in_workshop(name.replace(".", "/"))]
+            assert not wrong, f"{name_of(path)} is in the wheel and imports {wrong}, which is not"
+
+
+@pytest.mark.parametrize("folder", WORKSHOP)
+def test_an_installed_checkout_runs_the_workshop(folder: str) -> None:
+    module = importlib.import_module(folder.replace("/", "."))
+    assert ROOT in Path(module.__file__).parents
+
+
+def test_the_wheel_alone_has_no_workshop(elsewhere: Path, tmp_path: Path) -> None:
+    code = "import importlib.util as u, sys; print([u.find_spec(name) for name in sys.argv[1:]])"
+    names = [folder.replace("/", ".") for folder in WORKSHOP]
+    assert outside([str(elsewhere / "python"), "-c", code, *names], tmp_path).stdout.strip() == "[None, None]"
 
 
 def test_the_wheel_carries_its_licences(wheel: Path) -> None:
@@ -88,13 +120,14 @@ def test_the_wheel_carries_its_licences(wheel: Path) -> None:
     assert any("CC-BY-4.0" in t or "Creative Commons" in t for t in texts)
 
 
-def test_packages_are_the_folders() -> None:
+def test_packages_are_the_folders_without_the_workshop() -> None:
     folders = {
         target if path == ROOT / folder else f"{target}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, target in FOLDERS.items()
         for path in [ROOT / folder, *(ROOT / folder).rglob("*")]
         if (path / "__init__.py").is_file()
     }
+    folders = {folder for folder in folders if not in_workshop(folder)}
     assert set(project()["tool"]["setuptools"]["packages"]) == {f.replace("/", ".") for f in folders}
 
 
@@ -141,8 +174,9 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--quiet", "--no-deps", "--no-index", str(wheel)]
     subprocess.run([sys.executable, *install, *options], check=True)
     (site,) = (home / "venv").glob("lib/python*/site-packages")
-    # A bare path: the .pth files there, an editable install's among them, are not read again.
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    # Bare paths: the .pth files there, an editable install's among them, are not read again.
+    borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
     return bin_folder
 
 

@@ -113,8 +113,8 @@ def is_right(subject: Subject) -> str:
             )
     if unsettled:
         raise Skipped(
-            f"float32 central differences do not settle along {unsettled}: use python -m zsxai.benchmarks.measure.parity's "
-            "float64 ones"
+            f"float32 central differences do not settle along {unsettled}: gradient_error of "
+            "zsxai.benchmarks.measure.parity, in a checkout, takes them in float64"
         )
     return f"within {worst:.1e} of central differences along 3 directions"
 

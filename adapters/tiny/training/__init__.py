@@ -1,1 +1,1 @@
-"""How ``tiny`` is made and evaluated, from a checkout: ``python -m zsxai.adapters.tiny.training.train`` and ``.evaluate``."""
+"""The making of ``tiny``, from a checkout: ``python -m zsxai.adapters.tiny.training.train`` and ``.evaluate``."""

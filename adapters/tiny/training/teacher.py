@@ -27,7 +27,7 @@ def teacher_file() -> Path:
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise MissingExtraError("training tiny needs its text teacher: pip install 'zsxai[tiny]'")
+        raise MissingExtraError("training tiny needs its text teacher: pip install -e '.[tiny]'")
     path = Path(spec.origin).parent / "model" / "model.safetensors"
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
     if found != SHA256:

@@ -8,12 +8,12 @@ import math
 
 import pytest
 import torch
-import typer
 from typer.testing import CliRunner
 
 from tests.toys import ConvToy
-from zsxai.benchmarks.measure.decoder_backends import DEFAULT, Training, chosen, decoder_backends, measured
-from zsxai.benchmarks.measure.parity import BACKENDS
+from zsxai.benchmarks.measure import decoder_backends as module
+from zsxai.benchmarks.measure.decoder_backends import Training, measure_training
+from zsxai.benchmarks.measure.frame import app
 from zsxai.model import Encoding, Features
 
 FOUND = Training(
@@ -44,13 +44,11 @@ class Deaf(ConvToy):
 
 
 def command(*words: str) -> object:
-    app = typer.Typer()
-    app.command()(decoder_backends)
-    return CliRunner().invoke(app, list(words))
+    return CliRunner().invoke(app(module.decoder_backends), list(words))
 
 
 def test_a_training_is_measured() -> None:
-    found = measured(ConvToy(), batch=2, steps=2, overfit=4)
+    found = measure_training(ConvToy(), batch=2, steps=2, overfit=4)
     assert found.broken is None
     assert found.maps == {"first": (6, 16, 51), "second": (12, 8, 26)}
     assert found.unread == ()
@@ -63,7 +61,7 @@ def test_a_training_is_measured() -> None:
 
 
 def test_an_encoder_without_gradient_is_found() -> None:
-    found = measured(Deaf(), batch=2, steps=1, overfit=2)
+    found = measure_training(Deaf(), batch=2, steps=1, overfit=2)
     assert found.broken == "no gradient"
     assert found.through == 0
     assert found.gradient > 0  # of what does not pass through the encoder
@@ -88,17 +86,8 @@ def test_what_is_broken(changes: dict[str, object], broken: str | None) -> None:
     assert found.record()["broken"] == broken
 
 
-def test_names_are_exact_or_parts() -> None:
-    assert chosen(DEFAULT) == list(DEFAULT)
-    assert chosen(["hf"]) == ["hf"]
-    assert chosen(["msclap", "msclap-2023"]) == ["msclap-2022", "msclap-2023"]
-    assert set(chosen(["fused"])) == {name for name in BACKENDS if "fused" in name}
-    with pytest.raises(typer.BadParameter, match="'clip' is in none of the backends hf; "):
-        chosen(["clip"])
-
-
 def test_a_small_backend_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zsxai.benchmarks.measure.timing.in_new_process", lambda function, *words: function(*words))
+    monkeypatch.setattr(module, "in_new_process", lambda function, *words: function(*words))
     done = command("--no-full", "--only", "laion, own classes", "--overfit", "2", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)["backends"]["laion, own classes"]
@@ -110,7 +99,7 @@ def test_a_small_backend_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_table_and_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter([None, FOUND, None, dataclasses.replace(FOUND, losses=(1.0, 2.0))])
-    monkeypatch.setattr("zsxai.benchmarks.measure.timing.in_new_process", lambda *_: next(found))
+    monkeypatch.setattr(module, "in_new_process", lambda *_: next(found))
     done = command("--only", "msclap")
     assert done.exit_code == 1
     for said in ("msclap-2022", "stage 2x4x8", "none", "10x20", "1e-07", "trains", "loss does not fall"):

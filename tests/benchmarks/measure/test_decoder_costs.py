@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 import zsxai
 from tests.toys import ConvToy
 from zsxai.benchmarks.measure import decoder_costs
-from zsxai.benchmarks.measure.decoder_backends import trainer_of
 from zsxai.benchmarks.measure.decoder_costs import DecoderBench, StepFloor
+from zsxai.benchmarks.measure.decoder_training import make_trainer
+from zsxai.benchmarks.measure.frame import app
 from zsxai.errors import InputError
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.training.trainer import frozen
@@ -50,7 +50,7 @@ quickest = decoder_costs.compare
 
 def test_the_floor_of_a_step_encodes_what_the_step_encodes() -> None:
     model = Counting()
-    trainer = trainer_of(model, {"batch": 4})
+    trainer = make_trainer(model, {"batch": 4})
     with evaluating(model), frozen(model):
         floor = StepFloor(trainer)
         model.encoded = []
@@ -108,18 +108,17 @@ def test_a_model_without_a_hash_gets_no_decoder(tmp_path: Path) -> None:
 
 def test_the_command_prints_a_table_and_json(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zsxai, "load_model", lambda _name: ConvToy())
-    app = typer.Typer()
-    app.command()(decoder_costs.decoder_costs)
+    command = app(decoder_costs.decoder_costs)
     words = ["--repeats", "3", "--seconds", "1", "--only", "mask-in-model"]
-    told = CliRunner().invoke(app, [*words, "--json"])
+    told = CliRunner().invoke(command, [*words, "--json"])
     assert told.exit_code == 0, told.output
     found = json.loads(told.stdout)
     assert [row["case"] for row in found["rows"]] == ["mask-in-model:stft", "mask-in-model:mel"]
     assert found["context"]["clip"] == "1 s"
     assert found["context"]["model"] == "ConvToy (000000000000)"
-    printed = CliRunner().invoke(app, ["--repeats", "3", "--only", "mask-in-model:mel"], env={"COLUMNS": "200"})
+    printed = CliRunner().invoke(command, ["--repeats", "3", "--only", "mask-in-model:mel"], env={"COLUMNS": "200"})
     assert "one bare forward" in printed.stdout
     assert "mask-in-model:mel" in printed.stdout
-    wrong = CliRunner().invoke(app, ["--only", "nothing"])
+    wrong = CliRunner().invoke(command, ["--only", "nothing"])
     assert wrong.exit_code == 2
     assert "mask:stft" in wrong.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import typer
 from typer.testing import CliRunner
 
 import zsxai
 from zsxai import InputError
-from zsxai.benchmarks.measure.frechet import dataset_of, embeddings, frechet
+from zsxai.benchmarks.measure.frame import app
+from zsxai.benchmarks.measure.frechet import embeddings, frechet, load_pair
 from zsxai.data import LabelledClip
 from zsxai.metrics.frechet import draw_parts
 
@@ -32,11 +33,11 @@ def folder_of(root: Path, hertz: float, count: int, seed: int) -> Path:
 
 def test_another_set_is_farther_than_a_half_of_the_same(tmp_path: Path) -> None:
     low, high = folder_of(tmp_path / "low", 300, 16, 0), folder_of(tmp_path / "high", 4000, 8, 1)
-    app = typer.Typer()
-    app.command()(frechet)
-    done = CliRunner().invoke(app, [f"folder:{low}", f"folder:{high}", "--draws", "3"])
+    done = CliRunner().invoke(
+        app(frechet), ["--data", f"folder={low}", "--data", f"folder={high}", "--draws", "3", "--json"]
+    )
     assert done.exit_code == 0, done.output
-    between, *within = [float(x) for x in re.findall(r"each: ([\d.]+)", done.output)]
+    between, *within = [row["mean"] for row in json.loads(done.stdout)["rows"]]
     assert between > 2 * within[-1]
     assert within[0] > within[-1], "the fewer, the higher"
 
@@ -76,19 +77,26 @@ def test_the_command_draws_whole_recordings(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("zsxai.benchmarks.measure.frechet.draw_parts", spy)
     monkeypatch.setattr("zsxai.metrics.frechet.draw_parts", spy)
     root = folder_of(tmp_path / "one", 300, 1, 0)
-    app = typer.Typer()
-    app.command()(frechet)
-    done = CliRunner().invoke(app, [f"folder:{root}", f"folder:{root}", "--draws", "2"])
+    done = CliRunner().invoke(app(frechet), ["--data", f"folder={root}", "--draws", "2"])
     assert done.exit_code == 0, done.output
-    assert "8 and 8 recordings" in done.output
-    assert "between the two, 14 windows each" in done.output
+    assert "recordings 8 and 8" in done.output
+    assert re.search(r"between the two +\| 14 ", done.output)
     assert len(drawn) == 2 * 2 + 3 * 2
     for names, _ in drawn:
         assert names == groups
 
 
+def test_two_sets_from_one_folder_or_from_two(esc50: Path) -> None:
+    by_fold = load_pair([f"esc50={esc50}"], ["3", "1,2"])
+    assert [{clip.fold for clip in one.clips} for one in by_fold] == [{3}, {1, 2}]
+    of_one = load_pair([f"esc50={esc50}", f"esc50={esc50}"], ["4"])
+    assert [{clip.fold for clip in one.clips} for one in of_one] == [{4}, {4}]
+
+
 def test_bad_names() -> None:
-    with pytest.raises(InputError, match="folds are whole numbers"):
-        dataset_of("esc50:/nowhere#three")
+    with pytest.raises(InputError, match="folds takes whole numbers"):
+        load_pair(["esc50=/nowhere"], ["three"])
     with pytest.raises(InputError, match="unknown dataset 'esc5'"):
-        dataset_of("esc5:/nowhere")
+        load_pair(["esc5=/nowhere"], [])
+    with pytest.raises(InputError, match="two sets are compared"):
+        load_pair(["esc50=/nowhere"], ["1", "2", "3"])

@@ -5,19 +5,17 @@ import json
 import sys
 
 import pytest
-from typer import Typer
 from typer.testing import CliRunner
 
 from zsxai.benchmarks.measure import metric_speed
+from zsxai.benchmarks.measure.frame import app
 from zsxai.benchmarks.measure.metric_speed import Row, measure
 
 ROW = Row("both", "8x9 dense", 1.0, 60.0, 60.0, 55.0, 65.0, 3, 1.0, 1e-8)
 
 
 def run(*arguments):
-    app = Typer()
-    app.command()(metric_speed.metric_speed)
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner().invoke(app(metric_speed.metric_speed), list(arguments))
 
 
 def test_both_sides_agree_on_every_mask():
