@@ -61,7 +61,7 @@ def config(**changes: Any) -> TrainingConfig:
         "decoder": {"widths": (8, 8)},
         "templates": ("{}", "the sound of {}"),
         "held_out": 0.0,
-        "steps": 3,
+        "steps": 2,
         "batch": 4,
         "bank": 6,
         "precision": "float32",

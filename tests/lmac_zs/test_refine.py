@@ -63,7 +63,7 @@ def test_mask_optimisation_improves_on_an_open_mask(domain: Any, scale: Any) -> 
     weights = {"removed": 1.0, "size": 0.5}
     before = objective(model, opened, 4000, **weights, **how)
     losses = [before]
-    for steps in (5, 30):
+    for steps in (5, 20):
         found = explain(
             model, samples=4000, among=LABELS, explainer="mask-optimisation", options={"steps": steps}, **how
         )
@@ -80,7 +80,7 @@ def test_mask_optimisation_raises_the_probability(prompt: str) -> None:
     start = torch.full((1, *clip.grid.shape), 1 / (1 + np.exp(-2.0))) * torch.from_numpy(clip.grid.in_band)[:, None]
     with torch.no_grad():
         before = float(target(clip.embed_masked(start)))
-    options = {"steps": 20, "removed": 0.0, "size": 0.0}
+    options = {"steps": 10, "removed": 0.0, "size": 0.0}
     found = explain(model, prompt, samples=4000, among=LABELS, explainer="mask-optimisation", options=options)
     assert found.score_in > before + 1e-3
     assert found.score_in > found.score
@@ -90,7 +90,7 @@ def test_its_weights_do_what_they_say() -> None:
     model = toy()
 
     def made(**options: float) -> Any:
-        options = {"steps": 15, "removed": 0.0, "size": 0.0, **options}
+        options = {"steps": 10, "removed": 0.0, "size": 0.0, **options}
         return explain(model, samples=4000, among=LABELS, explainer="mask-optimisation", options=options)
 
     plain = made()
@@ -110,7 +110,7 @@ def test_no_steps_leave_the_decoders_mask(model: ConvToy) -> None:
 def test_steps_improve_on_the_decoders_mask(model: ConvToy) -> None:
     weights = {"removed": 1.0, "size": 0.5}
     losses = []
-    for steps in (0, 5, 20):
+    for steps in (0, 5, 12):
         found = explain(model, samples=4000, among=LABELS, explainer="lmac-zs+", options={"steps": steps})
         losses.append(objective(model, found.mask, 4000, **weights))
     assert losses == sorted(losses, reverse=True)
@@ -130,10 +130,10 @@ def test_a_repeated_clip_is_given_what_was_optimised(
 
     monkeypatch.setattr(refine.Optimisation, "_loss", noted)
     how = {"samples": 4000, "among": LABELS, "explainer": name}
-    explain(model, **how, options={"steps": 21, "size": 0.0})
-    found = explain(model, **how, options={"steps": 20, "size": 0.0})
-    assert objective(model, found.mask, 4000, removed=1.0, size=0.0) == pytest.approx(reached[20], abs=1e-4)
-    assert reached[20] < reached[0] - 1e-3
+    explain(model, **how, options={"steps": 11, "size": 0.0})
+    found = explain(model, **how, options={"steps": 10, "size": 0.0})
+    assert objective(model, found.mask, 4000, removed=1.0, size=0.0) == pytest.approx(reached[10], abs=1e-4)
+    assert reached[10] < reached[0] - 1e-3
 
 
 def test_steps_change_patches(model: ConvToy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +153,8 @@ def test_steps_change_patches(model: ConvToy, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("name", ["lmac-zs+", "mask-optimisation"])
 def test_each_target_by_itself(model: ConvToy, name: str) -> None:
-    options = {"steps": 4}
-    prompts = ["a dog", "rain on a roof", "wind in the trees", "bells", "a cat"]
+    options = {"steps": 3}
+    prompts = ["a dog", "rain on a roof", "bells"]
     together = explain(model, prompts, explainer=name, options=options)
     for prompt, found in zip(prompts, together, strict=True):
         alone = explain(model, prompt, explainer=name, options=options)
@@ -168,7 +168,7 @@ def test_each_target_by_itself(model: ConvToy, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lmac-zs+", "mask-optimisation"])
 def test_the_kit_passes_it(model: ConvToy, name: str) -> None:
-    check_explainer(load_explainer(name, steps=3), model).raise_if_failed()
+    check_explainer(load_explainer(name, steps=1), model).raise_if_failed()
 
 
 @pytest.mark.parametrize("name", ["lmac-zs+", "mask-optimisation"])

@@ -178,7 +178,7 @@ def test_trainings_in_one_process_keep_apart() -> None:
     second = trainer(accumulate=2)
     assert losses(first) == curve
     assert equal(weights(first), weights(alone))
-    assert len(losses(second)) == 3
+    assert len(losses(second)) == 2
 
 
 def test_another_precision_in_one_process() -> None:
@@ -189,11 +189,11 @@ def test_another_precision_in_one_process() -> None:
 
 def test_progress_says_what_was_done() -> None:
     seen: list[Progress] = []
-    trainer(held_out=sounds(), validate_every=2, steps=5).run(seen.append)
-    assert [p.step for p in seen] == [1, 2, 3, 4, 5]
-    assert [p.step for p in seen if p.diagnostics is not None] == [2, 4, 5], "and at the end"
+    trainer(held_out=sounds(), validate_every=2, steps=3).run(seen.append)
+    assert [p.step for p in seen] == [1, 2, 3]
+    assert [p.step for p in seen if p.diagnostics is not None] == [2, 3], "and at the end"
     for p in seen:
-        assert p.steps == 5
+        assert p.steps == 3
         assert p.loss == pytest.approx(sum(v for name, v in p.terms.items() if name != "mask"))
         assert 0 < p.terms["mask"] < 1
     record = seen[1].record()
@@ -319,10 +319,9 @@ def test_a_model_without_token_states() -> None:
 
 def test_a_model_of_any_length_hears_as_much_as_the_configuration_says() -> None:
     made = trainer(toy(window=None), seconds=0.2)
-    assert made._draw(0, 0).waveforms.shape[1] == 3200
     assert made._draw(0, 0).sounds.shape == (4, 3200)
     assert np.isfinite(losses(made)).all()
-    assert trainer(toy(), seconds=9.0).samples == 4000
+    assert trainer(toy(), seconds=9.0)._draw(0, 0).sounds.shape == (4, 4000)
 
 
 @pytest.mark.parametrize("domain", ["stft", "mel"])

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from zsxai.lmac_zs.checkpoint import TrainedDecoder
 from zsxai.lmac_zs.decoder import Decoder
 from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.lmac_zs.training.data import describe_clips, read_data
-from zsxai.lmac_zs.training.diagnostics import Diagnostics
-from zsxai.lmac_zs.training.logs import Logs, Progress, Report
+from zsxai.lmac_zs.training.logs import Logs, Report
 from zsxai.lmac_zs.training.trainer import STATE, Trainer
 from zsxai.model import SpectralModel
 from zsxai.versions import commit, versions
@@ -67,8 +66,8 @@ def train(
     clips, held_out = read_data(config, roots or {})
     trainer = Trainer(model, clips, held_out, config, folder)
     code = commit()  # before training: files may be edited meanwhile
-    decoder, diagnostics = run_with_logs(trainer, folder, report)
-    card = make_card(trainer, held_out, diagnostics).model_copy(update={"command": command, "commit": code})
+    decoder = run_with_logs(trainer, folder, report)
+    card = make_card(trainer, held_out).model_copy(update={"command": command, "commit": code})
     trained = TrainedDecoder(decoder.requires_grad_(False), card)
     if not trainer.accelerator.is_main_process:
         return trained
@@ -90,46 +89,32 @@ def check_request(model: SpectralModel, folder: Path, resume: bool) -> None:
         raise InputError(f"{folder} is not empty: go on with --resume, or choose another --out")
 
 
-def run_with_logs(trainer: Trainer, folder: Path, report: Report | None) -> tuple[Decoder, Diagnostics | None]:
+def run_with_logs(trainer: Trainer, folder: Path, report: Report | None) -> Decoder:
     """Run a training to its end; the main process writes configuration and logs to ``folder``.
-
-    Returns:
-        The decoder, and its diagnostics at the end where recordings are held out.
 
     Raises:
         Stopped: If it was asked to stop.
     """
-    last: Progress | None = None
-    logs: Logs | None = None
-    if trainer.accelerator.is_main_process:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(f"{trainer.config.model_dump_json(indent=2)}\n", encoding="utf-8")
-        logs = Logs(folder, trainer.step)
-
-    def log(progress: Progress) -> None:
-        nonlocal last
-        last = progress
-        if logs is not None:
-            logs(progress)
-        if report is not None:
-            report(progress)
-
-    with stopping_between_steps(trainer):
-        decoder = trainer.run(log)
-    if logs is not None:
-        logs.close()
+    reports = [] if report is None else [report]
+    with ExitStack() as stack:
+        if trainer.accelerator.is_main_process:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / CONFIG).write_text(f"{trainer.config.model_dump_json(indent=2)}\n", encoding="utf-8")
+            reports.insert(0, stack.enter_context(closing(Logs(folder, trainer.step))))
+        stack.enter_context(stopping_between_steps(trainer))
+        decoder = trainer.run(*reports)
     if trainer.stopping is not None:
         message = f"step {trainer.step} of {trainer.steps} is in {folder / STATE}; --resume goes on"
         raise Stopped(message, terminated=trainer.stopping == signal.SIGTERM)
-    diagnostics = None if last is None else last.diagnostics
-    if diagnostics is None and logs is not None and trainer.validation is not None:
-        diagnostics = trainer.diagnose()  # resumed when all steps were done
-    return decoder, diagnostics
+    return decoder
 
 
-def make_card(trainer: Trainer, held_out: Sequence[LabelledClip], diagnostics: Diagnostics | None) -> DecoderCard:
-    """The card of a decoder, from its training."""
+def make_card(trainer: Trainer, held_out: Sequence[LabelledClip]) -> DecoderCard:
+    """The card of a decoder at the end of its training."""
     config, model, corpus = trainer.config, trainer.model, trainer.corpus
+    diagnostics = trainer.diagnostics
+    if diagnostics is None and trainer.validation is not None and trainer.accelerator.is_main_process:
+        diagnostics = trainer.diagnose()  # the checkpoint was of the last step
     figures = {} if diagnostics is None else diagnostics.record()
     return DecoderCard(
         model=model.card.name,

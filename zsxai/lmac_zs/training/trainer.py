@@ -1,4 +1,4 @@
-"""Training a decoder: one loop for one CPU, one GPU or many, which goes on exactly where it was stopped.
+"""Training a decoder: one loop for one CPU, one GPU or many, which resumes exactly where it was stopped.
 
 Nothing random outlives a step: recordings, mixtures and captions of a step are drawn from a generator keyed by seed,
 step and process. A checkpoint is therefore the weights, the optimiser and the number of the step.
@@ -96,15 +96,17 @@ class Trainer:
         self.step = 0
         self.stopping: int | None = None
         """Signal that asked to stop after the current step."""
+        self.diagnostics: Diagnostics | None = None
+        """Of the last step, where they were measured at it."""
         if out is not None and (out / STATE).is_file():
             self.step = load_state(out / STATE, decoder, self.optimiser, self._identity)
         self.decoder, self.optimiser = self.accelerator.prepare(decoder, self.optimiser)
 
-    def run(self, report: Report | None = None) -> Decoder:
+    def run(self, *reports: Report) -> Decoder:
         """Train to the end, from the checkpoint where there is one.
 
         Args:
-            report: Called after every step, on the main process.
+            *reports: Called after every step, on the main process.
 
         Returns:
             The decoder, in eval mode.
@@ -117,21 +119,21 @@ class Trainer:
                 terms = self._update()
                 self.step += 1
                 if self.accelerator.is_main_process:
-                    self._finish_step(terms, report)
+                    self._finish_step(terms, reports)
             if self.stopping is not None and self.accelerator.is_main_process:
                 self._save()
             self.accelerator.wait_for_everyone()
         return self.bare.eval()
 
-    def _finish_step(self, terms: dict[str, float], report: Report | None) -> None:
-        """Measure, report and save, each where its time has come."""
+    def _finish_step(self, terms: dict[str, float], reports: Sequence[Report]) -> None:
+        """Measure, report and save, each where it is due."""
         last = self.step == self.steps
-        diagnostics = None
+        self.diagnostics = None
         if self.validation is not None and (last or self.step % self.config.validate_every == 0):
-            diagnostics = self.diagnose()
-        if report is not None:
-            loss = sum(value for name, value in terms.items() if name != "mask")
-            report(Progress(self.step, self.steps, loss, terms, diagnostics))
+            self.diagnostics = self.diagnose()
+        loss = sum(value for name, value in terms.items() if name != "mask")
+        for report in reports:
+            report(Progress(self.step, self.steps, loss, terms, self.diagnostics))
         if last or self.step % self.config.checkpoint_every == 0:
             self._save()
 
@@ -231,7 +233,7 @@ class Trainer:
 
 @contextmanager
 def frozen(model: SpectralModel) -> Iterator[None]:
-    """Within, a model's weights need no gradient and lie as convolutions are fastest; then all is as it was."""
+    """Within, a model's weights need no gradient and are laid out for fast convolutions; after it, all is as before."""
     parameters = [p for root in model.modules() for p in root.parameters()]
     before = [(p, p.requires_grad, p.data) for p in parameters]
     try:
