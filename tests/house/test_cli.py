@@ -120,7 +120,7 @@ def test_classify(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["prompts"] == labels
 
 
-@pytest.mark.parametrize("kind", ["models", "explainers", "metrics", "datasets"])
+@pytest.mark.parametrize("kind", ["models", "explainers", "metrics", "datasets", "tasks"])
 def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     names = getattr(zsxai, f"list_{kind}")()
     assert [line.split()[0] for line in run(capsys, "list", kind).splitlines()] == names
