@@ -449,7 +449,7 @@ def test_accuracy_on_recordings_never_heard(model: TinyClap, esc50: Path) -> Non
     from zsxai.adapters.tiny.training.evaluate import embed
 
     with torch.inference_mode():
-        embeddings = embed(model, list(data), lambda s: s)
+        embeddings = embed(model, list(data), progress=False)
         found = figures(model, list(data), embeddings, load_captions(), data.labels, seed=0)
     assert found["accuracy, clean"].value > 0.65
     assert found["mAP, held-out paraphrases"].value > 0.5

@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
+from pathlib import Path
 
 UNHEARD = (
     "cow",
@@ -66,9 +66,8 @@ def normal(text: str) -> str:
 
 
 def load_captions() -> Captions:
-    """Read the wording that the package carries."""
-    text = resources.files("zsxai.adapters.tiny.training").joinpath("captions.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
+    """Read ``captions.toml``, which lies beside this file."""
+    data = tomllib.loads(Path(__file__).with_name("captions.toml").read_text(encoding="utf-8"))
     classes = data["classes"]
     return Captions(
         tuple(data["templates"]),

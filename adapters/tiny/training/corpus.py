@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 
 from zsxai.adapters.tiny.training.captions import Captions
 
 
-def _words_of(vocabulary: Sequence[str]) -> list[str]:
+def _choose_words(vocabulary: Sequence[str]) -> list[str]:
     """Whole words of the vocabulary, long enough to mean something."""
     return [w for w in vocabulary if len(w) > 2 and w.isascii() and w.isalpha()]
 
@@ -19,7 +19,7 @@ def generate(captions: Captions, vocabulary: Sequence[str], count: int, seed: in
     """Make texts.
 
     A third are frames filled with sounds, places and any word of the vocabulary; a third are captions with words
-    exchanged; a third join halves of two captions. So the tower meets every word, and the wording of sounds most.
+    exchanged; a third join halves of two captions. So the tower reads every word, and words about sounds most often.
 
     Args:
         captions: Wording of the classes; its held-out phrases never come out.
@@ -31,11 +31,10 @@ def generate(captions: Captions, vocabulary: Sequence[str], count: int, seed: in
         Distinct texts.
     """
     rng = random.Random(seed)
-    source = resources.files("zsxai.adapters.tiny.training").joinpath("corpus.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(source)
+    data = tomllib.loads(Path(__file__).with_name("corpus.toml").read_text(encoding="utf-8"))
     frames = data["frames"]
     sources, verbs, places, manners = (data[k].split() for k in ("sources", "verbs", "places", "manners"))
-    words = _words_of(vocabulary)
+    words = _choose_words(vocabulary)
     bag = list(words)
     rng.shuffle(bag)
     known = [p for phrases in captions.phrases.values() for p in phrases] + list(captions.others)

@@ -75,7 +75,7 @@ def distil(
         epochs: Passes over all texts.
         seed: Of texts and order.
         resume: Go on from the last checkpoint, where there is one.
-        tick: Told the progress.
+        tick: Called after every step.
 
     Returns:
         The student and the centre ``(D,)``: the mean embedding of all captions by the student.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 import soxr
 import torch
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
@@ -33,6 +32,7 @@ from zsxai.adapters.tiny.training.scoring import (
 from zsxai.data.clip import LabelledClip
 from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
+from zsxai.progress import track
 from zsxai.versions import commit
 
 TEMPLATE = "the sound of {}"
@@ -67,19 +67,18 @@ CONDITIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
 """What is done to the clips before the model hears them."""
 
 
-def embed(
-    model: TinyClap, clips: Sequence[LabelledClip], progress: Callable[[Sequence[int]], Iterable[int]]
-) -> list[Tensor]:
+def embed(model: TinyClap, clips: Sequence[LabelledClip], progress: bool | None = None) -> list[Tensor]:
     """Embed clips under every condition; a list of ``(n, D)`` in the order of :data:`CONDITIONS`."""
     out: list[list[Tensor]] = [[] for _ in CONDITIONS]
-    for at in progress(range(0, len(clips), BATCH)):
+    starts = range(0, len(clips), BATCH)
+    for at in track(starts, len(starts), "listening", progress):
         waveforms = torch.stack([read_clip(str(c.path)) for c in clips[at : at + BATCH]])
         for into, change in zip(out, CONDITIONS.values(), strict=True):
             into.append(model.embed_audio(change(waveforms, at)))
     return [torch.cat(rows) for rows in out]
 
 
-def _class_embedding(model: TinyClap, prompts: Sequence[str]) -> Tensor:
+def _embed_class(model: TinyClap, prompts: Sequence[str]) -> Tensor:
     return torch.nn.functional.normalize(model.embed_text(prompts).mean(dim=0), dim=0)
 
 
@@ -116,7 +115,7 @@ def figures(
     for name, audio in zip(CONDITIONS, embeddings, strict=True):
         add(name, prompts, audio, both=name == "clean")
     held_out = [(p, label) for label in labels for p in captions.held_out[label]]
-    rephrased = torch.stack([_class_embedding(model, captions.held_out[label]) for label in labels])
+    rephrased = torch.stack([_embed_class(model, captions.held_out[label]) for label in labels])
     add("held-out paraphrases only", rephrased, embeddings[0], both=False)
     scores = (embeddings[0] @ model.embed_text([p for p, _ in held_out]).T).numpy()
     relevant = np.array([[c.label == label for _, label in held_out] for c in clips])
@@ -158,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
         return 2
     with torch.inference_mode():
-        embeddings = embed(model, clips, lambda s: track(s, "listening", console=console, transient=True))
+        embeddings = embed(model, clips)
         found = figures(model, clips, embeddings, load_captions(), labels, options.seed)
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -141,7 +141,7 @@ def fit(
         seed: Of weights, order and augmentation.
         resume: Go on from the checkpoint, where there is one.
         ensemble: Trained encoders whose mean opinion is a second target.
-        report: Told the progress, with the averaged encoder.
+        report: Called after every step, with the averaged encoder.
 
     Returns:
         The averaged encoder, in eval mode and frozen.

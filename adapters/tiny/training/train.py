@@ -60,7 +60,7 @@ class Bars:
 
 
 def vocabulary_file() -> Path:
-    """The vocabulary that the package carries."""
+    """The vocabulary of the bundled weights."""
     return Path(__file__).parents[1] / "weights" / "vocab.txt"
 
 
