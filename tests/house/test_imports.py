@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,19 @@ def name_of(path: Path) -> str:
     return ".".join(parts).removesuffix(".__init__")
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """Every module a file imports, at any depth, relative imports resolved; also names given to import_module."""
+def imported(path: Path, *, for_types: bool = True) -> Iterator[tuple[int, str]]:
+    """Every module a file imports, at any depth, relative imports resolved; also names given to import_module.
+
+    Args:
+        path: The file.
+        for_types: Imports for type checkers alone, too.
+    """
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if not for_types and isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -65,6 +75,16 @@ def test_imports_run_one_way(path: Path) -> None:
     assert not wrong, f"{name_of(path)} ({own}) may import the core and itself, not {wrong}"
     bare = [f"line {line}: {module}" for line, module in imported(path) if module.split(".")[0] in PLUGINS]
     assert not bare, f"imported under a bare name: {bare}; say zsxai.<folder>"
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """Those within functions count, those for type checkers do not."""
+    known = {name_of(path): path for path in modules()}
+    graph = {
+        name: {m if m in known else m.rpartition(".")[0] for _, m in imported(path, for_types=False)} - {name}
+        for name, path in known.items()
+    }
+    TopologicalSorter(graph).prepare()  # a CycleError names the circle
 
 
 def loaded_after(code: str) -> set[str]:
