@@ -188,11 +188,7 @@ class Recording:
 
 
 class Clips:
-    """The windows of a recording as clips, each made when it is asked for, so that they are never held all at once.
-
-    Args:
-        recording: The recording.
-    """
+    """The windows of a recording as clips, each made when it is asked for, so that they are never held all at once."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
