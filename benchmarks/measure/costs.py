@@ -60,7 +60,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the limit holds, as far as the interval can tell."""
+        """Whether the limit holds, as far as the interval shows."""
         if self.limit is None:
             return ""
         low, high = self.pairs.interval
@@ -225,5 +225,5 @@ def noise(sample_rate: int, seconds: float) -> NDArray[Any]:
     """Bursts of noise, ``(T,)`` float32; how they sound does not matter to the cost."""
     count = round(sample_rate * seconds)
     bursts = np.sin(np.arange(count) * (2 * np.pi / sample_rate)) ** 4
-    made: NDArray[Any] = 0.2 * bursts * np.random.default_rng(0).standard_normal(count)
-    return made.astype(np.float32)
+    waveform: NDArray[Any] = 0.2 * bursts * np.random.default_rng(0).standard_normal(count)
+    return waveform.astype(np.float32)

@@ -146,7 +146,7 @@ class DecoderBench(Bench):
         with evaluating(self.model), frozen(self.model):
             floor = StepFloor(trainer)
             pairs = compare(trainer._update, floor, self.repeats)
-        return Row(f"step:{domain}", floor.said, None, "ms", pairs)
+        return Row(f"step:{domain}", floor.description, None, "ms", pairs)
 
     def _refine(self, steps: int) -> Row:
         explainer = LMACZSPlus(decoder=self.decoder, steps=steps)
@@ -167,14 +167,14 @@ class StepFloor:
         self.model = trainer.model
         self.decoder = trainer.bare
         self.last = trainer.spec.maps[-1]
-        asked: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        noting = self.decoder.register_forward_pre_hook(
-            lambda _, words, named: asked.append((words, named)), with_kwargs=True
+        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        handle = self.decoder.register_forward_pre_hook(
+            lambda _, positional, named: calls.append((positional, named)), with_kwargs=True
         )
         with watch(trainer) as (_, self.encoded):
             trainer._update()
-        noting.remove()
-        self.words, self.named = asked[0]
+        handle.remove()
+        self.positional, self.named = calls[0]
         draw = trainer._draw(trainer.step, 0)
         self.waveforms = draw.waveforms.to(self.model.device)
         self.prompt = trainer.corpus.captions.embedding[draw.own[0]]
@@ -183,8 +183,8 @@ class StepFloor:
             self.mel = self.model.features(self.waveforms).mel.float()
 
     @property
-    def said(self) -> str:
-        """What it holds, for the table."""
+    def description(self) -> str:
+        """What it runs, for the table."""
         plain = [str(count) for count, graph in self.encoded if not graph]
         masked = [str(count) for count, graph in self.encoded if graph]
         return (
@@ -199,7 +199,7 @@ class StepFloor:
                 self._to_the_mel(count)
             else:
                 self._to_the_last_map(count)
-        log_odds, evidence = self.decoder(*self.words, **self.named)
+        log_odds, evidence = self.decoder(*self.positional, **self.named)
         whole = torch.stack([log_odds.sum(), *(e.sum() for e in evidence)]).sum()
         torch.autograd.grad(whole, list(self.decoder.parameters()), allow_unused=True)
 

@@ -1,4 +1,4 @@
-"""What explanations cost at least: their forwards and backwards in plain torch, batched alike, weights frozen."""
+"""The least that explanations cost: their forwards and backwards in plain torch, batched alike, weights frozen."""
 
 from __future__ import annotations
 
@@ -87,26 +87,10 @@ def _at_tap(bare: Bare, explainer: Any) -> None:
     bare.gradient_at_tap(taps[explainer.tap or list(taps)[-1]])
 
 
-def _at_input(bare: Bare, _explainer: Any) -> None:
-    bare.gradients_of_log_mel(1)
-
-
-def _smoothgrad(bare: Bare, explainer: Any) -> None:
-    bare.gradients_of_log_mel(explainer.n_samples)
-
-
-def _integrated(bare: Bare, explainer: Any) -> None:
-    bare.gradients_of_log_mel(explainer.n_steps)
-
-
 def _occlusion(bare: Bare, explainer: Any) -> None:
     patches = explainer.bands * math.ceil(len(bare.waveform) / bare.model.sample_rate / explainer.seconds - 1e-3)
     bare.forwards_from_power(patches)
     bare.forwards_from_power(1)
-
-
-def _forward(bare: Bare, _explainer: Any) -> None:
-    bare.forward()
 
 
 def _other(bare: Bare, explainer: Any) -> None:
@@ -121,12 +105,12 @@ def _foil(bare: Bare, explainer: Any) -> None:
 FLOORS: Mapping[str, Floor] = {
     "gradcam": _at_tap,
     "gradcam++": _at_tap,
-    "saliency": _at_input,
-    "input-x-gradient": _at_input,
-    "smoothgrad": _smoothgrad,
-    "integrated-gradients": _integrated,
+    "saliency": lambda bare, _: bare.gradients_of_log_mel(1),
+    "input-x-gradient": lambda bare, _: bare.gradients_of_log_mel(1),
+    "smoothgrad": lambda bare, explainer: bare.gradients_of_log_mel(explainer.n_samples),
+    "integrated-gradients": lambda bare, explainer: bare.gradients_of_log_mel(explainer.n_steps),
     "occlusion": _occlusion,
-    "loudness-x-similarity": _forward,
+    "loudness-x-similarity": lambda bare, _: bare.forward(),
     "rolled": _other,
     "foil": _foil,
 }

@@ -4,10 +4,11 @@ The same masks go to both, one call per mask. Cost is CPU time on one thread, me
 Quantus's cost over ours, its median over the pairs with a bootstrap interval. Values are compared with Quantus's in
 double precision, in which it adds up; ours get the masks as they are, in single precision.
 
-Nearly all that Quantus costs is its check of the map, which puts every value into a Python set; the fewer values are
-alike, the longer that takes. Hence two kinds of masks: ``dense``, all cells unlike, and ``sparse``, nine tenths of them
-zero in patches. ``bare`` is the ratio of Quantus's formulas without that check: on dense masks they cost what ours do.
-Sparseness is one sort, in both; so its ratio alone is the smallest, and the verdict depends on both metrics of a mask.
+Nearly all that Quantus costs is its check of the map, which puts every value into a Python set; the more distinct
+values, the longer that takes. Hence two kinds of masks: ``dense``, all cells distinct, and ``sparse``, nine tenths of
+them zero in patches. ``bare`` is the ratio of Quantus's formulas without that check: on dense masks they cost what ours
+do. Sparseness is one sort, in both; so its ratio alone is the smallest, and the verdict depends on both metrics of a
+mask.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the ratio is at least 50, as far as the interval can tell."""
+        """Whether the ratio is at least 50, as far as the interval shows."""
         return "met" if self.low >= WANTED else "under" if self.high < WANTED else "undecided"
 
     @property

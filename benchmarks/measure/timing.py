@@ -34,8 +34,8 @@ class Pairs:
     @property
     def ratios(self) -> NDArray[Any]:
         """The first over the second, pair by pair."""
-        found: NDArray[Any] = np.array(self.ours) / np.array(self.floor)
-        return found
+        ratios: NDArray[Any] = np.array(self.ours) / np.array(self.floor)
+        return ratios
 
     @property
     def ratio(self) -> float:
@@ -51,7 +51,7 @@ class Pairs:
 
 
 def interleave(ours: Callable[[], float], floor: Callable[[], float], repeats: int) -> Pairs:
-    """Measure two costs by turns, in the order A B, B A, A B, ..., so that a drift strikes both alike."""
+    """Measure two costs by turns, in the order A B, B A, A B, ..., so that a drift affects both alike."""
     pairs = []
     for index in range(repeats):
         if index % 2 == 0:
@@ -76,7 +76,7 @@ def compare(ours: Callable[[], object], floor: Callable[[], object], repeats: in
 
     Args:
         ours: The call under test.
-        floor: What it is held against.
+        floor: What it is compared with.
         repeats: Pairs.
         least: CPU seconds that one measurement lasts at least; short calls are repeated within it.
     """
@@ -94,11 +94,11 @@ def child_cpu_seconds(command: Sequence[str]) -> float:
         RuntimeError: If it fails.
     """
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
-        said = process.stderr.read() if process.stderr else ""
+        stderr = process.stderr.read() if process.stderr else ""
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed with {process.returncode}: {said.strip()[-300:]}")
+        raise RuntimeError(f"{' '.join(command)} failed with {process.returncode}: {stderr.strip()[-300:]}")
     return used.ru_utime + used.ru_stime
 
 

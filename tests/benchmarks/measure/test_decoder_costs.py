@@ -61,7 +61,9 @@ def test_the_floor_of_a_step_encodes_what_the_step_encodes() -> None:
     assert ours[0] == (4, False)
     assert all(graph for _, graph in ours[1:])
     masked = " + ".join(str(count) for count, _ in ours[1:])
-    assert floor.said.startswith(f"4 recordings forward, 3 x back to second; {masked} masked ones forward and back")
+    assert floor.description.startswith(
+        f"4 recordings forward, 3 x back to second; {masked} masked ones forward and back"
+    )
 
 
 def test_every_row_on_an_untrained_decoder(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
