@@ -21,7 +21,7 @@ from zsxai.plugins import default_explainer, load_explainer, load_model
 from zsxai.progress import track
 from zsxai.registry import MODELS
 from zsxai.scoring import kept_energy, pool, score_masks
-from zsxai.spectral import Domain, Scale
+from zsxai.spectral import Domain, FrontEnd, Scale
 from zsxai.target import BoundTarget, Target, as_target, check_prompt, fill_template
 from zsxai.versions import versions
 from zsxai.windows import Recording
@@ -254,6 +254,7 @@ def _explain(
     means = mask_mean(masks, grid.in_band)
     pooling = recording.model.audio_spec.pooling
     original = recording.waveform.cpu().numpy()
+    bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
     made = []
     for p, target in enumerate(bound):
         provenance = Provenance(
@@ -289,6 +290,7 @@ def _explain(
                 mask=masks[p],
                 relevance=relevance[p],
                 original=original,
+                bank=bank,
             )
         )
     return made

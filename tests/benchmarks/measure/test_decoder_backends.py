@@ -97,6 +97,7 @@ def test_names_are_exact_or_parts() -> None:
         chosen(["clip"])
 
 
+@pytest.mark.legacy
 def test_a_small_backend_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zsxai.benchmarks.measure.timing.in_new_process", lambda function, *words: function(*words))
     done = command("--no-full", "--only", "laion, own classes", "--overfit", "2", "--json")
