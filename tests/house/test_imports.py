@@ -101,6 +101,18 @@ def test_the_bundled_model_loads_without_what_takes_seconds() -> None:
     assert not loaded & {"transformers", "scipy", "librosa", "matplotlib", "torch._dynamo"}
 
 
+def test_explaining_with_the_bundled_model_imports_no_librosa() -> None:
+    """Its mel bank lies beside its weights: in both domains, and for what is computed afterwards."""
+    loaded = loaded_after(
+        "import numpy, zsxai\n"
+        "sound = {'sample_rate': 8000, 'explainer': 'gradcam'}\n"
+        "for domain in ('stft', 'mel'):\n"
+        "    e = zsxai.explain(numpy.ones(8000, 'float32'), 'a dog', domain=domain, **sound)\n"
+        "    e.audio, e.residue, e.mask_stft, e.grid"
+    )
+    assert not loaded & {"librosa", "transformers", "matplotlib", "numba"}
+
+
 def test_every_public_name_is_there() -> None:
     import zsxai
 
