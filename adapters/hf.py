@@ -82,7 +82,8 @@ class HuggingFaceClap(SpectralModel):
             mel_scale="htk" if self._fused else "slaney",
             mel_norm=None if self._fused else "slaney",
         )
-        self.front_end = FrontEnd(spec).to(self.device)
+        bank = feature_extractor.mel_filters if self._fused else feature_extractor.mel_filters_slaney
+        self.front_end = FrontEnd(spec, bank.T).to(self.device)
         encoder: Any = model.audio_model.audio_encoder
         samples = self.audio_spec.window_samples or 0
         self._places = tuple(htsat_places(encoder, encoder.input_resolutions, spec, samples))

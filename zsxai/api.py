@@ -22,7 +22,7 @@ from zsxai.progress import track
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
 from zsxai.scoring import kept_energy, score_masks
-from zsxai.spectral import Domain, Scale
+from zsxai.spectral import Domain, FrontEnd, Scale
 from zsxai.target import BoundTarget, Target, as_target, check_prompt, fill_template
 from zsxai.versions import versions
 
@@ -255,6 +255,7 @@ def _explain(
         notes = method.notes(recording.clips[0])
     means = mask_mean(masks, grid.in_band)
     original = recording.waveform.cpu().numpy()
+    bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
     made = []
     for p, target in enumerate(bound):
         provenance = Provenance(
@@ -290,6 +291,7 @@ def _explain(
                 mask=masks[p],
                 relevance=relevance[p],
                 original=original,
+                bank=bank,
             )
         )
     return made

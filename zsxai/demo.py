@@ -116,11 +116,10 @@ def energy_shares(explanation: Explanation, sources: Mapping[str, NDArray[Any]])
     """
     import torch
 
-    from zsxai.spectral import FrontEnd, FrontEndSpec, Stft
     from zsxai.spectral.mask import audio_gain
 
     e = explanation
-    transform = FrontEnd(e.front_end) if isinstance(e.front_end, FrontEndSpec) else Stft(e.front_end)
+    transform = e.transform
     bins = np.arange(e.front_end.n_bins) * (e.sample_rate / e.front_end.n_fft)
     heard = torch.from_numpy((bins >= e.grid.band[0]) & (bins <= e.grid.band[1]))
     with torch.no_grad():

@@ -99,6 +99,7 @@ class Explanation(BaseModel):
         mask: ``(F, N)`` float32 in [0, 1] on :attr:`grid`.
         relevance: ``(F, N)`` float32 on :attr:`grid`, raw and signed.
         original: ``(T,)`` float32: what the model heard.
+        bank: ``(n_mels, n_fft // 2 + 1)``, the model's mel bank; not saved, and librosa's where None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -119,6 +120,7 @@ class Explanation(BaseModel):
     mask: Array
     relevance: Array
     original: Array
+    bank: Annotated[NDArray[Any] | None, Field(exclude=True, repr=False)] = None
 
     @field_validator("mask", "relevance", "original")
     @classmethod
@@ -164,11 +166,20 @@ class Explanation(BaseModel):
             return self.mask
         import torch
 
-        from zsxai.spectral import FrontEnd, spread
+        from zsxai.spectral import spread
 
+        return spread(self.transform.bank, torch.from_numpy(self.mask.copy()).double()).float().numpy()
+
+    @cached_property
+    def transform(self) -> Any:
+        """The STFT of :attr:`front_end`, with the mel bank where the mask lies on mel."""
+        from zsxai.spectral import FrontEnd, Stft
+
+        if self.masking.domain == "stft":
+            return Stft(self.front_end)
         if not isinstance(self.front_end, FrontEndSpec):
             raise InputError("a mel mask without a mel bank: the record is damaged")
-        return spread(FrontEnd(self.front_end).bank, torch.from_numpy(self.mask.copy()).double()).float().numpy()
+        return FrontEnd(self.front_end, self.bank)
 
     @cached_property
     def audio(self) -> NDArray[Any]:
@@ -183,12 +194,10 @@ class Explanation(BaseModel):
     def _render(self, *, residue: bool) -> NDArray[Any]:
         import torch
 
-        from zsxai.spectral import FrontEnd, Stft, render
+        from zsxai.spectral import render
 
-        spec = self.front_end
-        transform = FrontEnd(spec) if isinstance(spec, FrontEndSpec) else Stft(spec)
         waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
-        audio: NDArray[Any] = render(transform, self.masking, waveform, mask, residue=residue).numpy()
+        audio: NDArray[Any] = render(self.transform, self.masking, waveform, mask, residue=residue).numpy()
         audio.flags.writeable = False
         return audio
 

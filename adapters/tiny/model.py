@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zsxai.adapters.tiny.audio import TAPS, AudioEncoder
 from zsxai.adapters.tiny.spec import FRONT_END, SAMPLE_RATE, SECONDS, WINDOW
-from zsxai.adapters.tiny.store import AUDIO, TEXT, VOCABULARY, fill_module, manifest_of, read_verified
+from zsxai.adapters.tiny.store import AUDIO, TEXT, VOCABULARY, fill_module, manifest_of, read_bank, read_verified
 from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.errors import InputError
@@ -48,7 +48,7 @@ class TinyClap(SpectralModel):
         self.decoders = (DECODERS,)
         self.audio_spec = AUDIO_SPEC
         self.device = device
-        self.front_end = FrontEnd(FRONT_END).to(device).eval()
+        self.front_end = FrontEnd(FRONT_END, read_bank()).to(device).eval()
         self.audio = audio.to(device).requires_grad_(False).eval()
         self.text = text.to(device).requires_grad_(False).eval()
         self.centre = centre.to(device)

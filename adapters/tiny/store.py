@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load as load_arrays
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from zsxai.errors import InputError
 
 AUDIO, TEXT, VOCABULARY, MANIFEST = "audio.safetensors", "text.safetensors", "vocab.txt", "manifest.json"
+BANK = Path(__file__).parent / "weights" / "mel_bank.safetensors"
+"""The mel bank of ``FRONT_END``, librosa's in float32: with it, explaining imports no librosa. Of any weights."""
+_BANK_SHA256 = "55fe5e2f67db3369589124ba1f713d4e0821e503769ea53bf4854c460d5f3db6"
 _SCALE = ".scale"
 """Suffix of the row scales of an int8 matrix."""
 
@@ -91,19 +96,29 @@ def read_verified(folder: Path) -> dict[str, bytes]:
         raise InputError(f"no weights of tiny at {folder}: {MANIFEST} is missing") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{folder / MANIFEST} is no manifest of tiny's weights") from None
-    out: dict[str, bytes] = {}
-    for name, wanted in hashes.items():
-        try:
-            content = (folder / name).read_bytes()
-        except OSError:
-            raise InputError(f"the weights of tiny at {folder} lack {name}; install again") from None
-        found = _sha256(content)
-        if found != wanted:
-            raise InputError(
-                f"{folder / name} is corrupt (sha256 {found[:12]}..., not {wanted[:12]}...); install again"
-            )
-        out[name] = content
-    return out
+    return {name: _verified(folder / name, wanted) for name, wanted in hashes.items()}
+
+
+def read_bank() -> NDArray[Any]:
+    """The bundled mel bank, ``(n_mels, n_fft // 2 + 1)`` float32.
+
+    Raises:
+        InputError: If its file is missing or corrupt.
+    """
+    bank: NDArray[Any] = load_arrays(_verified(BANK, _BANK_SHA256))["bank"]
+    return bank
+
+
+def _verified(file: Path, wanted: str) -> bytes:
+    """The content of a file, which must have a SHA-256."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        raise InputError(f"the weights of tiny at {file.parent} lack {file.name}; install again") from None
+    found = _sha256(content)
+    if found != wanted:
+        raise InputError(f"{file} is corrupt (sha256 {found[:12]}..., not {wanted[:12]}...); install again")
+    return content
 
 
 def manifest_of(folder: Path) -> tuple[str, dict[str, Any]]:

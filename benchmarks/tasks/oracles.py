@@ -53,7 +53,8 @@ def _placed(clip: Clip, share: NDArray[Any], grid: Grid, on: Literal["window", "
         return placed
     # Relevance of copies is summed on the sound they came from; a share is their mean.
     copies = clip.place(Relevance(torch.ones(1, *grid.shape), grid, on))
-    return np.divide(placed, copies, out=np.zeros_like(placed), where=copies > 0)
+    mean: NDArray[Any] = np.divide(placed, copies, out=np.zeros_like(placed), where=copies > 0)
+    return mean
 
 
 def pooled_share(powers: NDArray[Any], bins: Grid, cells: Grid) -> NDArray[Any]:

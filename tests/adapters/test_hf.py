@@ -126,6 +126,8 @@ def test_paddings_and_fusion(tmp_path: Path, truncation: str, padding: str, fill
     folder = tiny_hf_folder(tmp_path / "hf", truncation=truncation, padding=padding)
     model, reference = load(str(folder)), hf.Reference(folder)
     assert model.audio_spec.fill == fill
+    bank = reference.extractor.mel_filters if truncation == "fusion" else reference.extractor.mel_filters_slaney
+    assert torch.equal(model.front_end.bank, torch.from_numpy(bank.T))
     for samples in (70_000, 200_000, WINDOW):
         clip = noise(samples=samples)
         features = model.features(clip)

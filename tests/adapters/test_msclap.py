@@ -44,7 +44,7 @@ ENDS = {"conv_block1": 690, "conv_block2": 688, "conv_block3": 688, "conv_block4
 }
 SIGNALS = list(parity.signals(RATE, 5))
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("msclap") is None, reason="msclap is not installed")
+pytestmark = pytest.mark.legacy
 
 
 def load(version: str, file: Path, **options: Any) -> MicrosoftClap:

@@ -29,6 +29,7 @@ from zsxai.adapters.tiny.training.scoring import macro, mean_average_precision, 
 from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
+from zsxai.spectral import FrontEnd
 
 WEIGHTS = Path(importlib.util.find_spec("zsxai.adapters.tiny").origin).parent / "weights"
 
@@ -99,6 +100,21 @@ def test_refuses_missing_files(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(InputError, match=name):
         load(str(copy))
+
+
+def test_the_stored_mel_bank_is_the_one_of_its_numbers(model: TinyClap) -> None:
+    """Bit for bit: a saved explanation on mel, which holds no bank, sounds the same."""
+    assert torch.equal(model.front_end.bank, FrontEnd(FRONT_END).bank)
+
+
+def test_refuses_a_bank_that_is_corrupt_or_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = tmp_path / "mel_bank.safetensors"
+    monkeypatch.setattr("zsxai.adapters.tiny.store.BANK", bank)
+    with pytest.raises(InputError, match=r"lack mel_bank\.safetensors; install again"):
+        load()
+    bank.write_bytes(b"\0")
+    with pytest.raises(InputError, match="is corrupt"):
+        load()
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])

@@ -8,7 +8,7 @@ quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +63,8 @@ KIT_ONLY = ("hf, fused tiny", "laion tiny", "laion, fused tiny", "prototypes")
 """Networks and front ends of other models here; one that answers only prompts that name its classes."""
 FULL = ("hf", "laion, own classes", "msclap-2022", "msclap-2023")
 """Of the published sizes, 0.7 GB each: neither the file nor the model is kept."""
+LEGACY = ("laion, own classes", "msclap-2022", "msclap-2023")
+"""Whose networks are another package's."""
 WITH_ARGUMENT = ("hf", "laion", "msclap-2022", "msclap-2023", "prototypes")
 MODELS |= {n: lambda _, n=n: zsxai.load_model(n) for n in zsxai.list_models() if n not in WITH_ARGUMENT}  # type: ignore[misc]
 QUICK: dict[str, dict[str, Any]] = {
@@ -106,7 +108,13 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return found
 
 
-every_model = pytest.mark.parametrize("model", MODELS, indirect=True)
+def marked(names: Iterable[str]) -> list[Any]:
+    """Names as parameters, with the marker ``legacy`` on those in ``LEGACY``."""
+    marks = {True: pytest.mark.legacy, False: ()}
+    return [pytest.param(name, marks=marks[name.removesuffix(" tiny") in LEGACY]) for name in names]
+
+
+every_model = pytest.mark.parametrize("model", marked(MODELS), indirect=True)
 
 
 def quick(name: str) -> Explainer:
@@ -118,14 +126,14 @@ def test_model(model: ZeroShotModel) -> None:
     check_model(model).raise_if_failed()
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name not in KIT_ONLY], indirect=True)
+@pytest.mark.parametrize("model", marked(name for name in MODELS if name not in KIT_ONLY), indirect=True)
 @pytest.mark.parametrize("name", EXPLAINERS)
 def test_explainer_before_model(model: ZeroShotModel, name: str) -> None:
     check_explainer(quick(name), model).raise_if_failed()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", marked(FULL))
 def test_full_model(name: str) -> None:
     """The kit, and one explainer of every kind once; all of them run on the small ones."""
     with TemporaryDirectory() as folder:

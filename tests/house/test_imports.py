@@ -174,6 +174,18 @@ def test_explaining_loads_nothing_of_training() -> None:
     assert not loaded & {"scipy", "accelerate", "tensorboard", "zsxai.lmac_zs.training", "zsxai.cli", "zsxai.show"}
 
 
+def test_explaining_with_the_bundled_model_imports_no_librosa() -> None:
+    """Its mel bank lies beside its weights: in both domains, and for what is computed afterwards."""
+    loaded = loaded_after(
+        "import numpy, zsxai\n"
+        "sound = {'sample_rate': 8000, 'explainer': 'gradcam'}\n"
+        "for domain in ('stft', 'mel'):\n"
+        "    e = zsxai.explain(numpy.ones(8000, 'float32'), 'a dog', domain=domain, **sound)\n"
+        "    e.audio, e.residue, e.mask_stft, e.grid"
+    )
+    assert not loaded & {"librosa", "transformers", "matplotlib", "numba"}
+
+
 def test_every_public_name_is_there() -> None:
     import zsxai
 

@@ -6,6 +6,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from transformers.audio_utils import mel_filter_bank
 
 from tests.toys import SPEC, ConvToy
 from zsxai.spectral import FrontEnd, FrontEndSpec, Stft, StftSpec
@@ -25,17 +26,29 @@ def noise(samples: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> to
     return torch.randn(samples, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-@pytest.mark.filterwarnings("ignore:Empty filters")
+@pytest.mark.filterwarnings("ignore:Empty filters", "ignore:At least one mel filter")
 @pytest.mark.parametrize("name", BANKS)
-def test_the_mel_bank_is_librosas(name: str) -> None:
+def test_the_mel_bank_is_the_one_that_transformers_computes(name: str) -> None:
     spec = BANKS[name]
-    theirs = librosa.filters.mel(
-        sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels, fmin=spec.f_min, fmax=spec.f_max,
-        htk=spec.mel_scale == "htk", norm=spec.mel_norm, dtype=np.float64,
-    )  # fmt: skip
+    theirs = mel_filter_bank(
+        spec.n_bins, spec.n_mels, spec.f_min, spec.f_max, spec.sample_rate, norm=spec.mel_norm, mel_scale=spec.mel_scale
+    ).T
     ours = mel_bank(spec)
     assert ours.shape == theirs.shape == (spec.n_mels, spec.n_bins)
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BANKS)
+def test_grids_and_banks_have_the_same_corners(name: str) -> None:
+    """The bank is librosa's, the grids' mel scale is ours."""
+    spec = BANKS[name]
+    theirs = librosa.mel_frequencies(spec.n_mels + 2, fmin=spec.f_min, fmax=spec.f_max, htk=spec.mel_scale == "htk")
+    np.testing.assert_allclose(mel_points(spec), theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_a_bank_that_is_given_is_the_one_used() -> None:
+    given = np.random.default_rng(0).random((SPEC.n_mels, SPEC.n_bins))
+    np.testing.assert_array_equal(FrontEnd(SPEC, given).bank.numpy(), given.astype(np.float32))
 
 
 def test_a_bank_built_for_another_rate_lies_where_that_rate_heard_it() -> None:

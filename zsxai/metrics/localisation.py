@@ -22,7 +22,8 @@ def ideal_binary_mask(target: ArrayLike, other: ArrayLike) -> Values:
 def ideal_ratio_mask(target: ArrayLike, other: ArrayLike) -> Values:
     """``target / (target + other)`` of powers, in [0, 1]; .5 where both are silent."""
     wanted, total = np.asarray(target, dtype=np.float64), np.add(target, other, dtype=np.float64)
-    return np.divide(wanted, total, out=np.full(wanted.shape, 0.5), where=total > 0)
+    ratio: Values = np.divide(wanted, total, out=np.full(wanted.shape, 0.5), where=total > 0)
+    return ratio
 
 
 def roc_auc(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> float:

@@ -4,8 +4,9 @@ Every CLAP front end this library meets is a centred Hann STFT, a triangular mel
 logarithm; they differ in numbers only. Those numbers come from the checkpoint and live in
 :class:`FrontEndSpec`; :class:`FrontEnd` computes them in torch so that gradients reach the waveform.
 
-The mel bank is built here instead of by librosa because ``librosa.filters`` alone costs 1.3 s of CPU time to
-import, more than half of what importing torch costs (``docs/architecture.md``); a test holds it equal to librosa's.
+The mel bank is librosa's, or one that the model brings. Importing ``librosa.filters`` costs 1.3 s of CPU time, more
+than half of what importing torch costs, so it is imported where a bank is computed; and the mel scale itself, which
+every grid needs, is four lines here because ``librosa.core.convert`` costs as much.
 """
 
 from __future__ import annotations
@@ -97,15 +98,19 @@ def mel_points(spec: FrontEndSpec) -> NDArray[Any]:
 
 
 def mel_bank(spec: FrontEndSpec) -> NDArray[Any]:
-    """Triangular mel bank, ``(n_mels, n_fft // 2 + 1)`` float64; the rows act on power."""
-    rate = spec.filter_rate or spec.sample_rate
-    points = mel_points(spec) * (rate / spec.sample_rate)
-    bins = np.linspace(0.0, rate / 2, spec.n_bins)
-    rising = (bins[None] - points[:-2, None]) / np.diff(points)[:-1, None]
-    falling = (points[2:, None] - bins[None]) / np.diff(points)[1:, None]
-    bank: NDArray[Any] = np.maximum(0.0, np.minimum(rising, falling))
-    if spec.mel_norm == "slaney":
-        bank *= (2.0 / (points[2:] - points[:-2]))[:, None]
+    """Compute the triangular mel bank by librosa, ``(n_mels, n_fft // 2 + 1)`` float64; the rows act on power."""
+    import librosa
+
+    bank: NDArray[Any] = librosa.filters.mel(
+        sr=spec.filter_rate or spec.sample_rate,
+        n_fft=spec.n_fft,
+        n_mels=spec.n_mels,
+        fmin=spec.f_min,
+        fmax=spec.f_max,
+        htk=spec.mel_scale == "htk",
+        norm=spec.mel_norm,
+        dtype=np.float64,
+    )
     return bank
 
 
@@ -160,15 +165,17 @@ class FrontEnd(Stft):
 
     Args:
         spec: The numbers, from the checkpoint.
+        bank: ``(n_mels, n_fft // 2 + 1)``, the mel bank of these numbers where the checkpoint has it; librosa's where
+            None.
     """
 
     bank: Tensor
 
-    def __init__(self, spec: FrontEndSpec) -> None:
+    def __init__(self, spec: FrontEndSpec, bank: NDArray[Any] | None = None) -> None:
         super().__init__(spec)
         self.spec = spec
-        bank = torch.from_numpy(mel_bank(spec)).to(self.window.dtype)
-        self.register_buffer("bank", bank, persistent=False)
+        values = torch.tensor(mel_bank(spec) if bank is None else bank, dtype=self.window.dtype)
+        self.register_buffer("bank", values, persistent=False)
 
     def mel(self, power: Tensor) -> Tensor:
         """Mel power, ``(..., F, N)`` to ``(..., n_mels, N)``."""

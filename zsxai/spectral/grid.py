@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.spectral.front_end import FrontEndSpec, StftSpec, hz_to_mel, mel_bank, mel_points, mel_to_hz
+from zsxai.spectral.front_end import FrontEndSpec, StftSpec, hz_to_mel, mel_points, mel_to_hz
 
 Domain = Literal["stft", "mel"]
 
@@ -91,8 +91,11 @@ def _weights(source: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
 
 @lru_cache(maxsize=16)
 def heard_band(spec: FrontEndSpec) -> tuple[float, float]:
-    """Lowest and highest STFT bin with any weight in the mel bank, in hertz."""
-    heard = np.flatnonzero(mel_bank(spec).sum(axis=0) > 0)
+    """Lowest and highest STFT bin with any weight in the mel bank, in hertz: those inside its outermost corners."""
+    rate = spec.filter_rate or spec.sample_rate
+    points = mel_points(spec) * (rate / spec.sample_rate)
+    bins = np.linspace(0.0, rate / 2, spec.n_bins)
+    heard = np.flatnonzero((bins > points[0]) & (bins < points[-1]))
     width = spec.sample_rate / spec.n_fft
     return float(heard[0] * width), float(heard[-1] * width)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.benchmarks.measure.libraries.laion_state import random_state
 from zsxai.benchmarks.measure.libraries.tokens import save_tokenizer
 from zsxai.benchmarks.measure.libraries.weights import perturb
 from zsxai.errors import InputError
@@ -29,6 +31,7 @@ _STUBS = ("torchvision.datasets", "torchvision.ops.misc", "torchvision.transform
 _STEM = "audio_branch.patch_embed.proj.bias"
 _SIZES: dict[int, Size] = {16: "tiny", 96: "full", 128: "base"}
 """By the channels of the stem. LAION calls the two that it published HTSAT-tiny and HTSAT-base."""
+_NEEDLESS = re.compile(r"relative_position_index|attn_mask|audio_branch\.head|_transform\.|num_batches_tracked")
 _NAMES = {"full": "HTSAT-tiny", "base": "HTSAT-base"}
 
 
@@ -42,7 +45,7 @@ def random_checkpoint(
     position_ids: bool = True,
     seed: int = 0,
 ) -> Path:
-    """Save a random checkpoint as LAION saved theirs, and a RoBERTa tokenizer beside it.
+    """Save a random checkpoint as LAION saved theirs, and a RoBERTa tokenizer beside it; needs no laion-clap.
 
     Args:
         file: Where; its folder is made where it is missing.
@@ -56,10 +59,10 @@ def random_checkpoint(
     Returns:
         The file.
     """
-    network = random_network(size, fusion=fusion, seed=seed)
-    state = network.state_dict()
+    state = random_state(size, fusion=fusion, seed=seed)
     if position_ids:
-        state["text_branch.embeddings.position_ids"] = torch.arange(network.text_branch.config.max_position_embeddings)
+        positions = state["text_branch.embeddings.position_embeddings.weight"]
+        state["text_branch.embeddings.position_ids"] = torch.arange(len(positions))
     checkpoint = {
         "epoch": 15,
         "name": "random",
@@ -112,8 +115,9 @@ class Reference:
             build = _builder(sys.modules["clap_module"], size)
             with replaced(sys.modules["laion_clap.hook"], "create_model", build):
                 self.module = library.CLAP_Module(enable_fusion=fusion, device="cpu")
-            # It reads one kind of file alone, and wants a constant that newer ones lack.
-            state.setdefault("text_branch.embeddings.position_ids", torch.arange(0))
+            # It reads one kind of file alone, and wants constants that some lack, and parts that embeddings do without.
+            own = {k: v for k, v in self.module.model.state_dict().items() if _NEEDLESS.search(k)}
+            state = {**own, "text_branch.embeddings.position_ids": torch.arange(0), **state}
             with tempfile.TemporaryDirectory() as scratch:
                 torch.save({"state_dict": state}, Path(scratch) / "laion.pt")
                 self.module.load_ckpt(str(Path(scratch) / "laion.pt"), verbose=False)

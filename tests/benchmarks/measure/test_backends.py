@@ -11,6 +11,7 @@ from zsxai.benchmarks.measure.checkpoints import BACKENDS
 from zsxai.benchmarks.measure.timing import compare
 
 
+@pytest.mark.legacy
 @pytest.mark.parametrize(("backend", "windows"), [("laion, own classes", "1 x 6 s"), ("msclap-2022", "2 x 5 s")])
 def test_rows_of_a_backend(
     backend: str, windows: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

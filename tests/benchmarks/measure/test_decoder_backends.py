@@ -86,6 +86,7 @@ def test_what_is_broken(changes: dict[str, object], broken: str | None) -> None:
     assert found.record()["broken"] == broken
 
 
+@pytest.mark.legacy
 def test_a_small_backend_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "in_new_process", lambda function, *words: function(*words))
     done = command("--no-full", "--only", "laion, own classes", "--overfit", "2", "--json")

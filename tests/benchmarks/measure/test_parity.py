@@ -21,6 +21,7 @@ def command() -> object:
     return lambda *words: CliRunner().invoke(app(parity.parity), list(words))
 
 
+@pytest.mark.legacy
 def test_every_backend_equals_its_library(command) -> None:  # type: ignore[no-untyped-def]
     done = command("--json")
     assert done.exit_code == 0, done.stdout
@@ -45,6 +46,7 @@ def test_every_backend_equals_its_library(command) -> None:  # type: ignore[no-u
     assert "GradCAM, other classes (relative)" in {row["what"] for row in printed["rows"]["laion"]}
 
 
+@pytest.mark.legacy
 def test_a_difference_is_found(command, few_signals: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     """The library on other weights than the adapter's."""
     file, other = (laion.random_checkpoint(tmp_path / str(seed) / "x.pt", seed=seed) for seed in (0, 1))
@@ -79,6 +81,7 @@ def rows_of(command, *words: str) -> list[dict[str, object]]:  # type: ignore[no
     return rows  # type: ignore[no-any-return]
 
 
+@pytest.mark.legacy
 def test_a_bare_laion_state_is_compared(command, few_signals: None, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Neither inside ``state_dict``, nor under ``module.``, nor with the constant that the library deletes."""
     file = laion.random_checkpoint(tmp_path / "x.pt", module_prefix=False, position_ids=False)
@@ -86,6 +89,7 @@ def test_a_bare_laion_state_is_compared(command, few_signals: None, tmp_path: Pa
     assert {row["what"] for row in rows_of(command, f"laion:{file}")} >= WHATS
 
 
+@pytest.mark.legacy
 @pytest.mark.parametrize("version", ["2022", "2023"])
 def test_a_small_msclap_file_is_compared(  # type: ignore[no-untyped-def]
     command, few_signals: None, tmp_path: Path, version: msclap.Version
@@ -94,6 +98,7 @@ def test_a_small_msclap_file_is_compared(  # type: ignore[no-untyped-def]
     assert {row["what"] for row in rows_of(command, f"msclap-{version}:{file}")} >= WHATS
 
 
+@pytest.mark.legacy
 def test_what_the_library_itself_does_not_load_is_one_line(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """A bare state, which the adapter takes and ``CLAPWrapper`` does not."""
     file = msclap.random_checkpoint(tmp_path / "x.pth", "2022")

@@ -199,6 +199,7 @@ def test_both_towers_of_tiny_reach_their_embeddings() -> None:
     assert torch.equal(model.embed_audio(sound), audio)
 
 
+@pytest.mark.legacy
 def test_filters_of_a_replaced_front_end_and_unused_heads_are_no_layers(tmp_path: Path) -> None:
     model = load_model(f"msclap-2022:{random_checkpoint(tmp_path / 'weights.pth', '2022')}")
     tensors = {name for root in model.modules() for name, _ in root.named_parameters()}
