@@ -459,6 +459,7 @@ def test_conditions_do_what_they_say() -> None:
 
 
 @pytest.mark.esc50
+@pytest.mark.slow
 def test_accuracy_on_recordings_never_heard(model: TinyClap, esc50: Path) -> None:
     """A floor well under the card's figure, with the evaluation's own code."""
     data = ESC50(esc50, [4])
