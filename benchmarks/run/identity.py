@@ -7,7 +7,7 @@ import inspect
 import json
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -21,8 +21,10 @@ from zsxai.explainer import Explainer
 from zsxai.metrics import Metric
 from zsxai.model import BlackBox, SpectralModel, ZeroShotModel
 
-NUMBERLESS = ("cli", "show", "testing", "demo.py", "doctor.py", "progress.py", "adapters", "baselines", "benchmarks")
-"""Parts of the core that change no figure, and what an installed copy holds beside the core."""
+NUMBERLESS = ("cli", "show", "testing", "training", "demo.py", "doctor.py", "progress.py")
+"""Parts of the core and of the adapters that change no figure."""
+PLUGINS = ("adapters", "baselines", "benchmarks")
+"""Folders that an installed copy holds inside the core's."""
 MEASURING = ("run/worker.py", "tasks/*.py")
 """Parts of the harness that compute; tables and pages may change under a store."""
 
@@ -110,14 +112,18 @@ def code_of(plugin: Any) -> str:
 @lru_cache(maxsize=1)
 def own_code() -> str:
     """Hash of the library's own source, as far as it computes: an edited checkout shares no row with another one."""
-    core = _folder("zsxai")
-    files = [p for p in sorted(core.rglob("*.py")) if not set(NUMBERLESS) & set(p.relative_to(core).parts)]
+    files = _sources("zsxai", (*NUMBERLESS, *PLUGINS))
     for name in ("zsxai.adapters", "zsxai.baselines"):
-        files += sorted(_folder(name).rglob("*.py"))
+        files += _sources(name, NUMBERLESS)
     harness = _folder("zsxai.benchmarks")
     for name in MEASURING:
         files += sorted(harness.glob(name))
     return _hash_of(files)
+
+
+def _sources(package: str, without: Sequence[str]) -> list[Path]:
+    folder = _folder(package)
+    return [p for p in sorted(folder.rglob("*.py")) if not set(without) & set(p.relative_to(folder).parts)]
 
 
 def _folder(package: str) -> Path:

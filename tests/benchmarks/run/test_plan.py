@@ -14,7 +14,7 @@ import pytest
 from tests.toys import ConvToy
 from zsxai import InputError, register_model
 from zsxai.benchmarks.run import identity
-from zsxai.benchmarks.run.identity import NUMBERLESS, code_of, metric_identity, own_code
+from zsxai.benchmarks.run.identity import NUMBERLESS, PLUGINS, code_of, metric_identity, own_code
 from zsxai.benchmarks.run.plan import Settings, plan
 from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
@@ -160,7 +160,7 @@ def test_a_metric_is_known_by_what_it_reads_and_by_what_computes() -> None:
 
 def test_own_code_is_the_code_that_computes() -> None:
     assert len(own_code()) == 64
-    assert {"adapters", "baselines", "benchmarks"} <= set(NUMBERLESS), "hashed apart, wherever they are installed"
+    assert set(PLUGINS) == {"adapters", "baselines", "benchmarks"}, "hashed apart, wherever they are installed"
 
 
 @pytest.mark.parametrize(
