@@ -95,5 +95,6 @@ def _estimate_share(sample: Sample, values: NDArray[Any], n: int) -> Interval:
 def _divide(means: NDArray[Any]) -> NDArray[Any]:
     """``(draws, 3)`` to shares ``(draws,)``; NaN where the oracle is not above the floor."""
     own, floor, best = means.T
-    found: NDArray[Any] = np.full(len(means), np.nan)
-    return np.divide(own - floor, best - floor, out=found, where=best - floor > 1e-9)
+    shares: NDArray[Any] = np.full(len(means), np.nan)
+    np.divide(own - floor, best - floor, out=shares, where=best - floor > 1e-9)
+    return shares

@@ -14,7 +14,7 @@ import pytest
 from tests.toys import ConvToy
 from zsxai import InputError, register_model
 from zsxai.benchmarks.run import identity
-from zsxai.benchmarks.run.identity import NUMBERLESS, PLUGINS, code_of, metric_identity, own_code
+from zsxai.benchmarks.run.identity import PLUGINS, code_of, metric_identity, own_code
 from zsxai.benchmarks.run.plan import Settings, plan
 from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
