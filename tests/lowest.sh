@@ -30,6 +30,7 @@ PYTHON
         -c "$venv/constraints.txt" -e ".[$extras]" pytest
     touch "$venv/.done"
 fi
+rm -rf build/lowest
 export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
 "$venv/bin/python" -m pytest -m "not slow and not legacy" --durations=10 "$@" \
     tests/adapters/test_hf.py tests/core/test_api.py tests/core/test_explanation.py tests/show
