@@ -77,6 +77,7 @@ def test_options_reach_the_loader_of_a_model(tmp_path: Path, capsys: pytest.Capt
     for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"):
         if (folder / file).exists():
             (folder / file).rename(own / file)
+    capsys.readouterr()  # transformers shows its progress in saving
     assert "has no tokenizer: give tokenizer=" in run(capsys, f"hf:{folder}", code=2)
     assert json.loads(run(capsys, f"hf:{folder}", "--json", "--option", f"tokenizer={own}"))["ok"] is True
 

@@ -12,6 +12,7 @@ every grid needs, is four lines here because ``librosa.core.convert`` costs as m
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -101,16 +102,19 @@ def mel_bank(spec: FrontEndSpec) -> NDArray[Any]:
     """Compute the triangular mel bank by librosa, ``(n_mels, n_fft // 2 + 1)`` float64; the rows act on power."""
     import librosa
 
-    bank: NDArray[Any] = librosa.filters.mel(
-        sr=spec.filter_rate or spec.sample_rate,
-        n_fft=spec.n_fft,
-        n_mels=spec.n_mels,
-        fmin=spec.f_min,
-        fmax=spec.f_max,
-        htk=spec.mel_scale == "htk",
-        norm=spec.mel_norm,
-        dtype=np.float64,
-    )
+    with warnings.catch_warnings():
+        # Filters narrower than a bin are empty, and librosa warns of them: they are the checkpoint's affair.
+        warnings.filterwarnings("ignore", message="Empty filters")
+        bank: NDArray[Any] = librosa.filters.mel(
+            sr=spec.filter_rate or spec.sample_rate,
+            n_fft=spec.n_fft,
+            n_mels=spec.n_mels,
+            fmin=spec.f_min,
+            fmax=spec.f_max,
+            htk=spec.mel_scale == "htk",
+            norm=spec.mel_norm,
+            dtype=np.float64,
+        )
     return bank
 
 
