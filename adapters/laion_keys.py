@@ -56,8 +56,8 @@ class Sizes(BaseModel):
     Attributes:
         audio: Fields of transformers' ``ClapAudioConfig``.
         text: Fields of ``ClapTextConfig`` and of ``RobertaConfig``.
-        width: Of the embeddings.
-        classes: Of the tagging head.
+        width: Width of the embeddings.
+        classes: Classes of the tagging head.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,7 +78,7 @@ def state_of(weights: Any, name: str) -> dict[str, Tensor]:
 
     Args:
         weights: What the file holds: the state dict, or a dict with it; training prefixes every key with ``module.``.
-        name: Of the model, for errors.
+        name: Name of the model, for errors.
 
     Raises:
         InputError: If there is none, or it is that of another network.

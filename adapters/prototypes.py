@@ -1,4 +1,4 @@
-"""``prototypes:<folder of class folders>``: sounds of one's own, told apart by a few recordings of each.
+"""``prototypes:<folder of class folders>``: sounds of one's own, distinguished by a few recordings of each.
 
 No network and no text tower. A recording is described by the shape of its spectrum and by how far the level of each
 band steps from frame to frame; a prompt stands for the mean of the recordings in the folder that it names. Neither

@@ -72,8 +72,8 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: Any, model: str)
     """See that a tokenizer can be the one of a text tower: another one gives plausible scores that mean nothing.
 
     Args:
-        tokenizer: Of anybody.
-        config: Of the text tower, with ``vocab_size`` and ``pad_token_id``.
+        tokenizer: Anybody's tokenizer.
+        config: Config of the text tower, with ``vocab_size`` and ``pad_token_id``.
         model: Its name, for errors.
 
     Raises:

@@ -18,7 +18,7 @@ def check_filters(spec: FrontEndSpec, kernel: Tensor | None, bank: Tensor | None
         spec: The front end.
         kernel: ``(F, 1, n_fft)``, real part: ``spectrogram_extractor.stft.conv_real.weight``.
         bank: ``(F, n_mels)``: ``logmel_extractor.melW``.
-        name: Of the model, for errors.
+        name: Name of the model, for errors.
 
     Raises:
         InputError: If they are not: the network was trained on another sample rate, transform or band.

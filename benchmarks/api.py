@@ -41,7 +41,7 @@ def run_suite(
         workers: Processes. Where None: one on a GPU; else as many as cores, memory (2 GiB each) and work allow; one, in
             this process, where a plugin is registered here only.
         device: Torch device; the CPU where None.
-        address: Of a Ray cluster; a local one is started where None.
+        address: Address of a Ray cluster; a local one is started where None.
         progress: True or False, or None for a bar on a terminal.
 
     Raises:

@@ -134,7 +134,7 @@ def energy_shares(explanation: Explanation, sources: Mapping[str, NDArray[Any]])
 
 
 def _target(scene: Scene, name: str) -> Target:
-    """A source's prompt told apart from the other sources': in plain cosine, a bell is half a siren to ``tiny``."""
+    """A source's prompt against the other sources': in plain cosine, a bell is half a siren to ``tiny``."""
     return Contrast(prompt=scene.prompts[name], against=tuple(p for n, p in scene.prompts.items() if n != name))
 
 
@@ -254,7 +254,7 @@ def _prompt(
     return tag(
         "section",
         tag("h2", "“", untrusted(e.prompt), "”"),
-        tag("p", "told apart from ", untrusted(", ".join(f"“{p}”" for p in e.target.others)), class_="quiet"),
+        tag("p", "compared with ", untrusted(", ".join(f"“{p}”" for p in e.target.others)), class_="quiet"),
         tag("p", said, class_="lead number"),
         tag(
             "div",

@@ -94,7 +94,7 @@ class Explanation(BaseModel):
         masking: Domain, scale and floor of the mask.
         windows: Scores of every window, in time order.
         front_end: Numbers of the transform.
-        sample_rate: Of :attr:`audio`, :attr:`residue` and :attr:`original`.
+        sample_rate: Sample rate of :attr:`audio`, :attr:`residue` and :attr:`original`.
         provenance: Everything that can change a number.
         mask: ``(F, N)`` float32 in [0, 1] on :attr:`grid`.
         relevance: ``(F, N)`` float32 on :attr:`grid`, raw and signed.

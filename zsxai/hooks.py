@@ -55,7 +55,7 @@ class Place:
     """A feature map in somebody else's network: which module gives it, in which layout, and where its cells lie.
 
     Attributes:
-        name: Of the map and of its tap.
+        name: Name of the map and of its tap.
         module: Its output, or the first part of a tuple of outputs, is the map.
         grid: Where the unfolded cells lie, in hertz and in seconds of the window.
         unfold: The module's layout to ``(B, C, f, t)``, frequency low to high.

@@ -104,7 +104,7 @@ def built(cls: type, by: Callable[[], Any]) -> Iterator[None]:
     """Inside, ``cls.from_pretrained`` gives what ``by`` builds: no files, no hub, no draw of torch's global RNG.
 
     Args:
-        cls: Of transformers.
+        cls: Class of transformers.
         by: Builds the model or tokenizer; the arguments of ``from_pretrained`` are not looked at.
     """
     stand_in = classmethod(lambda _cls, *_names, **_options: by())

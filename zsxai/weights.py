@@ -160,7 +160,7 @@ def tensors_of(saved: Any, name: str, model: str, *, inside: str | None = None) 
 
     Args:
         saved: From :func:`load_weights`.
-        name: Of the file, for errors.
+        name: Name of the file, for errors.
         model: What it should be a checkpoint of, for errors.
         inside: Key under which training keeps the state dict; one without it is taken as it is.
 

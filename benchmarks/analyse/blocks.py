@@ -23,8 +23,8 @@ class Block:
     Attributes:
         result: The run.
         sample: Its setting.
-        domain: Of masks.
-        scale: Of masks.
+        domain: Domain of masks.
+        scale: Scale of masks.
     """
 
     result: Result

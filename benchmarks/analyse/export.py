@@ -40,7 +40,7 @@ def export(result: Result, folder: str | Path, formats: Sequence[str] = FORMATS)
     Args:
         result: The run.
         folder: Made where there is none; files of the same names are replaced.
-        formats: Of the table.
+        formats: Formats of the table.
 
     Returns:
         The files written. Timings are not among them: everything else is the same for a resumed run.

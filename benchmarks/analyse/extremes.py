@@ -29,7 +29,7 @@ class Extremes:
     Attributes:
         block: Where.
         explainer: Label.
-        calibration: Of its masks.
+        calibration: Calibration of its masks.
         best: Rows, the best first.
         worst: Rows, the worst first.
     """

@@ -19,7 +19,7 @@ class Reading:
     """What is known about a figure.
 
     Attributes:
-        name: Of the column.
+        name: Name of the column.
         symbol: Column head.
         better: Which way is better.
         bounds: Range.

@@ -43,8 +43,8 @@ def measure_resolution(
 
     Args:
         sample: Setting.
-        domain: Of masks.
-        scale: Of masks.
+        domain: Domain of masks.
+        scale: Scale of masks.
         metrics: Figures; those where neither way is better are left out.
         controls: Labels of blind controls.
 

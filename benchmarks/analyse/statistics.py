@@ -45,7 +45,7 @@ class Comparison:
         difference: Mean of the first less the second, with its interval.
         effect: Mean over standard deviation of the differences (Cohen's d_z); of recordings' mean differences, or of
             rows where a row is of two recordings. NaN where they do not vary.
-        share: Of recordings (or rows of two) on which the first is better, equal ones counting half.
+        share: Share of recordings (or rows of two) on which the first is better, equal ones counting half.
         p: Two-sided.
         test: Which test gave it; empty where none could.
     """

@@ -48,7 +48,7 @@ class Row:
         case: What was measured.
         floor: What it is compared with.
         limit: Ratio it should stay within, or None where none is set.
-        unit: Of the costs, ``ms`` or ``MB``.
+        unit: Unit of the costs, ``ms`` or ``MB``.
         pairs: The measurements, in seconds or bytes.
     """
 

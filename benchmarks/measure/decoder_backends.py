@@ -56,16 +56,16 @@ class Training:
         mask: Rows and columns of a mask, rows that the model does not hear left out.
         tokens: Dimensions of the token states that it attends to; None where it reads the pooled vector alone.
         alike: Median cosine of two captions, before they are centred.
-        parameters: Of the decoder.
+        parameters: Parameters of the decoder.
         batch: Recordings in a step.
         encodes: Masked clips that are encoded in a step, with a graph.
         forward: CPU seconds of one bare forward of the batch, from waveform to embedding.
         step: CPU seconds of a training step.
         peak: Bytes held at most in the first steps, above the model, the corpus and the decoder.
-        loss: Of the first step.
+        loss: Loss of the first step.
         gradient: Its norm before it is clipped.
         open_mask: Greatest absolute difference that a mask of ones makes to an embedding.
-        losses: Of the steps on one batch, terms through the encoder alone.
+        losses: Losses of the steps on one batch, terms through the encoder alone.
         through: Norm of the gradient of the first of them.
     """
 

@@ -60,8 +60,8 @@ class DecoderBench(Bench):
         repeats: Pairs per row; a fifth of them, three at least, where a row is of many steps.
         decoder: Folder or hub id of a decoder; where None, the one that comes with the model.
         scratch: An empty folder, for an untrained decoder where none comes with the model.
-        limit: Of ``mask``.
-        limit_ten: Of ``ten-prompts``.
+        limit: Limit of ``mask``.
+        limit_ten: Limit of ``ten-prompts``.
         batch: Recordings in a step of the training.
 
     Raises:

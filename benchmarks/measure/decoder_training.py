@@ -23,7 +23,7 @@ def make_trainer(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
 
     Args:
         model: The model.
-        values: Of the configuration, in place of the defaults.
+        values: Values of the configuration, in place of the defaults.
     """
     # A model of fewer maps than the default reads gets as many widths.
     fitting = {"widths": DecoderChoice().widths[-len(model.taps) :]}

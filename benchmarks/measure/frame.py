@@ -43,7 +43,7 @@ class Table:
     """A table in text.
 
     Attributes:
-        heads: Of the columns.
+        heads: Heads of the columns.
         rows: A cell for every head.
         context: What else decides the figures, printed below.
     """

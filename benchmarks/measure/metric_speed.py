@@ -47,7 +47,7 @@ class Row:
         high: Upper end.
         n: Pairs.
         bare: Ratio of Quantus's formulas alone, over ours.
-        difference: Of the values, absolute, the greatest.
+        difference: Greatest absolute difference of the values.
     """
 
     metric: str
@@ -81,7 +81,7 @@ def measure(shapes: Sequence[tuple[int, int]] = SHAPES, repeats: int = 15, least
     """Measure both metrics on masks of each shape.
 
     Args:
-        shapes: Of the masks.
+        shapes: Shapes of the masks.
         repeats: Pairs per row.
         least: CPU seconds that one measurement lasts at least.
 

@@ -35,10 +35,10 @@ class Unit:
     Args:
         model: Name.
         data: ``READER=DIR``, or a reader that needs no folder.
-        folds: Of the data.
+        folds: Folds of the data.
         clips: Clips in the unit.
         explainers: Names; the four blind controls are added.
-        domain: Of masks.
+        domain: Domain of masks.
     """
 
     def __init__(

@@ -90,7 +90,7 @@ def gradient_error(model: SpectralModel, waveform: NDArray[Any], *, directions: 
         model: It is turned to float64 meanwhile, front end and all.
         waveform: ``(T,)``.
         directions: Random directions, tried one by one.
-        seed: Of the directions and of the text embedding's stand-in.
+        seed: Seed of the directions and of the text embedding's stand-in.
     """
     generator = torch.Generator().manual_seed(seed)
     clip = torch.from_numpy(waveform)[None].requires_grad_()

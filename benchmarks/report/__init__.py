@@ -12,7 +12,7 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
     """Write ``report.html`` into the folder of a run.
 
     Args:
-        folder: Of ``zsxai bench run``; finished or not.
+        folder: Folder of ``zsxai bench run``; finished or not.
         audio: Put players of the examples into the page. Leave them out where the page is published and the recordings
             may not be.
 

@@ -59,7 +59,7 @@ class Unit:
         model: Label.
         data: Key of the data set.
         contamination: Index in the task.
-        seed: Of explainers that draw.
+        seed: Seed of explainers that draw.
         start: First item.
         stop: One past the last.
     """
@@ -83,10 +83,10 @@ class Cell:
         model: Label.
         data: Key of the data set.
         contamination: Label.
-        seed: Of explainers that draw.
+        seed: Seed of explainers that draw.
         explainer: Label.
-        domain: Of masks.
-        scale: Of masks.
+        domain: Domain of masks.
+        scale: Scale of masks.
     """
 
     key: str

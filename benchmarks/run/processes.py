@@ -24,7 +24,7 @@ class Processes:
 
     Args:
         make: Makes the worker.
-        threads: Of the libraries that each process computes with.
+        threads: Threads of the libraries that each process computes with.
     """
 
     def __init__(self, make: MakeWorker, threads: int) -> None:

@@ -40,7 +40,7 @@ class Cluster:
         make: MakeWorkers the worker.
         threads: CPUs per worker.
         workers: How many; as many as the cluster or this machine has room for where None.
-        address: Of a cluster; where None, the one that the caller is connected to, or a local one.
+        address: Address of a cluster; where None, the one that the caller is connected to, or a local one.
         device: Torch device; on ``cuda`` each worker gets a GPU of its own.
 
     Raises:

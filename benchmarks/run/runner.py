@@ -31,7 +31,7 @@ class Prepared:
     Attributes:
         suite: What is run.
         settings: What the run adds to it.
-        folder: Of the results.
+        folder: Folder of the results.
         cells: All of the plan.
         store: Where they are kept.
         missing: Those that the store does not hold whole.

@@ -55,7 +55,7 @@ class Stored:
     """A cell as it was stored.
 
     Attributes:
-        key: Of the cell.
+        key: Key of the cell.
         description: Everything that could change a number.
         rows: What was measured.
         failures: Items that failed.

@@ -102,7 +102,7 @@ class Suite(Frozen):
     """Everything that a run does.
 
     Attributes:
-        name: Of the suite.
+        name: Name of the suite.
         description: One sentence.
         data: Data sets by key.
         models: Models.
@@ -113,7 +113,7 @@ class Suite(Frozen):
         tasks: What is measured, each as its kind in ``zsxai.tasks`` takes it.
         headline: The figure it is about.
         comparisons: Tests named beforehand.
-        seeds: Of explainers that draw; deterministic ones run for the first alone.
+        seeds: Seeds of explainers that draw; deterministic ones run for the first alone.
         batch: Clips in a work unit. Changing it may change last digits, so it belongs to the suite.
         threads: Torch threads per worker, for the same reason.
         draws: Bootstrap draws.

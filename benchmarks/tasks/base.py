@@ -108,8 +108,8 @@ class Place:
 
     Attributes:
         explainer: Label in tables.
-        domain: Of masks.
-        scale: Of masks.
+        domain: Domain of masks.
+        scale: Scale of masks.
     """
 
     explainer: str
@@ -127,7 +127,7 @@ class Stage:
         model: Loaded, in eval mode while a unit is measured.
         dataset: The data set of the unit.
         contamination: What is mixed in.
-        seed: Of explainers that draw.
+        seed: Seed of explainers that draw.
         explainers: By label.
     """
 
@@ -259,7 +259,7 @@ class TaskRunner(ABC, Generic[T, S]):
             task: The task.
             dataset: Clips.
             contamination: What is mixed in.
-            seed: Of whatever is drawn.
+            seed: Seed of whatever is drawn.
             others: The data set that the contamination names, if any.
         """
         clips = in_hash_order(dataset.clips)

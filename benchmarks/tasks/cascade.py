@@ -94,7 +94,7 @@ def drawn_anew(layers: Sequence[Layer], seed: int) -> Iterator[None]:
 
     Args:
         layers: What is drawn; the same layer gets the same weights whatever else is drawn, on every device.
-        seed: Of the draw.
+        seed: Seed of the draw.
     """
     kept = [(p, p.detach().clone()) for layer in layers for p in (*layer.weights, *layer.biases)]
     try:

@@ -22,7 +22,7 @@ def logit_scale_of(model: ZeroShotModel, prompting: Prompting, name: str = "") -
     Args:
         model: The model.
         prompting: Says which softmax.
-        name: Of the model in the error; the one on its card where empty.
+        name: Name of the model in the error; the one on its card where empty.
 
     Raises:
         InputError: If the model gives no logit scale where its own is asked for.

@@ -89,7 +89,7 @@ def contaminants(
     Args:
         clips: All clips of the data set, also those that will not be measured: they are one another's partners.
         contamination: What is mixed in.
-        seed: Of the draw.
+        seed: Seed of the draw.
         others: The data set that the contamination names.
 
     Raises:
@@ -123,7 +123,7 @@ def contaminate(
         waveform: ``(T,)`` at the model's rate.
         contamination: What is mixed in.
         name: The clip's.
-        seed: Of white noise.
+        seed: Seed of white noise.
         contaminant: ``(T',)`` at the model's rate, for ``same-set`` and ``speech``.
 
     Raises:

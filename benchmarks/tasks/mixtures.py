@@ -104,7 +104,7 @@ def mix(first: NDArray[Any], second: NDArray[Any], sample_rate: int, snr: float)
     Args:
         first: ``(T,)``.
         second: ``(T',)``.
-        sample_rate: Of both.
+        sample_rate: Sample rate of both.
         snr: Decibels of active power, first over second.
 
     Returns:

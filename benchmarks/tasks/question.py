@@ -18,7 +18,7 @@ class Question:
     Attributes:
         heard: Its sound.
         cosines: ``(C,)`` with the classes.
-        index: Of the explained class among them.
+        index: Index of the explained class among them.
         explained: The class.
         correct: Whether the model predicts the annotated class.
     """

@@ -40,7 +40,7 @@ class Heard:
         waveform: ``(T,)`` at the model's rate, contaminated.
         snr: Decibels really met; NaN where nothing is mixed in.
         model: The model.
-        seed: Of explainers that draw.
+        seed: Seed of explainers that draw.
         windows: Embedding ``(D,)`` of every window.
         answers: Relevance on every window by explainer and targets (see :func:`maps_of`).
     """

@@ -46,7 +46,7 @@ def frechet_bias(
         embeddings: ``(n, D)``.
         sizes: Rows in each of the two parts, at most :func:`largest_half`: n / 2 where every row is its own recording.
         draws: Pairs of parts per size.
-        seed: Of the draws.
+        seed: Seed of the draws.
         groups: ``(n,)`` recording that each row was cut from: parts are of whole recordings, the last of each cut to
             the size. Windows of one recording are alike, and on both sides they would make the bias look small. Each
             row counts as its own recording where None.
@@ -88,7 +88,7 @@ def draw_parts(groups: ArrayLike, sizes: Sequence[int], generator: np.random.Gen
     Args:
         groups: ``(n,)`` group of every row.
         sizes: Rows of each part. It takes whole groups in random order, and of the last one what is missing.
-        generator: Of the order.
+        generator: Generator of the order.
 
     Returns:
         ``(size,)`` indices of rows, for every part; fewer where the groups run out.

@@ -68,7 +68,7 @@ def document(title: str, body: Html, *, style: str = "", script: str = "") -> st
     Style and script are admitted by their hashes, so markup that slipped in could neither run nor call home.
 
     Args:
-        title: Of the window.
+        title: Title of the window.
         body: The page.
         style: Further rules, after those that all pages share.
         script: Further script, after what all pages share.

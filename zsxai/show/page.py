@@ -231,7 +231,7 @@ def _alt(e: Explanation, regions: Sequence[Region]) -> str:
 
 def _head(e: Explanation) -> Html:
     p = e.provenance
-    others = {"contrast": "told apart from", "probability": "among"}.get(e.target.kind, "")
+    others = {"contrast": "compared with", "probability": "among"}.get(e.target.kind, "")
     facts = [
         untrusted(p.audio_name),
         f"{e.seconds:.2f} s",

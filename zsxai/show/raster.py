@@ -1,7 +1,7 @@
 """Spectrograms and masks as pixels: seconds x mel, one picture for the plot and for the page.
 
 Brightness is level, colour is the mask: a cell that the mask keeps wears viridis, one that it leaves is grey of
-about the same lightness, so neither hides the other and no pair of hues has to be told apart.
+about the same lightness, so neither hides the other and no pair of hues has to be distinguished.
 """
 
 from __future__ import annotations

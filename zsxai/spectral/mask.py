@@ -4,7 +4,7 @@ A mask M in [0, 1] is an exact power gain on every scale:
 
 * ``log``: the level moves toward a floor, ``P' = floor^(1-M) P^M`` (power at or under the floor stays);
 * ``gain``: magnitude times M, ``P' = M^2 P``; kept + residue = input;
-* ``log1p``: ``log(1 + magnitude)`` times M, as published recipes mask spectra. What it does hangs on the level of the
+* ``log1p``: ``log(1 + magnitude)`` times M, as published recipes mask spectra. What it does depends on the level of the
   recording: it is ``gain`` on quiet sound and near ``log`` on loud. For literal comparisons only.
 
 M = 1 leaves the clip, M = 0 is silence (the floor on ``log``). Raw decibels are never multiplied: 0 x dB is loud.

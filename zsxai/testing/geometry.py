@@ -140,7 +140,7 @@ def _changes(maps: Tensor, parts: int) -> NDArray[Any]:
 
     Args:
         maps: ``(k, C, f, t)``, one for every burst.
-        parts: Into how many parts the axis that the bursts lie along is told apart.
+        parts: Into how many parts the axis that the bursts lie along is divided.
     """
     bursts = len(maps)
     usual = maps[[k ^ 1 for k in range(bursts)]] if parts < bursts else maps.median(dim=0).values
@@ -175,7 +175,7 @@ def _judge(
 
 
 def _parts(cells: int, most: int) -> int:
-    """Into how many parts an axis of a map is told apart: two cells each, but two parts from two cells on."""
+    """Into how many parts an axis of a map is divided: two cells each, but two parts from two cells on."""
     parts = most
     while parts > 2 and parts * 2 > cells:
         parts //= 2

@@ -17,7 +17,7 @@ _WORDS = 2000
 
 
 def text_side(subject: Subject) -> str:
-    """Prompts are told apart and heard whole."""
+    """Prompts are distinguished and heard whole."""
     prompts = [*subject.prompts, subject.prompts[0]]
     rows = subject.text(prompts)
     for i, j in ((0, 1), (0, 2), (1, 2)):
@@ -26,13 +26,13 @@ def text_side(subject: Subject) -> str:
     if distance(rows[:1], rows[3:]) > CLOSE:
         raise Failed(f"one prompt, twice in a list, differs by {distance(rows[:1], rows[3:]):.1e}")
     if not isinstance(subject.model, SpectralModel):
-        return "prompts are told apart; lengths are a black box's own affair"
+        return "prompts are distinguished; lengths are a black box's own affair"
     with torch.no_grad():
         encoded = subject.model.encode_text(list(subject.prompts))
     if distance(encoded.embedding.cpu(), rows[:3]) > CLOSE:
         raise Failed("encode_text(prompts).embedding is not embed_text(prompts)")
     said = _tokens(subject, encoded.tokens, encoded.token_mask)
-    return f"prompts are told apart; {_long_prompt(subject)}; {said}"
+    return f"prompts are distinguished; {_long_prompt(subject)}; {said}"
 
 
 def _long_prompt(subject: Subject) -> str:

@@ -26,7 +26,7 @@ class Entry(Generic[S]):
     """One check of a kit.
 
     Attributes:
-        name: Of the check, in reports and in the documentation.
+        name: Name of the check, in reports and in the documentation.
         check: Takes what is checked and returns what it measured; raises :class:`Failed` or :class:`Skipped`.
         needs: Checks that must have passed: what this one compares would mean nothing without them.
     """
@@ -50,7 +50,7 @@ def run(
         entries: In order.
         subject: What is checked.
         around: The context in which a check runs.
-        label: Of the progress bar.
+        label: Label of the progress bar.
         progress: True or False, or None for a bar on a terminal.
     """
     states: dict[str, State] = {}

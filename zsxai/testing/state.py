@@ -18,7 +18,7 @@ GLOBAL_HOOKS = tuple(f"_global{kind}" for kind in HOOKS)
 """Those on every module of every model, in torch's own module."""
 _GENERATORS = {"torch": "torch.Generator", "numpy": "numpy.random.Generator", "python": "random.Random"}
 SEED = 24_601
-"""Of the global generators while a check runs, so that a report hangs on nobody's; no seed that a model would set."""
+"""Of the global generators while a check runs, so that a report depends on nobody's; no seed that a model would set."""
 
 Snapshot = dict[tuple[str, str], object]
 """``(kind, name) -> value``."""

@@ -25,7 +25,7 @@ def generate(captions: Captions, vocabulary: Sequence[str], count: int, seed: in
         captions: Wording of the classes; its held-out phrases never come out.
         vocabulary: Tokens of the tokenizer.
         count: Texts wanted.
-        seed: Of the generator.
+        seed: Seed of the generator.
 
     Returns:
         Distinct texts.

@@ -73,7 +73,7 @@ def distil(
         cache: Folder of the teacher's embeddings.
         texts: Generated texts.
         epochs: Passes over all texts.
-        seed: Of texts and order.
+        seed: Seed of texts and order.
         resume: Go on from the last checkpoint, where there is one.
         tick: Called after every step.
 

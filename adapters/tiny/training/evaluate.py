@@ -95,10 +95,10 @@ def figures(
     Args:
         model: The model.
         clips: Clips, all of ``labels``.
-        embeddings: Of the clips under every condition.
+        embeddings: Embeddings of the clips under every condition.
         captions: Wording.
         labels: Classes to choose among.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     truth = np.array([list(labels).index(c.label) for c in clips])
     weights = replicate_weights([c.source for c in clips], seed)

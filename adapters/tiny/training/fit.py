@@ -138,7 +138,7 @@ def fit(
         texts: Captions.
         out: Folder of the checkpoint ``audio.ckpt``.
         recipe: Numbers.
-        seed: Of weights, order and augmentation.
+        seed: Seed of weights, order and augmentation.
         resume: Go on from the checkpoint, where there is one.
         ensemble: Trained encoders whose mean opinion is a second target.
         report: Called after every step, with the averaged encoder.

@@ -31,8 +31,8 @@ def draw(
     Args:
         result: The run.
         kind: ``intervals``, or the name of a plot that a task of the suite declares.
-        task: Of ``intervals``, and of a plot that several tasks declare; the headline's where None.
-        metrics: Of ``intervals``; those of the task's tables where None.
+        task: Task of ``intervals``, and of a plot that several tasks declare; the headline's where None.
+        metrics: Metrics of ``intervals``; those of the task's tables where None.
         **where: Which setting and kind of mask (``contamination="clean"``, ``domain="mel"``); the first that fits.
 
     Raises:

@@ -31,8 +31,8 @@ class Look:
     """How one explainer is drawn: hue, mark and line, so that none of them has to carry the difference alone.
 
     Attributes:
-        colour: Of line and mark.
-        mark: Of points.
+        colour: Colour of line and mark.
+        mark: Mark of points.
         line: Dashes, as matplotlib takes them.
         filled: Controls are hollow.
     """

@@ -23,7 +23,7 @@ def random_model(size: Literal["tiny", "full"] = "tiny", *, fusion: bool = False
     Args:
         size: Which configuration.
         fusion: Whether it is a fusion model.
-        seed: Of the weights.
+        seed: Seed of the weights.
         **fields: Other fields of ``ClapAudioConfig``.
     """
     from transformers import ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig
@@ -67,10 +67,10 @@ def random_checkpoint(
 
     Args:
         folder: Where; made where it is missing.
-        size: Of :func:`random_model`.
-        truncation: Of the feature extractor; ``fusion`` makes a fusion model.
-        padding: Of the feature extractor.
-        seed: Of the weights.
+        size: Size of :func:`random_model`.
+        truncation: Truncation of the feature extractor; ``fusion`` makes a fusion model.
+        padding: Padding of the feature extractor.
+        seed: Seed of the weights.
 
     Returns:
         The folder.

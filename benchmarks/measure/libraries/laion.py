@@ -51,10 +51,10 @@ def random_checkpoint(
         file: Where; its folder is made where it is missing.
         size: A network of 3, of 158 or of 200 million parameters.
         fusion: Whether it is a fusion model.
-        protocol: Of pickle.
+        protocol: Protocol of pickle.
         module_prefix: Whether every key begins with ``module.``, as distributed training leaves it.
         position_ids: Whether the constant that older transformers stored is there; the library wants it.
-        seed: Of the weights.
+        seed: Seed of the weights.
 
     Returns:
         The file.

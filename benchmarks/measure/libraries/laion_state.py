@@ -46,9 +46,9 @@ def random_state(size: Size = "tiny", *, fusion: bool = False, seed: int = 0) ->
     """A random state dict with the filters that LAION's files hold.
 
     Args:
-        size: Of 3, of 158 or of 200 million parameters.
+        size: Which size: 3, 158 or 200 million parameters.
         fusion: Whether it is a fusion model's.
-        seed: Of the weights.
+        seed: Seed of the weights.
     """
     from transformers import ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig
 

@@ -37,7 +37,7 @@ def random_model(version: Version, size: Size = "tiny", *, seed: int = 0) -> Any
     Args:
         version: Cnn14 and BERT, or HTS-AT and GPT-2.
         size: ``tiny`` narrows the layers of the same classes.
-        seed: Of the weights; nothing in the model is trivial.
+        seed: Seed of the weights; nothing in the model is trivial.
     """
     from transformers import AutoModel
 
@@ -140,9 +140,9 @@ def random_checkpoint(path: Path, version: Version = "2022", size: Size = "tiny"
 
     Args:
         path: The file.
-        version: Of the model.
-        size: Of :func:`random_model`.
-        seed: Of the weights.
+        version: Version of the model.
+        size: Size of :func:`random_model`.
+        seed: Seed of the weights.
 
     Returns:
         The file; the tokenizer is in :func:`tokenizer_folder`.
@@ -180,8 +180,8 @@ class Reference:
 
     Args:
         path: Weights, published or from :func:`random_checkpoint`.
-        version: Of the model.
-        size: Of the model.
+        version: Version of the model.
+        size: Size of the model.
         tokenizer: Folder or hub id; where None, the folder beside the file, or without one the wrapper's own.
     """
 

@@ -30,7 +30,7 @@ class Captions:
     Attributes:
         texts: The captions, group by group.
         embedding: ``(C, D)`` of them.
-        keys: Of the groups that have any.
+        keys: Keys of the groups that have any.
         group: ``(C,)`` number of each caption's group.
         by_group: Numbers of the captions of each group.
         too_long: Number of captions left out.

@@ -68,7 +68,7 @@ class TrainingConfig(Record):
         accumulate: Batches whose gradients make one update.
         rate: Peak learning rate of Adam.
         warm_up: Part of the steps over which the rate rises.
-        schedule: Of the rate after that: ``cosine`` to 3 %, or ``constant``.
+        schedule: Schedule of the rate after that: ``cosine`` to 3 %, or ``constant``.
         clip_norm: Norm at which gradients are clipped.
         mix: Part of the recordings that are mixed with another; objectives without mixtures ignore it.
         level: Most decibels by which the other one is louder or softer.

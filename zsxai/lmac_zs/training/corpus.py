@@ -33,7 +33,7 @@ class Corpus:
 
     Args:
         model: Hears the clips and reads the captions.
-        clips: Of one or more data sets.
+        clips: Clips of one or more data sets.
         templates: Around every class name (and phrase); sentences are taken as they are.
         phrases: Further wording of classes, by class name.
 
@@ -78,7 +78,7 @@ class Corpus:
         """One window of a clip, ``(samples,)``: another stretch, rotated in time, for every draw.
 
         Args:
-            index: Of the clip.
+            index: Index of the clip.
             samples: In the window.
             rng: Draws the stretch and the rotation; None takes the beginning, as it is.
             vary: Part of the draws that are of another speed and colour
