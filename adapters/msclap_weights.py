@@ -19,7 +19,7 @@ from zsxai.weights import load_weights, tensors_of
 Version = Literal["2022", "2023"]
 _REPOSITORY = "microsoft/msclap"
 _TELLING = {"2022": "audio_encoder.base.bn0.weight", "2023": "audio_encoder.base.htsat.bn0.weight"}
-# Constructors compute these: which of them a file holds depends on the versions of torch and transformers that wrote it.
+# Constructors compute these: which of them a file holds depends on the torch and transformers that wrote it.
 _COMPUTED = (".position_ids", ".token_type_ids", ".attn.bias", ".attn.masked_bias", ".num_batches_tracked")
 # A text tower's shapes do not tell how many heads it has; those of the published ones are 64 wide.
 _HEAD = 64
