@@ -115,7 +115,8 @@ def mix(first: NDArray[Any], second: NDArray[Any], sample_rate: int, snr: float)
     """
     sounds = np.zeros((2, max(len(first), len(second))))
     for row, sound in zip(sounds, (first, second), strict=True):
-        row[: len(sound)] = sound - sound.mean(dtype=np.float64)
+        # In the sound's own precision: numpy 1 and 2 promote otherwise, and random maps are keyed by the samples.
+        row[: len(sound)] = sound - sound.mean(dtype=np.float64).astype(sound.dtype)
     powers = [active_power(row, round(FRAME_SECONDS * sample_rate)) for row in sounds]
     if min(powers) <= _SILENT:
         raise InputError("a silent clip cannot be mixed at any SNR")
