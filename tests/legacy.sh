@@ -17,7 +17,7 @@ fi
 if [ pyproject.toml -nt "$venv/.done" ] || [ constraints-legacy.txt -nt "$venv/.done" ]; then
     echo "installing laion-clap, msclap and what they need into $venv (about two minutes)"
     "$venv/bin/python" -m pip --disable-pip-version-check install --quiet -c constraints-legacy.txt \
-        -e '.[laion,msclap]' pytest pytest-xdist
+        -e '.[laion,msclap,bench,train]' pytest pytest-xdist
     touch "$venv/.done"
 fi
 OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 "$venv/bin/python" -m pytest -n "${WORKERS:-2}" -m legacy --durations=10 \
