@@ -38,15 +38,14 @@ FOUR: dict[str, Any] = {
 """Four steps, a checkpoint and diagnostics after every second."""
 
 CHILD = """
-import importlib.util, json, os, signal, sys
+import importlib.util, os, shutil, signal, sys
+import torch._dynamo, zsxai, zsxai.lmac_zs.training.run  # once for both processes
+from zsxai.cli import main
 
-def module(path):
-    spec = importlib.util.spec_from_file_location("toys_of_the_tests", path)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-toys, out, at, how = module(sys.argv[1]), sys.argv[2], int(sys.argv[3]), getattr(signal, sys.argv[4])
+spec = importlib.util.spec_from_file_location("toys_of_the_tests", sys.argv[1])
+toys = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(toys)
+out = sys.argv[2]
 
 class Fatal(toys.ConvToy):
     '''Sends its own process a signal in the middle of a step, once so many are done.'''
@@ -57,18 +56,25 @@ class Fatal(toys.ConvToy):
         log = os.path.join(out, "losses.csv")
         if not self.sent and os.path.exists(log):
             with open(log) as stream:
-                self.sent = len(stream.read().splitlines()) - 1 == at
+                self.sent = len(stream.read().splitlines()) - 1 == self.at
             if self.sent:
-                os.kill(os.getpid(), how)
+                os.kill(os.getpid(), self.how)
         return super().encode(features)
 
-import zsxai
-from zsxai.cli import main
+def die(at, how, *words):
+    made = Fatal(window=0.25)
+    made.at, made.how = at, how
+    made.card = made.card.model_copy(update={"name": "ConvToy"})
+    zsxai.register_model("fatal", made)
+    return main(["train", "lmac-zs", "--model", "fatal", "--out", out, "--config", sys.argv[3], *words])
 
-made = Fatal(window=0.25)
-made.card = made.card.model_copy(update={"name": "ConvToy"})
-zsxai.register_model("fatal", made)
-sys.exit(main(["train", "lmac-zs", "--model", "fatal", "--out", out, *sys.argv[5:]]))
+child = os.fork()
+if not child:
+    die(3, signal.SIGKILL)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+shutil.copytree(out, out + "-killed")
+sys.exit(die(2, signal.SIGINT, "--resume"))
 """
 
 
@@ -90,10 +96,9 @@ def toml(path: Path, chosen: TrainingConfig) -> Path:
     return path
 
 
-def dies(out: Path, at: int, how: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Train in another process that gets a signal once so many steps are done, in the midst of the next."""
-    toys = ROOT / "tests" / "toys.py"
-    command = [sys.executable, "-c", CHILD, str(toys), str(out), str(at), how, *words]
+def dies_twice(out: Path, file: Path) -> subprocess.CompletedProcess[str]:
+    """Train in a process that is killed after three steps, in the midst of the next, and in one that gets Ctrl-C."""
+    command = [sys.executable, "-c", CHILD, str(ROOT / "tests" / "toys.py"), str(out), str(file)]
     # A shell's background jobs, and all they start, ignore Ctrl-C: ours shall hear it wherever the tests run.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -130,15 +135,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_killed_and_interrupted_and_gone_on_from(tmp_path: Path, whole: Path) -> None:
     """In processes of their own: killed in the fourth step, told to stop in the third, and finished here."""
-    out, words = tmp_path / "out", ("--config", str(toml(tmp_path / "four.toml", four())))
-    killed = dies(out, 3, "SIGKILL", *words)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert steps_in(out) == [1, 2, 3], "the checkpoint is of step 2: a line too many"
-    assert load_weights(out / STATE)["step"] == 2
-    assert not (out / DECODER).exists()
-
-    stopped = dies(out, 2, "SIGINT", *words, "--resume")
+    out, killed = tmp_path / "out", tmp_path / "out-killed"
+    stopped = dies_twice(out, toml(tmp_path / "four.toml", four()))
     assert stopped.returncode == 130, stopped.stderr
+    assert steps_in(killed) == [1, 2, 3], "the checkpoint is of step 2: a line too many"
+    assert load_weights(killed / STATE)["step"] == 2
+    assert not (killed / DECODER).exists()
+
     last = stopped.stderr.splitlines()[-1]
     assert last == f"zsxai: interrupted; step 3 of 4 is in {out / STATE}; --resume goes on"
     assert "Traceback" not in stopped.stderr
