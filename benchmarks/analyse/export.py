@@ -134,7 +134,7 @@ def _encode_lists(frame: DataFrame) -> DataFrame:
 
 def _flatten(table: DataFrame) -> DataFrame:
     """Give a table plain columns, ``<figure>:<value>``."""
-    return table.set_axis([":".join(c) for c in table.columns], axis=1).reset_index()
+    return table.copy().set_axis([":".join(c) for c in table.columns], axis=1).reset_index()
 
 
 def _write_parquet(frame: DataFrame, path: Path, result: Result) -> None:
