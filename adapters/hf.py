@@ -9,7 +9,7 @@ never cropped at random, and a fusion model hears every window as a short clip (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,12 +18,21 @@ from torch import Tensor, nn
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
 from zsxai.adapters.htsat import htsat_places
-from zsxai.adapters.tokenizers import TOKENIZER_FILES, check_tokenizer, load_tokenizer, quiet, tokenize, unit
+from zsxai.adapters.tokenizers import (
+    TOKENIZER_FILES,
+    check_tokenizer,
+    load_tokenizer,
+    prompt_notes,
+    quiet,
+    tokenize,
+    unit,
+)
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError, first_line
 from zsxai.fill import FillRule
 from zsxai.hooks import exact_batch_norm, hooked, tapped
 from zsxai.hub import LOAD_ERRORS, check_hub_hash, licence, resolve
-from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
+from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
 from zsxai.spectral import FrontEnd, FrontEndSpec
 from zsxai.weights import hash_files, hash_tensors, load_weights, tensors_of
 
@@ -49,6 +58,9 @@ class HuggingFaceClap(SpectralModel):
     Raises:
         InputError: If the three do not belong together.
     """
+
+    templates: Mapping[str, tuple[str, ...]] = {"published": ("This is a sound of {}.",)}
+    """The default of transformers' pipeline for zero-shot audio classification."""
 
     def __init__(
         self,
@@ -154,6 +166,10 @@ class HuggingFaceClap(SpectralModel):
             )
             projected = self.model.text_projection(output.pooler_output)
         return TextEncoding(unit(projected), output.last_hidden_state, tokens["attention_mask"].bool())
+
+    def prompt_notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """See :meth:`ZeroShotModel.prompt_notes`."""
+        return prompt_notes(self.tokenizer, prompts, self.card.name)
 
 
 def load(argument: str | None, *, device: str | None = None, tokenizer: str | None = None) -> HuggingFaceClap:

@@ -6,7 +6,7 @@ the package laion-clap stay away; ``classes="laion"`` runs them in that package'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +18,12 @@ from zsxai.adapters.hf import HuggingFaceClap
 from zsxai.adapters.htsat import htsat_places
 from zsxai.adapters.laion_keys import FRONT_END, check_front_end, check_unfused, sizes_of, state_of
 from zsxai.adapters.laion_networks import MOST_TOKENS, WINDOW, feature_extractor, hf_network, laion_network
-from zsxai.adapters.tokenizers import check_tokenizer, tokenize, tokenizer_for, unit
+from zsxai.adapters.tokenizers import check_tokenizer, prompt_notes, tokenize, tokenizer_for, unit
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError, MissingExtraError, first_line
 from zsxai.hooks import exact_batch_norm, hooked, tapped
 from zsxai.hub import LOAD_ERRORS, hub_file
-from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
+from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
 from zsxai.spectral import FrontEnd
 from zsxai.weights import hash_files, hash_tensors, load_weights
 
@@ -51,6 +52,9 @@ class LaionClap(SpectralModel):
     Raises:
         InputError: If it is a fusion model, has another encoder, or was trained with another front end.
     """
+
+    templates: Mapping[str, tuple[str, ...]] = {"published": ("This is a sound of {}",)}
+    """Of LAION's own evaluation on ESC-50."""
 
     def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, card: ModelCard | None = None) -> None:
         self.model: Any = getattr(model, "model", model)
@@ -102,6 +106,10 @@ class LaionClap(SpectralModel):
             output = self.model.text_branch(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
             projected = self.model.text_projection(output.pooler_output)
         return TextEncoding(unit(projected), output.last_hidden_state, tokens["attention_mask"].bool())
+
+    def prompt_notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """See :meth:`ZeroShotModel.prompt_notes`."""
+        return prompt_notes(self.tokenizer, prompts, self.card.name)
 
 
 def load(

@@ -12,7 +12,7 @@ which is also its padding, so a prompt that contains ``!`` itself is read there 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,12 +22,13 @@ from transformers import PreTrainedTokenizerBase
 
 from zsxai.adapters.htsat import htsat_places
 from zsxai.adapters.msclap_weights import Version, find_file, published_numbers, read_network
-from zsxai.adapters.tokenizers import tokenize, tokenizer_for, unit
+from zsxai.adapters.tokenizers import prompt_notes, tokenize, tokenizer_for, unit
 from zsxai.adapters.torchlibrosa import check_filters
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError, first_line
 from zsxai.hooks import Place, exact_batch_norm, hooked, tapped
 from zsxai.hub import LOAD_ERRORS
-from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding, evaluating
+from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
 from zsxai.spectral import FrontEnd, FrontEndSpec, map_grid
 from zsxai.weights import hash_files, hash_tensors
 
@@ -47,6 +48,9 @@ class MicrosoftClap(SpectralModel):
     Raises:
         InputError: If the model is neither, its front end is not the published one, or the tokenizer does not fit.
     """
+
+    templates: Mapping[str, tuple[str, ...]] = {"published": ("this is the sound of {}",)}
+    """Of Microsoft's example on ESC-50."""
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, card: ModelCard | None = None) -> None:
         self.model: Any = getattr(model, "clap", model)
@@ -155,6 +159,10 @@ class MicrosoftClap(SpectralModel):
             states = output.last_hidden_state
             projected = tower.projection(states[torch.arange(len(states), device=self.device), at])
         return TextEncoding(unit(projected), states, mask.bool())
+
+    def prompt_notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """See :meth:`ZeroShotModel.prompt_notes`."""
+        return prompt_notes(self.tokenizer, prompts, self.card.name)
 
 
 def load_2022(argument: str | None, *, device: str | None = None, tokenizer: str | None = None) -> MicrosoftClap:

@@ -137,16 +137,18 @@ def _check_distinct(folders: Sequence[str]) -> None:
         named[words] = folder
 
 
-def load(argument: str | None = None, *, device: str | None = None) -> Prototypes:  # noqa: ARG001
+def load(argument: str | None = None, *, device: str | None = None) -> Prototypes:
     """Make the classifier out of its recordings.
 
     Args:
         argument: A folder that holds one folder of recordings per class.
-        device: Ignored: numpy computes on the CPU.
+        device: The CPU or None: numpy computes there.
 
     Raises:
-        InputError: If there is no such folder, or it holds no classes.
+        InputError: If there is no such folder, it holds no classes, or another device is asked for.
     """
+    if device not in (None, "cpu"):
+        raise InputError(f"prototypes computes on the CPU, in numpy: leave the device {device!r} out")
     if argument is None:
         raise InputError(
             "prototypes needs a folder that holds one folder of recordings per class: prototypes:my-sounds"

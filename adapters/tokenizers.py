@@ -14,6 +14,7 @@ from transformers.utils import logging as hf_logging
 
 from zsxai.errors import InputError, first_line
 from zsxai.hub import LOAD_ERRORS, resolve
+from zsxai.prompts import note_unknown
 
 TOKENIZER_FILES = ["config.json", "tokenizer*.json", "vocab.*", "merges.txt", "*tokens*.json"]
 
@@ -121,6 +122,25 @@ def tokenize(
             f"the prompt '{longest[:40]}...' has {int(lengths.max())} tokens and {model} takes {most}: shorten it"
         )
     return cast("dict[str, Tensor]", dict(tokens))
+
+
+def prompt_notes(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], model: str) -> tuple[str, ...]:
+    """What to say of prompts that hold tokens which a tokenizer does not know, or which mean no word to it.
+
+    Args:
+        tokenizer: The model's.
+        prompts: P prompts.
+        model: Its name.
+    """
+    notes = []
+    for prompt in prompts:
+        ids = tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"]
+        special = sorted({tokenizer.decode([i]) for i in ids if i in tokenizer.all_special_ids})
+        if unknown := ids.count(tokenizer.unk_token_id):
+            notes.append(note_unknown(prompt, unknown, len(ids), model))
+        elif special:
+            notes.append(f"{model} reads {', '.join(map(repr, special))} in {prompt!r} as marks, not as words")
+    return tuple(notes)
 
 
 def unit(projected: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class Occlusion(Explainer):
         summary="Drop of the score when a patch is silenced.",
         needs_gradients=False,
         deterministic=True,
+        relevance_is_score=True,
         forwards="bands x ceil(clip / seconds), shared by all targets",
         backwards="0",
         reference="Zeiler and Fergus, ECCV 2014, section 4.2",

@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsxai.api import Classification, classify, explain, explain_many
+    from zsxai.api import Classification, classify, explain
     from zsxai.clip import Clip, Relevance
     from zsxai.errors import InputError, MissingExtraError, ZsxaiError
     from zsxai.explainer import Explainer, ExplainerCard
     from zsxai.explanation import Explanation
+    from zsxai.many import explain_many
     from zsxai.model import AudioSpec, ModelCard, SpectralModel, ZeroShotModel
     from zsxai.plugins import load_explainer, load_model, register_explainer, register_model
     from zsxai.registry import list_datasets, list_explainers, list_metrics, list_models, list_tasks
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "api": ("Classification", "classify", "explain", "explain_many"),
+    "api": ("Classification", "classify", "explain"),
+    "many": ("explain_many",),
     "clip": ("Clip", "Relevance"),
     "errors": ("InputError", "MissingExtraError", "ZsxaiError"),
     "explainer": ("Explainer", "ExplainerCard"),

@@ -1,7 +1,8 @@
-"""The few lines that join the rooms: ``explain``, ``explain_many``, ``classify``."""
+"""The few lines that join the rooms: ``explain`` and ``classify``."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict, Unpack, overload
@@ -11,19 +12,23 @@ import torch
 from numpy.typing import NDArray
 
 from zsxai.audio import Sound, fingerprint, read_audio
-from zsxai.calibration import to_mask
+from zsxai.calibration import NOTHING, to_mask
+from zsxai.checks import take_list, whole_number
+from zsxai.conditions import evaluating, plain_torch
+from zsxai.devices import find_device
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
 from zsxai.metrics.functional import mask_mean
-from zsxai.model import SpectralModel, ZeroShotModel, evaluating
-from zsxai.plugins import default_explainer, load_explainer, load_model
+from zsxai.model import SpectralModel, ZeroShotModel, check_rows
+from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.progress import track
+from zsxai.prompts import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
-from zsxai.scoring import kept_energy, score_masks
+from zsxai.scoring import Scores, kept_energy, score_masks
 from zsxai.spectral import Domain, FrontEnd, Scale
-from zsxai.target import BoundTarget, Target, as_target, check_prompt, fill_template
+from zsxai.target import BoundTarget, Target, as_target
 from zsxai.versions import versions
 
 
@@ -49,13 +54,13 @@ class ExplainOptions(TypedDict, total=False):
     model: object
     explainer: object | None
     options: Mapping[str, Any] | None
-    against: Sequence[str]
-    among: Sequence[str]
-    template: str | None
+    against: Iterable[str] | None
+    among: Iterable[str] | None
+    template: str | Iterable[str] | None
     domain: Domain
     scale: Scale
     seed: int
-    device: str | None
+    device: str | int | torch.device | None
     batch_size: int | None
     progress: bool | None
 
@@ -66,6 +71,7 @@ def explain(audio: object, prompt: str | Target, **options: Unpack[ExplainOption
 def explain(
     audio: object, prompt: list[str] | Sequence[Target] | list[str | Target], **options: Unpack[ExplainOptions]
 ) -> list[Explanation]: ...
+@plain_torch()
 def explain(
     audio: object,
     prompt: object,
@@ -74,13 +80,13 @@ def explain(
     model: object = "tiny",
     explainer: object | None = None,
     options: Mapping[str, Any] | None = None,
-    against: Sequence[str] = (),
-    among: Sequence[str] = (),
-    template: str | None = None,
+    against: Iterable[str] | None = None,
+    among: Iterable[str] | None = None,
+    template: str | Iterable[str] | None = None,
     domain: Domain = "stft",
     scale: Scale = "log",
     seed: int = 0,
-    device: str | None = None,
+    device: str | int | torch.device | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
 ) -> Explanation | list[Explanation]:
@@ -90,8 +96,8 @@ def explain(
         audio: A path, a binary file object, an array or tensor ``(T,)`` or ``(C, T)`` with ``sample_rate``, or
             Hugging Face's ``{"array", "sampling_rate"}``. Channels are averaged. Recordings longer than the model's
             window go through overlapping windows.
-        prompt: What to listen for: a string or a :class:`~zsxai.target.Target`. A list gives a list of explanations,
-            the audio side computed once.
+        prompt: What to listen for: a string or a :class:`~zsxai.target.Target`. A list of any kind gives a list of
+            explanations, the audio side computed once.
         sample_rate: Samples per second of an array.
         model: A name (``"tiny"``, ``"hf:<id or folder>"``) or a model object.
         explainer: A name or an object; None takes the first that fits the model, and records it: the learned
@@ -99,7 +105,8 @@ def explain(
         options: Options of an explainer given by name.
         against: Other prompts; explains the contrast of cosines.
         among: A label set; explains the probability among it.
-        template: Such as ``"the sound of {}"``, applied to every prompt.
+        template: Such as ``"the sound of {}"``, applied to every prompt; a list of them, whose embeddings are averaged;
+            ``"ensemble"``, such a list of ours; or ``"published"``, what the model's authors use.
         domain: Where the mask lies, ``stft`` (linear hertz) or ``mel``.
         scale: How the mask acts: ``log`` (level toward a floor), ``gain`` (magnitude times mask), or ``log1p`` as
             published recipes have it.
@@ -114,52 +121,48 @@ def explain(
     Raises:
         InputError: If anything about the input is wrong; one line that says what to do.
     """
-    prompts = _prompts(prompt)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"the seed is a whole number, 0 or more, not {seed!r}")
+    # Once, for all prompts: what is given may be a generator.
+    contrasts = None if against is None else take_list(against, "against")
+    labels = None if among is None else take_list(among, "among")
+    single = isinstance(prompt, (str, bytes, Target)) or not isinstance(prompt, Iterable)
+    prompts = [prompt] if single else take_list(prompt, "prompts")
+    if not prompts:
+        raise InputError("the list of prompts is empty: say what to listen for")
+    targets = [as_target(p, contrasts, labels) for p in prompts]
+    seed = whole_number(seed, "the seed", 0)
     sound = read_audio(audio, sample_rate)
-    loaded = _model(model, device)
+    loaded = model_of(model, device)
     method = _explainer(explainer, options, loaded)
-    targets = [as_target(p, against, among) for p in prompts]
     with evaluating(loaded):
         bound = [target.bind(loaded, template) for target in targets]
-    recording = Recording(
-        loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
-    )
-    made = _explain(recording, method, bound, sound, progress, template=template, seed=seed, model=model)
-    return made if _is_list(prompt) else made[0]
+        recording = Recording(
+            loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
+        )
+        made = _explain(recording, method, bound, sound, progress, seed=seed, model=model)
+    return made[0] if single else made
 
 
-def explain_many(
-    pairs: Iterable[tuple[object, str | Target]], **options: Unpack[ExplainOptions]
-) -> Iterator[Explanation]:
-    """Explain many recordings, one at a time, with one model.
+class Classified(list[Classification]):
+    """What :func:`classify` found, best first.
 
-    Args:
-        pairs: ``(audio, prompt)`` pairs; arrays as ``{"array", "sampling_rate"}`` or with ``sample_rate``.
-        **options: As :func:`explain` takes; ``progress`` shows one bar over the pairs.
-
-    Yields:
-        What :func:`explain` returns, in order.
+    Attributes:
+        notes: What a reader should know before trusting the scores.
     """
-    progress = options.get("progress")
-    options["progress"] = False
-    options["model"] = _model(options.get("model", "tiny"), options.pop("device", None))
-    total = len(pairs) if isinstance(pairs, Sequence) else None
-    for audio, prompt in track(pairs, total, "explaining", progress):
-        yield explain(audio, prompt, **options)
+
+    notes: tuple[str, ...] = ()
 
 
+@plain_torch()
 def classify(
     audio: object,
-    prompts: Sequence[str],
+    prompts: Iterable[str],
     *,
     sample_rate: int | None = None,
     model: object = "tiny",
-    template: str | None = None,
+    template: str | Iterable[str] | None = None,
     top_k: int | None = None,
-    device: str | None = None,
-) -> list[Classification]:
+    device: str | int | torch.device | None = None,
+) -> Classified:
     """Score a recording against prompts, best first.
 
     Args:
@@ -167,51 +170,55 @@ def classify(
         prompts: Two or more for a meaningful score.
         sample_rate: Samples per second of an array.
         model: A name or a model object.
-        template: Such as ``"the sound of {}"``.
+        template: As :func:`explain` takes.
         top_k: Keep the best k.
         device: A torch device for a model given by name.
 
     Returns:
-        Named tuples ``(label, score, similarity)``. Cosines of several windows are pooled as the model says.
+        A list of named tuples ``(label, score, similarity)``, with ``notes``. Cosines of several windows are pooled as
+        the model says.
 
     Raises:
         InputError: If anything about the input is wrong.
     """
-    if isinstance(prompts, str) or not len(prompts):
-        raise InputError("classify takes a list of prompts, such as ['a dog barking', 'rain']")
-    texts = [fill_template(template, check_prompt(p)) for p in prompts]
-    if top_k is not None and top_k < 1:
-        raise InputError(f"top_k is 1 or more, not {top_k}")
+    labels = check_prompts(prompts)
+    if not labels:
+        raise InputError("classify takes a list of prompts, such as ['a dog barking', 'rain'], not an empty one")
+    most = len(labels) if top_k is None else whole_number(top_k, "top_k", 1)
     sound = read_audio(audio, sample_rate)
-    loaded = _model(model, device)
-    recording = Recording(loaded, sound.at(loaded.sample_rate))
+    loaded = model_of(model, device)
     with evaluating(loaded), torch.no_grad():
-        text = loaded.embed_text(texts)
+        text = embed_prompts(loaded, labels, find_template(template, loaded)).embedding
+        recording = Recording(loaded, sound.at(loaded.sample_rate))
         embeddings = torch.stack([clip.embedding for clip in recording.clips])
+        check_rows(embeddings, len(recording.clips), loaded.card.name, "clips")
         similarity = loaded.audio_spec.pool(embeddings @ text.T)
         scores = torch.softmax((loaded.logit_scale or 1.0) * similarity, dim=0)
-    best = torch.argsort(similarity, descending=True, stable=True)[:top_k]
-    return [Classification(str(prompts[i]), float(scores[i]), float(similarity[i])) for i in best.tolist()]
+        notes = loaded.prompt_notes(labels)
+    best = torch.argsort(similarity, descending=True, stable=True)[:most]
+    found = Classified(Classification(labels[i], float(scores[i]), float(similarity[i])) for i in best.tolist())
+    twice = [f"{label!r} is given {n} times and shares its score" for label, n in Counter(labels).items() if n > 1]
+    found.notes = (*sound.notes, *notes, *twice)
+    return found
 
 
-def _is_list(prompt: object) -> bool:
-    return isinstance(prompt, Sequence) and not isinstance(prompt, (str, bytes))
+def model_of(model: object, device: object) -> ZeroShotModel:
+    """The model that a name or an object means; a name's is kept for the next call.
 
-
-def _prompts(prompt: object) -> list[object]:
-    if not _is_list(prompt):
-        return [prompt if isinstance(prompt, Target) else check_prompt(prompt)]
-    prompts = list(prompt)  # type: ignore[call-overload]
-    if not prompts:
-        raise InputError("the list of prompts is empty: say what to listen for")
-    return [p if isinstance(p, Target) else check_prompt(p) for p in prompts]
-
-
-def _model(model: object, device: str | None) -> ZeroShotModel:
+    Raises:
+        InputError: If it cannot be loaded, or the device is not there or not the object's own.
+    """
+    where = find_device(device)
     if not isinstance(model, str):
-        return load_model(model)
+        loaded = load_model(model)
+        if where is not None and torch.device(where) != loaded.device:
+            raise InputError(f"{loaded.card.name} is an object on {loaded.device}: move it there, or leave device out")
+        return loaded
     # What this process registered may be replaced, so only models that come from entry points are kept.
-    return load_model(model, device=device) if MODELS.is_registered(model) else _cached_model(model, device)
+    if MODELS.is_registered(model):
+        return load_model(model, device=where)
+    with LOADING:  # threads that come at once share what the first one loads
+        return _cached_model(model, where)
 
 
 @lru_cache(maxsize=2)
@@ -235,7 +242,6 @@ def _explain(
     sound: Sound,
     progress: bool | None,
     *,
-    template: str | None,
     seed: int,
     model: object,
 ) -> list[Explanation]:
@@ -246,13 +252,19 @@ def _explain(
             yield clip.place(method.relevance(clip, bound))
             recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
 
-    with evaluating(recording.model):
-        relevance = recording.stitch(maps())
-        masks = np.stack([to_mask(r, grid.in_band, method.calibration) for r in relevance])
-        tensor = torch.from_numpy(masks).to(recording.model.device)
-        scores = score_masks(recording, tensor, bound)
-        energies = np.nan_to_num(kept_energy(recording, tensor))  # nothing is kept of a silent band
-        notes = method.notes(recording.clips[0])
+    relevance = recording.stitch(maps())
+    calibrations = [
+        _calibration(method, r, target, recording.model) for r, target in zip(relevance, bound, strict=True)
+    ]
+    masks = np.stack([to_mask(r, grid.in_band, c) for r, c in zip(relevance, calibrations, strict=True)])
+    scores = _scored(recording, masks, bound)
+    for p, target in enumerate(bound):
+        if masks[p].any() and _moves_nothing(scores[p], target, recording.model):
+            masks[p], calibrations[p] = 0.0, NOTHING
+            scores[p] = _scored(recording, masks[p : p + 1], [target])[0]
+    tensor = torch.from_numpy(masks).to(recording.model.device)
+    energies = np.nan_to_num(kept_energy(recording, tensor))  # nothing is kept of a silent band
+    notes = (*sound.notes, *method.notes(recording.clips[0]))
     means = mask_mean(masks, grid.in_band)
     original = recording.waveform.cpu().numpy()
     bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
@@ -264,8 +276,8 @@ def _explain(
             explainer=method.name or type(method).__name__,
             options=method.model_dump(mode="json"),
             explainer_weights=method.weights(recording.model),
-            calibration=method.calibration,
-            template=template,
+            calibration=calibrations[p],
+            template=target.template,
             seed=seed,
             batch_size=recording.batch_size,
             pooling=recording.model.audio_spec.pooling,
@@ -275,7 +287,7 @@ def _explain(
             audio_sample_rate=sound.sample_rate,
             audio_channels=sound.channels,
             versions=versions(),
-            warnings=(*notes, *_warnings(masks[p], relevance[p], recording)),
+            warnings=(*notes, *_warnings(masks[p], relevance[p], calibrations[p], target, recording)),
         )
         made.append(
             Explanation(
@@ -297,13 +309,38 @@ def _explain(
     return made
 
 
-def _warnings(mask: NDArray[Any], relevance: NDArray[Any], recording: Recording) -> tuple[str, ...]:
-    found = []
+def _scored(recording: Recording, masks: NDArray[Any], bound: Sequence[BoundTarget]) -> list[Scores]:
+    return score_masks(recording, torch.from_numpy(masks).to(recording.model.device), bound)
+
+
+def _calibration(method: Explainer, relevance: NDArray[Any], target: BoundTarget, model: ZeroShotModel) -> str:
+    """The explainer's own, or none where no score changed by more than rounding."""
+    rounding = target.rounding(model.rounding)
+    most = float(relevance.max(initial=0.0))
+    return NOTHING if method.card.relevance_is_score and 0.0 < most < rounding else method.calibration
+
+
+def _moves_nothing(scores: Scores, target: BoundTarget, model: ZeroShotModel) -> bool:
+    """Whether neither keeping what a mask marks nor removing it changes the score: it marks rounding, if anything."""
+    whole, rounding = scores.whole, target.rounding(model.rounding)
+    return all(abs(whole[name] - whole["score"]) < rounding for name in ("score_in", "score_out"))
+
+
+def _warnings(
+    mask: NDArray[Any], relevance: NDArray[Any], calibration: str, target: BoundTarget, recording: Recording
+) -> tuple[str, ...]:
+    model = recording.model
+    found = list(model.prompt_notes([target.target.prompt, *target.target.others]))
     broken = int(relevance.size - np.isfinite(relevance).sum())
     if broken:
         found.append(f"the relevance of {broken} of {relevance.size} cells is not finite: the mask proves nothing")
+    elif recording.silent:
+        found.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
+    elif calibration == NOTHING:
+        rounding = target.rounding(model.rounding)
+        found.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
     elif not mask.any():
         found.append("the mask is empty: the explainer found nothing that raises the score")
-    if not isinstance(recording.model, SpectralModel):
+    if not isinstance(model, SpectralModel):
         found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
     return tuple(found)

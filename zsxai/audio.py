@@ -28,12 +28,14 @@ class Sound:
         sample_rate: Samples per second.
         channels: Channels before the mix (their mean).
         name: File name, or ``array``.
+        notes: What a reader should know about it, a line each.
     """
 
     waveform: NDArray[Any]
     sample_rate: int
     channels: int
     name: str
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:

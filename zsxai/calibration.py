@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from zsxai.errors import InputError
 
+NOTHING = "nothing"
+"""Of relevance that is rounding and nothing else: no cell is kept. No explainer has it for its own."""
+
 Calibration = Callable[[NDArray[Any]], NDArray[Any]]
 
 
@@ -92,7 +95,7 @@ def to_mask(relevance: NDArray[Any], in_band: NDArray[Any], calibration: str) ->
     Args:
         relevance: ``(F, N)``, raw and signed.
         in_band: ``(F,)`` bool: rows the model hears; the others get 0 and do not count.
-        calibration: A name in :data:`CALIBRATIONS`.
+        calibration: A name in :data:`CALIBRATIONS`, or :data:`NOTHING`.
 
     Returns:
         ``(F, N)`` float32 in [0, 1].
@@ -100,9 +103,9 @@ def to_mask(relevance: NDArray[Any], in_band: NDArray[Any], calibration: str) ->
     Raises:
         InputError: If the name is unknown.
     """
-    if calibration not in CALIBRATIONS:
+    if calibration not in (*CALIBRATIONS, NOTHING):
         raise InputError(f"unknown calibration {calibration!r}: one of {', '.join(CALIBRATIONS)}")
     mask = np.zeros(relevance.shape, dtype=np.float32)
-    if in_band.any():
+    if in_band.any() and calibration != NOTHING:
         mask[in_band] = CALIBRATIONS[calibration](relevance[in_band].astype(np.float64))
     return mask

@@ -167,7 +167,7 @@ def _bundled_model() -> Iterator[Finding]:
 def _embed() -> str:
     import torch
 
-    from zsxai.model import evaluating
+    from zsxai.conditions import evaluating
     from zsxai.plugins import load_model
 
     model = load_model("tiny")
@@ -191,11 +191,9 @@ def _devices() -> Iterator[Finding]:
 def _torch() -> str:
     import torch
 
-    devices = ["cpu"]
-    devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        devices.append("mps")
-    return f"{torch.get_num_threads()} threads; devices: {', '.join(devices)}"
+    from zsxai.devices import list_devices
+
+    return f"{torch.get_num_threads()} threads; devices: {', '.join(list_devices())}"
 
 
 def _audio_files() -> str:

@@ -25,6 +25,8 @@ class ExplainerCard(BaseModel):
         deterministic: True where the seed does not matter.
         differentiates_target: False where its gradients are of something else than the target, such as the cosines of
             its prompts.
+        relevance_is_score: True where the relevance of a cell is a difference of scores, so that what is below their
+            rounding is nothing.
         reads_masking: False where the raw relevance depends neither on the domain nor on the scale of masks: the
             harness then computes it once for all of them.
         forwards: Audio forwards per clip and target, in terms of its options.
@@ -39,6 +41,7 @@ class ExplainerCard(BaseModel):
     needs_gradients: bool
     deterministic: bool
     differentiates_target: bool = True
+    relevance_is_score: bool = False
     reads_masking: bool = True
     forwards: str
     backwards: str

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from zsxai.audio import fingerprint
 from zsxai.clip import make_grid
 from zsxai.errors import InputError, first_problem
+from zsxai.prompts import Template
 from zsxai.regions import Region, find_regions
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
@@ -41,7 +42,7 @@ class Provenance(BaseModel):
         options: Every option of the explainer, defaults included.
         explainer_weights: Hashes of trained weights that the explainer brings.
         calibration: Name of the calibration from relevance to mask.
-        template: Prompt template, if any.
+        template: Template around the prompts, or templates whose embeddings were averaged, if any.
         seed: Seed of whatever was random.
         batch_size: Clips per forward.
         pooling: How the cosines of the windows made the file's.
@@ -62,7 +63,7 @@ class Provenance(BaseModel):
     options: dict[str, Any]
     explainer_weights: dict[str, str] = {}
     calibration: str
-    template: str | None
+    template: Template
     seed: int
     batch_size: int
     pooling: str

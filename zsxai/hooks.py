@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,16 @@ from zsxai.spectral import Grid
 
 @contextmanager
 def hooked(module: nn.Module, hook: Callable[[nn.Module, tuple[Any, ...], Any], Any]) -> Iterator[None]:
-    """Lay a forward hook on a module; what the hook returns, unless None, replaces the output."""
-    handle = module.register_forward_hook(hook)
+    """Lay a forward hook on a module; what the hook returns, unless None, replaces the output.
+
+    It acts in the thread that laid it alone: others may be running the same module.
+    """
+    thread = threading.get_ident()
+
+    def own(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        return hook(module, args, output) if threading.get_ident() == thread else None
+
+    handle = module.register_forward_hook(own)
     try:
         yield
     finally:

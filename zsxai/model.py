@@ -8,16 +8,15 @@ reach the waveform.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isroutine
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from zsxai.errors import InputError
@@ -38,11 +37,17 @@ class AudioSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_rate: int = Field(gt=0)
-    window: float | None = Field(default=None, gt=0)
+    sample_rate: int = Field(ge=100, le=10_000_000)
+    window: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     fill: FillRule = "zero"
     overlap: float = Field(default=0.5, ge=0, lt=1)
     pooling: Literal["mean", "max"] = "mean"
+
+    @model_validator(mode="after")
+    def _some_samples(self) -> Self:
+        if self.window_samples is not None and self.window_samples < 2:
+            raise ValueError(f"a window of {self.window} s holds {self.window_samples} samples: give 2 or more")
+        return self
 
     @property
     def window_samples(self) -> int | None:
@@ -115,6 +120,38 @@ def _inside(value: object) -> list[tuple[object, object]]:
     return list(inside.items()) if len(inside) <= _MANY else []
 
 
+_ROUNDING = 1e-6
+"""Of cosines in float32: a few units in the last place, which already batches of another size change."""
+
+
+def rounding_of(dtype: torch.dtype) -> float:
+    """Relative rounding of a type of numbers; 0 of whole ones."""
+    return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+
+
+def check_rows(rows: Tensor, count: int, model: str, what: str) -> None:
+    """See that a model gave one finite row for each of what it was given.
+
+    Args:
+        rows: ``(count, D)`` embeddings.
+        count: How many were given.
+        model: Its name.
+        what: What was given: ``clips`` or ``prompts``.
+
+    Raises:
+        InputError: If not; or if a prompt's row is all 0, which has no direction.
+    """
+    if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
+        raise InputError(
+            f"{model} gave embeddings of shape {tuple(rows.shape)} for {count} {what}: it should be ({count}, D)"
+        )
+    bad = int((~rows.isfinite().all(dim=1)).sum())
+    if bad:
+        raise InputError(f"{model} gave NaN or infinity for {bad} of {count} {what}: no score can be made of that")
+    if what == "prompts" and not bool(rows.any(dim=1).all()):
+        raise InputError(f"{model} gave nothing but zeros for a prompt: no score can be made of that")
+
+
 class ZeroShotModel(ABC):
     """A loaded zero-shot audio classifier, as far as every explainer may rely on it.
 
@@ -123,12 +160,14 @@ class ZeroShotModel(ABC):
         audio_spec: Sample rate, window, fill.
         logit_scale: Factor on cosines before a softmax, or None where the model gives none.
         device: Where tensors go.
+        templates: Templates that the model is used with, by name: sentences with one ``{}`` each, averaged.
     """
 
     card: ModelCard
     audio_spec: AudioSpec
     logit_scale: float | None = None
     device: torch.device = torch.device("cpu")
+    templates: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def sample_rate(self) -> int:
@@ -149,6 +188,16 @@ class ZeroShotModel(ABC):
     @abstractmethod
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
         """Embed prompts, ``(P, D)`` unit rows in the space of :meth:`embed_audio`."""
+
+    def prompt_notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """What a reader should know of how the model reads prompts, such as unknown words, a line each."""
+        return ()
+
+    @property
+    def rounding(self) -> float:
+        """How far a cosine may be off by the precision that the model computes in: what lies below it is nothing."""
+        weights = (p for root in self.modules() for p in root.parameters() if p.is_floating_point())
+        return max([_ROUNDING, *map(rounding_of, {p.dtype for p in weights})])
 
     def modules(self) -> tuple[nn.Module, ...]:
         """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged.
@@ -306,88 +355,3 @@ class SpectralModel(ZeroShotModel):
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
         """See :meth:`ZeroShotModel.embed_text`."""
         return self.encode_text(prompts).embedding
-
-
-def text_encoding(model: ZeroShotModel, prompts: Sequence[str]) -> TextEncoding:
-    """Prompts as a model reads them, with token states where it has any."""
-    return model.encode_text(prompts) if isinstance(model, SpectralModel) else TextEncoding(model.embed_text(prompts))
-
-
-@contextmanager
-def evaluating(model: ZeroShotModel) -> Iterator[None]:
-    """Put a model's modules in eval mode inside a ``with`` and restore each one's own mode after."""
-    modules = model.modules()
-    was_training = [m for root in modules for m in root.modules() if m.training]
-    try:
-        for root in modules:
-            root.eval()
-        yield
-    finally:
-        for m in was_training:
-            m.training = True
-
-
-@runtime_checkable
-class BlackBoxLike(Protocol):
-    """The least an object must have to be explained."""
-
-    sample_rate: int
-
-    def embed_audio(self, waveforms: Tensor) -> Tensor:
-        """``(B, T)`` to ``(B, D)``."""
-        ...
-
-    def embed_text(self, prompts: Sequence[str]) -> Tensor:
-        """Prompts to ``(P, D)``."""
-        ...
-
-
-class BlackBox(ZeroShotModel):
-    """Any object with ``sample_rate``, ``embed_audio`` and ``embed_text`` as a :class:`ZeroShotModel`.
-
-    Args:
-        inner: The object. Optional attributes ``window`` (seconds), ``logit_scale``, ``name`` and ``card`` (a
-            :class:`ModelCard`) are taken over.
-    """
-
-    def __init__(self, inner: BlackBoxLike) -> None:
-        self.inner = inner
-        name = str(getattr(inner, "name", type(inner).__name__))
-        card = getattr(inner, "card", None)
-        plain = ModelCard(name=name, summary="A black box: no gradients, no feature maps.")
-        self.card = card if isinstance(card, ModelCard) else plain
-        self.audio_spec = AudioSpec(
-            sample_rate=int(inner.sample_rate), window=getattr(inner, "window", None), fill="none"
-        )
-        scale = getattr(inner, "logit_scale", None)
-        self.logit_scale = None if scale is None else float(scale)
-
-    def embed_audio(self, waveforms: Tensor) -> Tensor:
-        """Embed by the inner object and make the rows unit."""
-        return nn.functional.normalize(_tensor(self.inner.embed_audio(waveforms)), dim=-1)
-
-    def embed_text(self, prompts: Sequence[str]) -> Tensor:
-        """Embed by the inner object and make the rows unit."""
-        return nn.functional.normalize(_tensor(self.inner.embed_text(list(prompts))), dim=-1)
-
-    def modules(self) -> tuple[nn.Module, ...]:
-        """The inner object, where it is a module itself, or the modules that it holds."""
-        return tuple(modules_held_by(self.inner).values())
-
-
-def _tensor(value: Any) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float32)
-
-
-def as_model(obj: object) -> ZeroShotModel:
-    """Take a :class:`ZeroShotModel` as it is and wrap a black box.
-
-    Raises:
-        InputError: If the object lacks what a model needs; the message names what is missing.
-    """
-    if isinstance(obj, ZeroShotModel):
-        return obj
-    if isinstance(obj, BlackBoxLike):
-        return BlackBox(obj)
-    missing = [n for n in ("sample_rate", "embed_audio", "embed_text") if not hasattr(obj, n)]
-    raise InputError(f"{type(obj).__name__} is no zero-shot model: it lacks {', '.join(missing)}")

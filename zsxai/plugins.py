@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 
+from zsxai.black_box import BlackBoxLike, as_model
+from zsxai.conditions import plain_torch
+from zsxai.devices import find_device
 from zsxai.errors import InputError, first_problem
 from zsxai.explainer import Explainer
-from zsxai.model import BlackBoxLike, ZeroShotModel, as_model
+from zsxai.model import ZeroShotModel
 from zsxai.registry import EXPLAINERS, MODELS
+
+LOADING = threading.RLock()
+"""One model at a time: some libraries are loaded with a part of them replaced."""
 
 PREFERRED_EXPLAINERS = ("lmac-zs", "gradcam", "occlusion")
 """What ``explainer=None`` tries in turn; the first that fits the model is used and recorded."""
 
 
-def load_model(model: object, *, device: str | None = None, **options: Any) -> ZeroShotModel:
+def load_model(model: object, *, device: str | int | torch.device | None = None, **options: Any) -> ZeroShotModel:
     """Load a model by name, or wrap an object.
+
+    Whatever the caller has set for all of torch (``inference_mode``, a default dtype) does not reach the model.
 
     Args:
         model: ``"tiny"``, ``"hf:<id or folder>"``, a registered name, or an object with ``sample_rate``,
@@ -25,7 +35,7 @@ def load_model(model: object, *, device: str | None = None, **options: Any) -> Z
         **options: What the backend's loader takes besides.
 
     Raises:
-        InputError: If the name is unknown or the weights are missing or corrupt.
+        InputError: If the name is unknown, the device is not there, or the weights are missing or corrupt.
         MissingExtraError: If the backend's package is not installed.
     """
     if not isinstance(model, str):
@@ -35,7 +45,9 @@ def load_model(model: object, *, device: str | None = None, **options: Any) -> Z
     if not callable(loader) or isinstance(loader, ZeroShotModel):
         return as_model(loader)
     try:
-        return as_model(loader(argument or None, device=device, **options))
+        where = find_device(device)
+        with LOADING, plain_torch():
+            return as_model(loader(argument or None, device=where, **options))
     except ModuleNotFoundError as error:
         raise MODELS.missing(name, error) from error
     except TypeError as error:

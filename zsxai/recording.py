@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.checks import whole_number
 from zsxai.clip import BATCH_SIZE, Clip, batches, make_grid
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, ZeroShotModel
@@ -78,13 +79,11 @@ class Recording:
         masking: Masking | None = None,
         embeddings: Sequence[Tensor] = (),
     ) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size is 1 or more, not {batch_size}")
         self.model = model
         self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
         self.samples = len(waveform)
         self.seed = seed
-        self.batch_size = batch_size or BATCH_SIZE
+        self.batch_size = BATCH_SIZE if batch_size is None else whole_number(batch_size, "batch_size", 1)
         if isinstance(model, SpectralModel):
             self.stft: Stft = model.front_end
         else:
@@ -169,6 +168,15 @@ class Recording:
         heard = self._frames(len(self.spans) - 1).stop
         total[..., heard:], count[heard:] = total[..., heard - 1 : heard], count[heard - 1]
         return (total / count).astype(np.float32)
+
+    @property
+    def silent(self) -> bool:
+        """Whether all of it is under the model's floor, so that the model hears silence; False for a black box."""
+        if not isinstance(self.model, SpectralModel):
+            return False
+        front_end = self.model.front_end
+        with torch.no_grad():
+            return bool((front_end.mel(front_end.power(self.waveform)) <= front_end.spec.floor).all())
 
     def cut(self, mask: Tensor, index: int) -> Tensor:
         """The part of ``(..., F, N)`` masks that lies on window ``index``."""

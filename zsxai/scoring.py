@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zsxai.clip import BATCH_SIZE, Clip, batches
 from zsxai.metrics import functional
-from zsxai.model import Features, SpectralModel, ZeroShotModel
+from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
 from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd
 from zsxai.spectral.mask import audio_gain, render
@@ -78,6 +78,7 @@ def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarg
         part = recording.cut(masks, index)
         with torch.no_grad():
             inside_and_out = clip.embed_masked(torch.cat([part, 1.0 - part]))
+            check_rows(inside_and_out, 2 * count, recording.model.card.name, "clips")
             original, heard = recording.embedding(index).expand(count, -1), recording.embed_window(audio, index)
             versions = torch.stack([original, inside_and_out[:count], inside_and_out[count:], heard], dim=1)
         for p, target in enumerate(targets):

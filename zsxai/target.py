@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
@@ -11,33 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from torch import Tensor
 
 from zsxai.errors import InputError, first_problem
-from zsxai.model import TextEncoding, ZeroShotModel, text_encoding
-
-
-def check_prompt(prompt: object) -> str:
-    """Refuse what is no prompt.
-
-    Raises:
-        InputError: If it is not a string or is blank.
-    """
-    if not isinstance(prompt, str):
-        raise InputError(f"a prompt is a string, not {type(prompt).__name__}")
-    if not prompt.strip():
-        raise InputError("the prompt is empty: say what to listen for, such as 'a dog barking'")
-    return prompt
-
-
-def fill_template(template: str | None, prompt: str) -> str:
-    """Put a prompt into a template such as ``"the sound of {}"``; no template leaves it as it is.
-
-    Raises:
-        InputError: If the template has no ``{}``.
-    """
-    if template is None:
-        return prompt
-    if not isinstance(template, str) or template.count("{}") != 1:
-        raise InputError(f"a template holds one {{}} for the prompt, such as 'the sound of {{}}', not {template!r}")
-    return template.replace("{}", prompt)
+from zsxai.model import TextEncoding, ZeroShotModel
+from zsxai.prompts import Template, check_prompt, check_prompts, embed_prompts, find_template
 
 
 class BoundTarget:
@@ -51,7 +25,7 @@ class BoundTarget:
     """
 
     def __init__(
-        self, target: Target, encoding: TextEncoding, logit_scale: float | None, template: str | None = None
+        self, target: Target, encoding: TextEncoding, logit_scale: float | None, template: Template = None
     ) -> None:
         self.target = target
         self.encoding = encoding
@@ -74,6 +48,10 @@ class BoundTarget:
     def value(self, cosines: Tensor) -> Tensor:
         """Score cosines, ``(B, K)`` to ``(B,)``, in ``target.unit``."""
         return self.target.value(cosines, self.logit_scale)
+
+    def rounding(self, of_cosines: float) -> float:
+        """How far a score may be off where cosines may be off by so much."""
+        return of_cosines * self.target.steepness(self.logit_scale)
 
     def similarity(self, embedding: Tensor) -> Tensor:
         """Cosine with the prompt, ``(B, D)`` to ``(B,)``."""
@@ -101,16 +79,24 @@ class Target(BaseModel, ABC):
     def value(self, cosines: Tensor, logit_scale: float | None) -> Tensor:
         """From cosines ``(B, 1 + len(others))``, the prompt first, to ``(B,)``."""
 
-    def bind(self, model: ZeroShotModel, template: str | None = None) -> BoundTarget:
+    def bind(self, model: ZeroShotModel, template: object = None) -> BoundTarget:
         """Embed the prompts with a model.
+
+        Args:
+            model: The model.
+            template: As :func:`zsxai.prompts.find_template` takes it.
 
         Raises:
             InputError: If a prompt is blank or the model cannot give this target.
         """
-        prompts = [fill_template(template, check_prompt(p)) for p in (self.prompt, *self.others)]
+        applied = find_template(template, model)
         with torch.no_grad():
-            encoding = text_encoding(model, prompts)
-        return BoundTarget(self, encoding, model.logit_scale, template)
+            encoding = embed_prompts(model, check_prompts((self.prompt, *self.others)), applied)
+        return BoundTarget(self, encoding, model.logit_scale, applied)
+
+    @abstractmethod
+    def steepness(self, logit_scale: float | None) -> float:
+        """How much the score can change where every cosine changes by 1: what rounding of cosines makes of it."""
 
     @field_validator("prompt")
     @classmethod
@@ -127,6 +113,10 @@ class Similarity(Target):
     def value(self, cosines: Tensor, logit_scale: float | None) -> Tensor:
         """See :meth:`Target.value`."""
         return cosines[:, 0]
+
+    def steepness(self, logit_scale: float | None) -> float:
+        """See :meth:`Target.steepness`."""
+        return 1.0
 
 
 class Contrast(Target):
@@ -148,6 +138,16 @@ class Contrast(Target):
     def value(self, cosines: Tensor, logit_scale: float | None) -> Tensor:
         """See :meth:`Target.value`."""
         return cosines[:, 0] - cosines[:, 1:].mean(dim=1)
+
+    def steepness(self, logit_scale: float | None) -> float:
+        """See :meth:`Target.steepness`."""
+        return 2.0
+
+    @model_validator(mode="after")
+    def _more_than_the_prompt(self) -> Self:
+        if set(self.against) == {self.prompt}:
+            raise InputError("against holds no prompt but the explained one: the contrast is always 0")
+        return self
 
 
 class Probability(Target):
@@ -176,10 +176,17 @@ class Probability(Target):
 
     def value(self, cosines: Tensor, logit_scale: float | None) -> Tensor:
         """See :meth:`Target.value`."""
+        return torch.softmax(self._scale(logit_scale) * cosines, dim=1)[:, 0]
+
+    def steepness(self, logit_scale: float | None) -> float:
+        """See :meth:`Target.steepness`: a softmax is steepest where the prompt has one half."""
+        return self._scale(logit_scale) / 2
+
+    def _scale(self, logit_scale: float | None) -> float:
         scale = self.logit_scale if self.logit_scale is not None else logit_scale
         if scale is None:
             raise InputError("this model gives no logit scale: say Probability(..., logit_scale=...)")
-        return torch.softmax(scale * cosines, dim=1)[:, 0]
+        return scale
 
 
 AnyTarget = Annotated[Similarity | Contrast | Probability, Field(discriminator="kind")]
@@ -191,34 +198,31 @@ def parse_target(data: object) -> Target:
     return _ADAPTER.validate_python(data)
 
 
-def as_target(prompt: object, against: Sequence[str] = (), among: Sequence[str] = ()) -> Target:
+def as_target(prompt: object, against: object = None, among: object = None) -> Target:
     """The target that a prompt means.
 
     Args:
         prompt: A string or a target.
-        against: Other prompts; makes it a :class:`Contrast`.
+        against: A list of other prompts; makes it a :class:`Contrast`.
         among: A label set; makes it a :class:`Probability`.
 
     Raises:
         InputError: If the prompt is no prompt, or both ``against`` and ``among`` are given.
     """
-    for name, others in (("against", against), ("among", among)):
-        if isinstance(others, str):
-            raise InputError(f"{name} is a list of prompts, not one string: {name}=[{others!r}]")
-        for other in others:
-            check_prompt(other)
+    contrasts = check_prompts(() if against is None else against, "against")
+    labels = check_prompts(() if among is None else among, "among")
     if isinstance(prompt, Target):
-        if against or among:
+        if contrasts or labels:
             raise InputError("give either a target object or against/among, not both")
         return prompt
     text = check_prompt(prompt)
-    if against and among:
+    if contrasts and labels:
         raise InputError("give either against (a contrast) or among (a probability), not both")
     try:
-        if against:
-            return Contrast(prompt=text, against=tuple(against))
-        if among:
-            return Probability(prompt=text, among=tuple(among))
+        if contrasts:
+            return Contrast(prompt=text, against=tuple(contrasts))
+        if labels:
+            return Probability(prompt=text, among=tuple(labels))
         return Similarity(prompt=text)
     except ValidationError as error:
         raise InputError(first_problem(error, ())) from error

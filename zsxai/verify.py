@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from zsxai.audio import fingerprint
+from zsxai.conditions import evaluating, plain_torch
 from zsxai.metrics.functional import mask_mean
-from zsxai.model import evaluating
 from zsxai.plugins import load_model
 from zsxai.recording import Recording
 from zsxai.report import Check, Report
@@ -22,6 +22,7 @@ TOLERANCE = 1e-4
 """Scores of another machine or library version may differ by rounding, not by more."""
 
 
+@plain_torch()
 def verify(explanation: Explanation, model: object | None = None) -> Report:
     """Check an explanation.
 

@@ -28,11 +28,6 @@ def load(argument: str | None = None, *, device: str | None = None) -> TinyClap:
     import torch
 
     from zsxai.adapters.tiny.model import TinyClap
-    from zsxai.errors import InputError
 
     folder = Path(argument) if argument else Path(__file__).parent / "weights"
-    try:
-        where = torch.device(device or "cpu")
-    except RuntimeError:
-        raise InputError(f"{device!r} is no device of torch") from None
-    return TinyClap.from_folder(folder, where)
+    return TinyClap.from_folder(folder, torch.device(device or "cpu"))

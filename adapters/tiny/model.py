@@ -16,6 +16,7 @@ from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.errors import InputError
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
+from zsxai.prompts import note_unknown
 from zsxai.spectral import FrontEnd, Grid, map_grid
 
 DECODERS = Path(__file__).parent / "decoders"
@@ -34,6 +35,8 @@ class TinyClap(SpectralModel):
         card: Licence, sources, hash.
         device: Where the tensors go.
     """
+
+    templates: Mapping[str, tuple[str, ...]] = {"published": ("the sound of {}",)}
 
     def __init__(
         self,
@@ -106,6 +109,12 @@ class TinyClap(SpectralModel):
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         embedding, tokens = self.text(ids, mask)
         return TextEncoding(centred(embedding, self.centre), tokens, mask)
+
+    def prompt_notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """See :meth:`ZeroShotModel.prompt_notes`."""
+        ids = {prompt: self.tokenizer.tokenize(prompt)[1:-1] for prompt in prompts}
+        unknown = {prompt: row.count(self.tokenizer.unknown) for prompt, row in ids.items()}
+        return tuple(note_unknown(p, count, len(ids[p]), self.card.name) for p, count in unknown.items() if count)
 
 
 @lru_cache(maxsize=32)

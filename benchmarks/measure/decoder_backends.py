@@ -35,11 +35,12 @@ from zsxai.benchmarks.measure.costs import load_spectral
 from zsxai.benchmarks.measure.decoder_training import make_trainer, watch
 from zsxai.benchmarks.measure.frame import AsJson, Full, Only, Table, app, measure_each, one_thread, show
 from zsxai.benchmarks.measure.timing import cpu_seconds, in_new_process, peak_bytes
+from zsxai.conditions import evaluating
 from zsxai.lmac_zs.cells import Sounds
 from zsxai.lmac_zs.decoder import count_parameters
 from zsxai.lmac_zs.training.objectives import Contrastive
 from zsxai.lmac_zs.training.trainer import Trainer
-from zsxai.model import SpectralModel, TextEncoding, evaluating
+from zsxai.model import SpectralModel, TextEncoding
 from zsxai.versions import versions
 
 DEFAULT = ("hf", "laion", "msclap-2022", "msclap-2023")

@@ -32,6 +32,7 @@ from zsxai.benchmarks.measure.frame import AsJson, ModelName, Only, Repeats, Sec
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.calibration import to_mask
 from zsxai.clip import Clip
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.lmac_zs.bank import SOUNDS
@@ -41,7 +42,7 @@ from zsxai.lmac_zs.decoder import count_parameters
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.refine import LMACZSPlus
 from zsxai.lmac_zs.training.trainer import Trainer, frozen
-from zsxai.model import SpectralModel, evaluating
+from zsxai.model import SpectralModel
 from zsxai.recording import Recording
 from zsxai.spectral import Domain
 from zsxai.target import BoundTarget, Similarity

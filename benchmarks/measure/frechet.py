@@ -19,11 +19,12 @@ import typer
 from numpy.typing import NDArray
 
 from zsxai.benchmarks.measure.frame import AsJson, Table, app, read_data, show
+from zsxai.conditions import evaluating
 from zsxai.data import Dataset, load_dataset
 from zsxai.errors import InputError
 from zsxai.metrics import frechet_bias, frechet_distance
 from zsxai.metrics.frechet import draw_parts, largest_half
-from zsxai.model import ZeroShotModel, evaluating
+from zsxai.model import ZeroShotModel
 from zsxai.plugins import load_model
 from zsxai.progress import track
 from zsxai.recording import Recording

@@ -21,7 +21,7 @@ from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.base import Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.faithfulness import Faithfulness, FaithfulnessRunner
-from zsxai.model import evaluating
+from zsxai.conditions import evaluating
 from zsxai.recording import Recording
 from zsxai.scoring import embed_sounds
 from zsxai.versions import versions

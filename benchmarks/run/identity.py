@@ -17,9 +17,10 @@ from typing import Any
 import torch
 
 from zsxai.benchmarks.run.suite import Named
+from zsxai.black_box import BlackBox
 from zsxai.explainer import Explainer
 from zsxai.metrics import Metric
-from zsxai.model import BlackBox, SpectralModel, ZeroShotModel
+from zsxai.model import SpectralModel, ZeroShotModel
 
 NUMBERLESS = ("cli", "show", "testing", "training", "demo.py", "doctor.py", "progress.py")
 """Parts of the core and of the adapters that change no figure."""

@@ -29,9 +29,9 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.plugins import load_explainer, load_model
+from zsxai.prompts import fill_template
 from zsxai.registry import DATASETS
 from zsxai.spectral import Domain, Scale
-from zsxai.target import fill_template
 from zsxai.versions import versions
 
 

@@ -14,7 +14,8 @@ from zsxai.benchmarks.run.suite import Suite
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Failure, Place, Row, Stage, TaskRunner
 from zsxai.benchmarks.tasks.counting import Forwards, counted
-from zsxai.model import ZeroShotModel, evaluating
+from zsxai.conditions import evaluating
+from zsxai.model import ZeroShotModel
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
-from zsxai.model import ZeroShotModel, evaluating
+from zsxai.model import ZeroShotModel
 
 Tower = Literal["audio", "text"]
 BIAS = 0.01

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.benchmarks.tasks.settings import Prompting
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
 from zsxai.metrics import functional
-from zsxai.model import ZeroShotModel, evaluating, text_encoding
-from zsxai.target import BoundTarget, Probability, Similarity, fill_template
+from zsxai.model import ZeroShotModel
+from zsxai.prompts import embed_prompts
+from zsxai.target import BoundTarget, Probability, Similarity
 
 
 def logit_scale_of(model: ZeroShotModel, prompting: Prompting, name: str = "") -> float:
@@ -53,7 +55,7 @@ class Classes:
         self.prompting = prompting
         self.logit_scale = logit_scale_of(model, prompting)
         with evaluating(model), torch.no_grad():
-            self.encoding = text_encoding(model, [fill_template(prompting.template, label) for label in self.labels])
+            self.encoding = embed_prompts(model, self.labels, prompting.template)
 
     @property
     def text(self) -> Tensor:

@@ -8,9 +8,10 @@ from typing import Any
 from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks.base import Failure, Place, Row, Stage, TaskRunner
 from zsxai.benchmarks.tasks.counting import Forwards, counted
+from zsxai.black_box import as_model
+from zsxai.conditions import evaluating
 from zsxai.data import load_dataset
 from zsxai.explainer import Explainer
-from zsxai.model import as_model, evaluating
 
 
 def stage_of(

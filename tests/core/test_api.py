@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 import zsxai
 from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
-from zsxai.model import SpectralModel, TextEncoding, evaluating
+from zsxai.model import SpectralModel, TextEncoding
 from zsxai.registry import MODELS
 
 pytestmark = STRICT
@@ -180,7 +181,7 @@ def test_what_is_chosen_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"template": "no place"}, "a template holds one {}"),
         ({"domain": "cqt"}, "domain is 'stft' or 'mel', not 'cqt'"),
         ({"scale": "db"}, "scale is 'log' or 'gain' or 'log1p', not 'db'"),
-        ({"batch_size": 0}, "batch_size is 1 or more, not 0"),
+        ({"batch_size": 0}, "batch_size is a whole number, 1 or more, not 0"),
         ({"audio": np.zeros(100)}, "silent"),
         ({"model": BlackBoxToy(), "explainer": "gradcam"}, "needs gradients and black-box-toy is a black box"),
         ({"model": BlackBoxToy(), "domain": "mel"}, "use domain='stft'"),
@@ -281,11 +282,11 @@ def test_labels_that_tie_keep_their_order() -> None:
 @pytest.mark.parametrize(
     ("prompts", "options", "message"),
     [
-        ("dog", {}, "classify takes a list of prompts"),
+        ("dog", {}, "prompts is a list of prompts"),
         ([], {}, "classify takes a list of prompts"),
         (["dog", " "], {}, "the prompt is empty"),
         (["dog", 3], {}, "not int"),
-        (["dog"], {"top_k": 0}, "top_k is 1 or more, not 0"),
+        (["dog"], {"top_k": 0}, "top_k is a whole number, 1 or more, not 0"),
         (["dog"], {"template": "x"}, "a template holds one {}"),
         (["dog"], {"sample_rate": None}, "an array needs its sample rate"),
     ],

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 import zsxai
 from tests.conftest import Tone
 from tests.toys import STRICT, BlackBoxToy
-from zsxai.model import ModelCard, as_model, evaluating
+from zsxai.black_box import as_model
+from zsxai.conditions import evaluating
+from zsxai.model import ModelCard
 
 pytestmark = STRICT
 

@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 import zsxai
 from tests.toys import STRICT, BandToy, BlackBoxToy, ConvToy
+from zsxai.black_box import as_model
 from zsxai.errors import InputError
 from zsxai.explanation import Explanation
-from zsxai.model import as_model
 from zsxai.recording import Recording
 from zsxai.scoring import kept_energy, score_masks
 from zsxai.target import Contrast, Similarity

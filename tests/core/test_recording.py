@@ -12,9 +12,9 @@ import torch
 
 import zsxai
 from tests.toys import STRICT, BlackBoxToy, ConvToy
+from zsxai.black_box import as_model
 from zsxai.clip import Relevance
 from zsxai.errors import InputError
-from zsxai.model import as_model
 from zsxai.recording import TAIL_SECONDS, Recording, black_box_stft, split
 from zsxai.spectral import mel_grid
 

@@ -11,8 +11,8 @@ import pytest
 import zsxai
 from tests.toys import STRICT, BlackBoxToy, ConvToy
 from zsxai.baselines.gradcam import GradCAM
+from zsxai.black_box import BlackBox, as_model
 from zsxai.errors import InputError, MissingExtraError
-from zsxai.model import BlackBox, as_model
 from zsxai.plugins import default_explainer
 from zsxai.registry import EXPLAINERS, MODELS, Registry
 

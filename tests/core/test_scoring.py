@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.toys import BlackBoxToy, ConvToy
-from zsxai.model import as_model
+from zsxai.black_box import as_model
 from zsxai.recording import Recording
 from zsxai.scoring import SCORES, embed_clips, embed_sounds, score_masks
 from zsxai.target import Contrast, Probability, Similarity

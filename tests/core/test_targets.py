@@ -9,7 +9,8 @@ import torch
 
 from tests.toys import STRICT, ConvToy
 from zsxai.errors import InputError
-from zsxai.target import Contrast, Probability, Similarity, as_target, fill_template, parse_target
+from zsxai.prompts import fill_template
+from zsxai.target import Contrast, Probability, Similarity, as_target, parse_target
 
 pytestmark = STRICT
 COSINES = torch.tensor([[0.5, 0.1, -0.3], [0.0, 0.2, 0.4]])

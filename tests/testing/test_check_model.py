@@ -17,8 +17,9 @@ from torch import Tensor, nn
 import zsxai
 from tests.backends import tiny_hf_folder
 from tests.toys import SPEC, STRICT, BlackBoxToy, ConvToy
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
-from zsxai.model import Encoding, FeatureMap, Features, TextEncoding, evaluating
+from zsxai.model import Encoding, FeatureMap, Features, TextEncoding
 from zsxai.report import CheckFailedError, Report
 from zsxai.spectral import FrontEnd, map_grid
 from zsxai.testing import check_model

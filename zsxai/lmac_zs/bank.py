@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from zsxai.model import SpectralModel
-from zsxai.target import BoundTarget, fill_template
+from zsxai.prompts import embed_prompts
+from zsxai.target import BoundTarget
 
 SOUNDS = (
     "a dog barking", "a cat meowing", "birds singing", "a rooster", "a cow", "insects", "frogs", "a horse",
@@ -27,7 +28,7 @@ def bank_of(model: SpectralModel, target: BoundTarget) -> Tensor:
         return target.text[1:]
     # Computed every time: weights may change in place, and a cache would keep the model alive.
     with torch.no_grad():
-        everyday = model.embed_text([fill_template(target.template, sound) for sound in SOUNDS])
+        everyday = embed_prompts(model, SOUNDS, target.template).embedding
     return everyday[everyday @ target.text[0] < SAME]
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from zsxai.black_box import BlackBox
 from zsxai.errors import InputError
-from zsxai.model import BlackBox, SpectralModel
+from zsxai.model import SpectralModel
 from zsxai.testing.run import Failed, raised
 from zsxai.testing.signals import equal_sums
 from zsxai.testing.state import generators, modules_of, moved, seed_generators

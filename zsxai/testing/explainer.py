@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai import api
+from zsxai.black_box import as_model
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation
-from zsxai.model import SpectralModel, ZeroShotModel, as_model
+from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.plugins import load_explainer, load_model
 from zsxai.report import Report
 from zsxai.target import Similarity

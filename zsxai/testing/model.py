@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
 from zsxai.hooks import hooked
-from zsxai.model import SpectralModel, evaluating
+from zsxai.model import SpectralModel
 from zsxai.plugins import load_model
 from zsxai.report import Report
 from zsxai.testing import embeddings, front_end, geometry, gradients, prompts

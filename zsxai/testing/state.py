@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zsxai.model import BlackBox, ZeroShotModel, modules_held_by
+from zsxai.black_box import BlackBox
+from zsxai.model import ZeroShotModel, modules_held_by
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = tuple(f"_global{kind}" for kind in HOOKS)

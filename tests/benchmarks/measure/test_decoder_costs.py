@@ -14,10 +14,11 @@ from zsxai.benchmarks.measure import decoder_costs
 from zsxai.benchmarks.measure.decoder_costs import DecoderBench, StepFloor
 from zsxai.benchmarks.measure.decoder_training import make_trainer
 from zsxai.benchmarks.measure.frame import app
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
 from zsxai.lmac_zs.explainer import LMACZS
 from zsxai.lmac_zs.training.trainer import frozen
-from zsxai.model import Encoding, Features, ModelCard, evaluating
+from zsxai.model import Encoding, Features, ModelCard
 
 
 class Counting(ConvToy):

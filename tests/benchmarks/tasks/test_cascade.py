@@ -15,7 +15,8 @@ from tests.toys import BlackBoxToy, ConvToy
 from zsxai import InputError, load_model
 from zsxai.benchmarks.measure.libraries.msclap import random_checkpoint
 from zsxai.benchmarks.tasks.cascade import BIAS, Layer, drawn_anew, layers_of, steps
-from zsxai.model import Encoding, Features, TextEncoding, as_model
+from zsxai.black_box import as_model
+from zsxai.model import Encoding, Features, TextEncoding
 
 
 class Text(nn.Module):

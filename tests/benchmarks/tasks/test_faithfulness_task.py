@@ -17,11 +17,13 @@ from zsxai.benchmarks.tasks.base import Place, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.faithfulness import FaithfulnessRunner
 from zsxai.benchmarks.tasks.settings import Contamination
+from zsxai.black_box import as_model
 from zsxai.clip import Clip, Relevance
+from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.metrics import functional
-from zsxai.model import ZeroShotModel, as_model, evaluating
+from zsxai.model import ZeroShotModel
 from zsxai.recording import Recording
 from zsxai.registry import DATASETS, EXPLAINERS
 

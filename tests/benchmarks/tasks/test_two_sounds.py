@@ -23,13 +23,14 @@ from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.mixtures import level_difference, mix, perfect_matchings, truth_of
 from zsxai.benchmarks.tasks.oracles import oracle, pooled_share, resolution
 from zsxai.benchmarks.tasks.two_sounds import TwoSoundsRunner
+from zsxai.black_box import as_model
 from zsxai.clip import Clip, Relevance
 from zsxai.data import load_dataset
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.metrics import MixtureMaps, metrics_of
-from zsxai.model import TextEncoding, ZeroShotModel, as_model
+from zsxai.model import TextEncoding, ZeroShotModel
 from zsxai.recording import Recording
 from zsxai.spectral import Grid
 from zsxai.target import BoundTarget

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from stranger_clap.network import Clap, Config, tokenize
 from zsxai import AudioSpec, InputError, ModelCard, SpectralModel
+from zsxai.conditions import evaluating
 from zsxai.hooks import Place, exact_batch_norm, hooked, tapped
-from zsxai.model import Encoding, FeatureMap, Features, TextEncoding, evaluating
+from zsxai.model import Encoding, FeatureMap, Features, TextEncoding
 from zsxai.spectral import FrontEnd, FrontEndSpec, map_grid
 from zsxai.weights import hash_tensors
 

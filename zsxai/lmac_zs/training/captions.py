@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zsxai.conditions import evaluating
 from zsxai.errors import InputError
-from zsxai.model import SpectralModel, TextEncoding, evaluating
+from zsxai.model import SpectralModel, TextEncoding
 
 FEWEST_GROUPS = 3
 """Classes or captioned clips: one heard, one it is mixed with, one that is foreign to both."""

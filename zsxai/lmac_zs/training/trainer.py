@@ -17,6 +17,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError, ZsxaiError
 from zsxai.lmac_zs.cells import Sounds
@@ -30,7 +31,7 @@ from zsxai.lmac_zs.training.draw import Draw
 from zsxai.lmac_zs.training.logs import Progress, Report
 from zsxai.lmac_zs.training.objectives import Situation
 from zsxai.lmac_zs.training.state import load_state, save_state
-from zsxai.model import SpectralModel, evaluating
+from zsxai.model import SpectralModel
 
 STATE = "state.ckpt"
 """File of the checkpoint in the folder of a training."""

@@ -1,0 +1,46 @@
+"""What callers give besides audio and prompts, taken once and checked in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from zsxai.errors import InputError
+
+
+def take_list(values: object, what: str, of: str = "prompts") -> list[Any]:
+    """What a list, a pandas Series, an array, a set or a generator holds, in its own order; a set's is sorted.
+
+    Taken once: a generator gives its values only once, and a Series is indexed by labels, not by places.
+
+    Args:
+        values: The list.
+        what: Name of the parameter, for errors.
+        of: What it holds, for errors.
+
+    Raises:
+        InputError: If it is one string, a mapping, a table or nothing that can be gone through.
+    """
+    shape = getattr(values, "shape", None)
+    if isinstance(values, str):
+        raise InputError(f"{what} is a list of {of}, not one string: {what}=[{values!r}]")
+    if isinstance(values, bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{what} is a list of {of}, not {'None' if values is None else type(values).__name__}")
+    if isinstance(values, Mapping):
+        raise InputError(f"{what} is a list of {of}, not a {type(values).__name__}: give the list of keys or of values")
+    if shape is not None and len(shape) != 1:
+        raise InputError(f"{what} is one list of {of}, not a table of shape {tuple(shape)}: give one column of it")
+    return sorted(values, key=str) if isinstance(values, (set, frozenset)) else list(values)
+
+
+def whole_number(value: object, what: str, least: int) -> int:
+    """A whole number from ``least`` on.
+
+    Raises:
+        InputError: If it is another type, a bool, or smaller.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{what} is a whole number, {least} or more, not {value!r}")
+    return int(value)

@@ -1,0 +1,105 @@
+"""Many recordings, one after the other: ``explain_many``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Unpack
+
+from zsxai.api import ExplainOptions, explain, model_of
+from zsxai.checks import take_list
+from zsxai.errors import InputError, unknown
+from zsxai.explanation import Explanation
+from zsxai.progress import track
+
+
+class Skipped(NamedTuple):
+    """A recording that was not explained.
+
+    Attributes:
+        audio: As given.
+        prompt: As given.
+        error: Why.
+    """
+
+    audio: object
+    prompt: object
+    error: InputError
+
+
+class Explanations(Iterator[Explanation]):
+    """What :func:`explain_many` gives: explanations in order, each made when it is asked for.
+
+    Attributes:
+        skipped: Recordings that were passed over so far.
+    """
+
+    def __init__(self, made: Iterator[Explanation], skipped: list[Skipped]) -> None:
+        self.skipped = skipped
+        self._made = made
+
+    def __next__(self) -> Explanation:
+        return next(self._made)
+
+
+def explain_many(
+    recordings: Iterable[object],
+    prompt: object = None,
+    *,
+    on_error: Literal["raise", "skip"] = "raise",
+    **options: Unpack[ExplainOptions],
+) -> Explanations:
+    """Explain many recordings, one at a time, with one model.
+
+    Args:
+        recordings: What :func:`zsxai.explain` takes as ``audio``, arrays as ``{"array", "sampling_rate"}`` or with
+            ``sample_rate``; or ``(audio, prompt)`` pairs, where ``prompt`` is None.
+        prompt: What to listen for in all of them.
+        on_error: ``raise`` ends at the first recording that cannot be explained; ``skip`` passes it over, lists it in
+            ``skipped`` and warns at the end.
+        **options: As :func:`zsxai.explain` takes; ``progress`` shows one bar over the recordings.
+
+    Returns:
+        An iterator over what :func:`zsxai.explain` returns, in order, with ``skipped``.
+
+    Raises:
+        InputError: If an option is wrong; and while it is gone through, if a recording or a prompt is.
+    """
+    if on_error not in ("raise", "skip"):
+        raise InputError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    for name in options:
+        if name not in ExplainOptions.__annotations__:
+            raise InputError(unknown("option", name, list(ExplainOptions.__annotations__)))
+    if isinstance(recordings, (str, bytes)) or not isinstance(recordings, Iterable):
+        raise InputError(f"explain_many takes a list of recordings, not one {type(recordings).__name__}: use explain")
+    if prompt is not None and not isinstance(prompt, str) and isinstance(prompt, Iterable):
+        prompt = take_list(prompt, "prompts")  # once: every recording is asked for them
+    progress = options.pop("progress", None)
+    options["model"] = model_of(options.get("model", "tiny"), options.pop("device", None))
+    total = len(recordings) if isinstance(recordings, Sequence) else None
+    skipped: list[Skipped] = []
+
+    def made() -> Iterator[Any]:
+        for item in track(recordings, total, "explaining", progress):
+            audio, asked = _pair(item) if prompt is None else (item, prompt)
+            try:
+                yield explain(audio, asked, **{**options, "progress": False})  # type: ignore[call-overload]
+            except InputError as error:
+                if on_error == "raise":
+                    raise
+                skipped.append(Skipped(audio, asked, error))
+        if skipped:
+            first = f"the first because: {skipped[0].error}"
+            warnings.warn(f"{len(skipped)} recordings were skipped, {first}", stacklevel=2)
+
+    return Explanations(made(), skipped)
+
+
+def _pair(item: Any) -> tuple[object, object]:
+    try:
+        audio, prompt = item
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "without a prompt explain_many takes (audio, prompt) pairs: give pairs, or explain_many(recordings, prompt)"
+        ) from error
+    return audio, prompt
