@@ -232,6 +232,9 @@ def _explainer(explainer: object | None, options: Mapping[str, Any] | None, mode
         raise InputError(
             f"{type(method).__name__} needs gradients and {model.card.name} is a black box: use 'occlusion'"
         )
+    weights = (p for root in model.modules() for p in root.parameters())
+    if method.card.needs_gradients and any(p.is_inference() for p in weights):
+        raise InputError(f"{model.card.name} was made under inference_mode: make it outside of it, or use 'occlusion'")
     return method
 
 

@@ -50,9 +50,7 @@ def check_prompts(prompts: object, what: str = "prompts") -> list[str]:
 
 def note_unknown(prompt: str, unknown: int, total: int, model: str) -> str:
     """What to say of a prompt some of whose tokens a tokenizer does not know."""
-    return (
-        f"{model} does not know {unknown} of the {total} tokens of {prompt!r}: what it is asked is not what was written"
-    )
+    return f"{model} does not know {unknown} of the {total} tokens of {prompt!r}: it reads something else"
 
 
 def find_template(template: object, model: ZeroShotModel) -> Template:
