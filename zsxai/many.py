@@ -89,17 +89,15 @@ def explain_many(
                     raise
                 skipped.append(Skipped(audio, asked, error))
         if skipped:
-            first = f"the first because: {skipped[0].error}"
-            warnings.warn(f"{len(skipped)} recordings were skipped, {first}", stacklevel=2)
+            warnings.warn(f"recordings skipped: {len(skipped)}; the first: {skipped[0].error}", stacklevel=2)
 
     return Explanations(made(), skipped)
 
 
 def _pair(item: Any) -> tuple[object, object]:
-    try:
-        audio, prompt = item
-    except (TypeError, ValueError) as error:
+    # No other type of two: a mapping of array and rate would be taken apart into its keys.
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
         raise InputError(
             "without a prompt explain_many takes (audio, prompt) pairs: give pairs, or explain_many(recordings, prompt)"
-        ) from error
-    return audio, prompt
+        )
+    return item[0], item[1]

@@ -1,0 +1,63 @@
+"""Many recordings: one prompt or pairs, what cannot be explained skipped and listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zsxai
+from tests.toys import STRICT, ConvToy
+from zsxai.errors import InputError
+
+pytestmark = STRICT
+MODEL = ConvToy()
+
+
+def noise(seed: int) -> dict[str, Any]:
+    return {"array": np.random.default_rng(seed).normal(size=8000).astype(np.float32) / 10, "sampling_rate": 16000}
+
+
+SILENT = {"array": np.zeros(8000, np.float32), "sampling_rate": 16000}
+
+
+def test_one_prompt_for_all() -> None:
+    found = list(zsxai.explain_many([noise(0), noise(1)], "a siren", model=MODEL))
+    assert found == [zsxai.explain(noise(seed), "a siren", model=MODEL) for seed in (0, 1)]
+    two = list(zsxai.explain_many([noise(0), noise(1)], (p for p in ("a siren", "rain")), model=MODEL))
+    assert [[e.prompt for e in of_one] for of_one in two] == [["a siren", "rain"]] * 2  # type: ignore[attr-defined]
+
+
+def test_what_cannot_be_explained_is_skipped_and_listed() -> None:
+    recordings = [noise(0), SILENT, noise(1)]
+    many = zsxai.explain_many(recordings, "a siren", on_error="skip", model=MODEL)
+    with pytest.warns(UserWarning, match="recordings skipped: 1; the first: array is silent"):
+        made = list(many)
+    assert made == [zsxai.explain(noise(seed), "a siren", model=MODEL) for seed in (0, 1)]
+    [skipped] = many.skipped
+    assert skipped.audio is SILENT
+    assert skipped.prompt == "a siren"
+    assert "is silent" in str(skipped.error)
+
+
+def test_by_default_it_ends_at_the_first() -> None:
+    many = zsxai.explain_many([noise(0), SILENT, noise(1)], "a siren", model=MODEL)
+    assert next(many).prompt == "a siren"
+    with pytest.raises(InputError, match="is silent"):
+        next(many)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("a.wav", "a siren"), {}, "takes a list of recordings, not one str: use explain"),
+        (([noise(0)],), {}, "pairs"),
+        (([(noise(0), "dog", "x")],), {}, "pairs"),
+        (([], "dog"), {"explaner": "gradcam"}, "unknown option 'explaner': did you mean 'explainer'"),
+        (([], "dog"), {"on_error": "stop"}, "on_error is 'raise' or 'skip', not 'stop'"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: tuple[Any, ...], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(zsxai.explain_many(*arguments, **options))
