@@ -46,7 +46,9 @@ def test_an_ensemble_is_the_mean_of_its_sentences(model: Any) -> None:
     torch.testing.assert_close(found.embedding, normalize(torch.stack(parts).mean(dim=0), dim=-1))
     if isinstance(model, ConvToy):  # token states of all sentences, those of the first first
         one = model.encode_text(["a rain bell here"])
-        assert found.tokens is not None and one.tokens is not None and found.token_mask is not None
+        assert found.tokens is not None
+        assert one.tokens is not None
+        assert found.token_mask is not None
         torch.testing.assert_close(found.tokens[1, : one.tokens.shape[1]], one.tokens[0])
         assert found.token_mask.sum(dim=1).tolist() == [3 + 2, 4 + 3]
 

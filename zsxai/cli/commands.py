@@ -25,7 +25,13 @@ ModelOptions = Annotated[
     ),
 ]
 TemplateOption = Annotated[
-    str | None, typer.Option("--template", metavar="T", help="Around every prompt, such as 'the sound of {}'.")
+    list[str] | None,
+    typer.Option(
+        "--template",
+        metavar="T",
+        help="Around every prompt, such as 'the sound of {}'; repeated, their embeddings are averaged. By name: "
+        "ensemble, published.",
+    ),
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -93,7 +99,7 @@ def explain(
         options=options,
         against=against or (),
         among=among or (),
-        template=template,
+        template=one_or_more(template),
         domain=domain,
         scale=scale,
         seed=seed,
@@ -132,15 +138,18 @@ def classify(
     from zsxai import api
 
     loaded = _loaded(model, model_option, device)
-    found = api.classify(audio, prompts, model=loaded, template=template, top_k=top_k, device=device)
+    around = one_or_more(template)
+    found = api.classify(audio, prompts, model=loaded, template=around, top_k=top_k, device=device)
     if as_json:
-        results = [row._asdict() for row in found]
-        _print_json({"audio": audio, "model": model, "template": template, "prompts": prompts, "results": results})
+        asked = {"audio": audio, "model": model, "template": around, "prompts": prompts}
+        _print_json({**asked, "results": [row._asdict() for row in found], "notes": found.notes})
         return
     width = max(len(row.label) for row in found)
     typer.echo(f"{'':{width}}  score  similarity")
     for row in found:
         typer.echo(f"{row.label:{width}}  {row.score:5.3f}  {row.similarity:+10.3f}")
+    for note in found.notes:
+        typer.echo(f"  note: {note}")
 
 
 def list_(
@@ -314,6 +323,11 @@ def _load_model(name: str, pairs: list[str] | None, device: str | None) -> ZeroS
 
 
 ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, check, doctor)
+
+
+def one_or_more(values: list[str] | None) -> str | list[str] | None:
+    """A value given once as itself, so that names are looked up; several as a list."""
+    return values[0] if values and len(values) == 1 else values or None
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
