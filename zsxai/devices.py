@@ -19,7 +19,7 @@ def find_device(device: object) -> str | None:
     if device is None:
         return None
     try:
-        where = torch.device(device)  # type: ignore[arg-type]  # whatever the caller gave
+        where = torch.device(device)  # type: ignore[call-overload]  # whatever the caller gave
         torch.zeros(1, device=where).cpu()  # torch knows devices by name that this machine has not got
     except Exception as error:  # each kind of device is missed by an exception of its own
         reason = first_line(error).split(". ")[0]

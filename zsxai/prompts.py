@@ -119,7 +119,7 @@ def embed_prompts(model: ZeroShotModel, prompts: Sequence[str], template: Templa
     check_rows(encoding.embedding, len(texts), model.card.name, "prompts")
     if len(sentences) == 1:
         return encoding
-    mean = encoding.embedding.unflatten(0, (-1, len(sentences))).mean(dim=1)
+    mean = encoding.embedding.reshape(len(prompts), len(sentences), -1).mean(dim=1)
     parts = (encoding.tokens, encoding.token_mask)
-    joined = (None if part is None else part.unflatten(0, (-1, len(sentences))).flatten(1, 2) for part in parts)
+    joined = (None if part is None else part.reshape(len(prompts), -1, *part.shape[2:]) for part in parts)
     return TextEncoding(nn.functional.normalize(mean, dim=-1), *joined)

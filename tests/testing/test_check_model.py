@@ -804,8 +804,8 @@ class NanBox(BlackBoxToy):
         (LeakyBox, {"left as found"}, "a forward hook was left on 'net'"),
         (CalledBox, {"left as found"}, "a forward hook was left on 'towers.audio.net'"),
         (CroppingBox, {"left as found", "two passes"}, "draws from python's global generator"),
-        (FlatBox, {"unit embeddings"}, "audio has 4 dimensions and text 3"),
-        (NanBox, {"unit embeddings", "two passes"}, "audio gives NaN or infinity"),
+        (FlatBox, {"left as found", "unit embeddings", "two passes"}, "audio has 4 dimensions and text 3"),
+        (NanBox, {"left as found", "unit embeddings", "two passes"}, "audio gives NaN or infinity"),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )
