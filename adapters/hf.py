@@ -71,6 +71,8 @@ class HuggingFaceClap(SpectralModel):
         *,
         precision: Literal["float32", "float64"] = "float64",
     ) -> None:
+        if not hasattr(model, "logit_scale_a"):
+            raise InputError(f"a {type(model).__name__} is no ClapModel: of one that is wrapped, give what is inside")
         self.model = model
         self.tokenizer = tokenizer
         self.device = next(model.parameters()).device
