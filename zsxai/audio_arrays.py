@@ -43,17 +43,17 @@ def sound_of_array(array: object, sample_rate: object, name: str = "array") -> S
         values = values[None]
     if values.ndim != 2:
         raise InputError(f"audio has shape (T,) or (channels, T), not {values.shape}")
+    if not values.size:
+        raise InputError(f"{name} holds no samples")
     if values.shape[0] > MAX_CHANNELS:
         raise InputError(
             f"audio of shape {values.shape} has {values.shape[0]} channels; transpose it to (channels, T)?"
         )
     _check_length(values.shape, rate, name)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise InputError(f"{name} holds NaN or infinite samples: repair or cut them first")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if values.dtype.kind in "iu":
         values, notes = _scale(values)
-    return make_sound(mix(values), rate, len(values), name, said=name, any_sound=bool(values.any()), notes=notes)
+    return make_sound(mix(values, name), rate, len(values), name, said=name, any_sound=bool(values.any()), notes=notes)
 
 
 def _as_array(array: Any) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -148,24 +147,20 @@ def _decode(source: str | BinaryIO, sample_rate: object, lengths: Lengths, *, sa
         rate = reader.samplerate
         if not MIN_RATE <= rate <= MAX_RATE:
             raise InputError(
-                f"{said} says {rate:,} samples per second: {MIN_RATE:,} to {MAX_RATE:,} are read, and its header may be "
-                "damaged"
+                f"{said} says {rate:,} samples per second: {MIN_RATE:,} to {MAX_RATE:,} are read; is it damaged?"
             )
         if sample_rate is not None and check_rate(sample_rate) != rate:
             raise InputError(f"{said} says {rate} samples per second, sample_rate says {sample_rate}: leave it out")
         with suppress(soundfile.LibsndfileError):  # Opus that begins in the middle of a broadcast starts late else
             reader.seek(0)
-        parts, any_sound, stopped = [], False, ""
-        blocks = _blocks(reader)
-        samples = 0
-        while True:
-            try:
-                block = next(blocks)
-            except StopIteration as end:
-                stopped = end.value
+        buffer = np.empty((max(1, _BLOCK // reader.channels), reader.channels), np.float32)
+        parts, samples, any_sound, stopped = [], 0, False, ""
+        while not stopped:
+            block, stopped = _read_block(reader, buffer)
+            if not len(block):
                 break
+            parts.append(mix(block.T, said))
             any_sound = any_sound or bool(block.any())
-            parts.append(mix(block.T))
             samples += len(block)
             if samples > MAX_SAMPLES:
                 raise too_long(said, rate)
@@ -177,23 +172,15 @@ def _decode(source: str | BinaryIO, sample_rate: object, lengths: Lengths, *, sa
     return make_sound(np.concatenate(parts), rate, channels, name, said=said, any_sound=any_sound, notes=notes)
 
 
-def _blocks(reader: Any) -> Iterator[NDArray[np.float32]]:
-    """Yield blocks ``(n, C)``, a view each; return why libsndfile gave up, or nothing at the end."""
-    buffer = np.empty((max(1, _BLOCK // reader.channels), reader.channels), np.float32)
-    while True:
-        buffer.fill(np.nan)
-        try:
-            block = reader.read(out=buffer)
-        except soundfile.LibsndfileError as error:
-            # It does not say how much it decoded before: what is still as it was filled is not.
-            unread = np.isnan(buffer).any(axis=1)
-            block = buffer[: int(unread.argmax()) if unread.any() else len(buffer)]
-            if len(block):
-                yield block
-            return _reason(error)
-        if not len(block):
-            return ""
-        yield block
+def _read_block(reader: Any, buffer: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
+    """The next frames ``(n, C)``, a view of the buffer, and why libsndfile gave up behind them, if it did."""
+    buffer.fill(np.nan)
+    try:
+        return reader.read(out=buffer), ""
+    except soundfile.LibsndfileError as error:
+        # It does not say how much it decoded before: what is still as it was filled is not.
+        unread = np.isnan(buffer).any(axis=1)
+        return buffer[: int(unread.argmax()) if unread.any() else len(buffer)], _reason(error)
 
 
 def _notes(reader: Any, samples: int, lengths: Lengths, stopped: str) -> tuple[str, ...]:

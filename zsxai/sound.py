@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ MIN_RATE, MAX_RATE = 1_000, 1_000_000
 MAX_SAMPLES = 2**29
 """Of one recording: 2 GiB of float32, 3 h 22 min at 44,100 Hz."""
 MAX_PEAK = 1e12
-"""An STFT of 2,048 samples under a Hann window has power up to (1,024 peak)^2, 1e30 here; 3e8 such cells can be added up
-before float32 ends at 3.4e38."""
+"""An STFT of 2,048 samples under a Hann window has power up to (1,024 peak)^2, 1e30 here, of which 3e8 cells can be
+added up before float32 ends at 3.4e38."""
 LOUD = 8.0
 """Peak (18 dB over full scale) above which floats are hardly samples in [-1, 1]; lossy copies overshoot to 2."""
 QUIET = 1e-5
@@ -73,17 +74,15 @@ def check_rate(rate: object) -> int:
     Raises:
         InputError: If it is none, or outside :data:`MIN_RATE` to :data:`MAX_RATE`.
     """
-    try:
-        number = rate.item() if hasattr(rate, "item") else rate
-    except Exception:  # of whatever object the caller has
-        number = None
+    number: Any = rate
+    with suppress(Exception):  # of whatever object the caller has
+        number = number.item()
     whole = isinstance(number, int) or (isinstance(number, float) and number.is_integer())
-    if isinstance(number, bool) or not whole or number < 1:  # type: ignore[operator]
+    if isinstance(number, bool) or not whole or number < 1:
         raise InputError(f"the sample rate is a positive whole number, not {_said(rate)}")
-    found = int(number)  # type: ignore[call-overload]
-    if not MIN_RATE <= found <= MAX_RATE:
+    if not MIN_RATE <= number <= MAX_RATE:
         raise InputError(f"the sample rate is {MIN_RATE:,} to {MAX_RATE:,} per second, not {_said(rate)}")
-    return int(found)
+    return int(number)
 
 
 def too_long(what: str, rate: int) -> InputError:
@@ -92,14 +91,17 @@ def too_long(what: str, rate: int) -> InputError:
     return InputError(f"{what} is longer than {MAX_SAMPLES:,} samples ({hours:.1f} h): cut it into parts")
 
 
-def mix(channels_first: NDArray[Any]) -> NDArray[np.float32]:
-    """Mean of the channels, ``(C, T) -> (T,)`` float32, where what float32 cannot hold is infinite."""
-    if len(channels_first) == 1:
-        with np.errstate(over="ignore"):
-            return channels_first[0].astype(np.float32)
+def mix(channels_first: NDArray[Any], said: str) -> NDArray[np.float32]:
+    """Mean of the channels, ``(C, T) -> (T,)`` float32, where what float32 cannot hold is infinite.
+
+    Raises:
+        InputError: If any sample is NaN or infinite; ``said`` is what it calls the recording.
+    """
+    if channels_first.dtype.kind == "f" and not np.isfinite(channels_first).all():
+        raise InputError(f"{said} holds NaN or infinite samples: repair or cut them first")
     with np.errstate(over="ignore", invalid="ignore"):
-        mean: NDArray[np.float32] = channels_first.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return mean
+        mono = channels_first[0] if len(channels_first) == 1 else channels_first.mean(axis=0, dtype=np.float64)
+        return np.array(mono, dtype=np.float32)
 
 
 def make_sound(
@@ -124,14 +126,12 @@ def make_sound(
         notes: What reading it showed.
 
     Raises:
-        InputError: If it is empty or silent, or holds what is no number or above :data:`MAX_PEAK`.
+        InputError: If it is empty or silent, or its peak is above :data:`MAX_PEAK`.
     """
     if not len(waveform):
         raise InputError(f"{said} holds no samples")
     peak = max(float(waveform.max()), -float(waveform.min()))
-    if math.isnan(peak):
-        raise InputError(f"{said} holds NaN or infinite samples: repair or cut them first")
-    if peak > MAX_PEAK:
+    if not peak <= MAX_PEAK:
         raise InputError(f"{said} holds samples too large for float32 power (peak {peak:.3g}): scale them to [-1, 1]")
     if peak == 0:
         mixed = " after mixing to mono (opposite channels cancel)" if any_sound else ""
