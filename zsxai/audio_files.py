@@ -167,7 +167,7 @@ def _decode(source: str | BinaryIO, sample_rate: object, lengths: Lengths, *, sa
         notes = _notes(reader, samples, lengths, stopped)
         channels = reader.channels
     if not samples:
-        why = notes[0] if notes else "the header may be damaged"
+        why = lengths.why or (notes[0] if notes else "the header may be damaged")
         raise InputError(f"{said} holds no samples that libsndfile finds: {why}")
     return make_sound(np.concatenate(parts), rate, channels, name, said=said, any_sound=any_sound, notes=notes)
 

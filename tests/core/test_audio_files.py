@@ -248,7 +248,7 @@ LOSSES = {
     "W64, cut": (without(encode("W64"), 0.5, 1), r"1.\d+ of 2.99\d s could be read: it is cut or damaged"),
     "FLAC, cut": (
         FLAC[: len(FLAC) // 2],
-        r"1.\d+ of 3 s could be read: it is cut or damaged \(flac decoder lost sync\)",
+        r"1.\d+ of 3 s could be read: it is cut or damaged \(",
     ),
     "FLAC, a piece missing": (without(FLAC, 0.5, 0.6), r"1.\d+ of 3 s could be read: it is cut or damaged \("),
     "FLAC, two in a row": (FLAC + FLAC, r"3.\d+ s could be read: it is cut or damaged \("),
