@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import io
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from zsxai.errors import InputError
 pytestmark = STRICT
 MONO = (0.5 * np.sin(np.arange(800) / 7)).astype(np.float32)
 STEREO = np.stack([MONO, 0.5 * MONO])
+with torch.inference_mode():
+    INFERENCE = torch.from_numpy(MONO) * 1
 FORMS = {
     "array": MONO,
     "float64": MONO.astype(np.float64),
@@ -30,15 +33,24 @@ FORMS = {
     "uint8": (MONO * 128 + 128).round().astype(np.uint8),
     "reversed view": MONO[::-1][::-1],
     "two equal channels": np.stack([MONO, MONO]),
+    "nothing masked": np.ma.masked_greater(MONO, 2),
+    "array.array": array.array("f", MONO.tolist()),
+    "memoryview": memoryview(MONO),
+    "bfloat16": torch.from_numpy(MONO).bfloat16(),
+    "float8": torch.from_numpy(MONO).to(torch.float8_e5m2),
+    "sparse": torch.from_numpy(MONO).to_sparse(),
+    "negative bit": torch.complex(torch.zeros(800), -torch.from_numpy(MONO)).conj().imag,
+    "inference": INFERENCE,
+    "list of tensors": [torch.from_numpy(MONO)] * 1,
 }
+EXACT = {"float16": 1e-3, "uint8": 1e-2, "int16": 1e-4, "bfloat16": 3e-3, "float8": 0.07}
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_forms_of_an_array(name: str) -> None:
     given = FORMS[name]
     sound = read_audio(given, 16000)
-    tolerance = {"float16": 1e-3, "uint8": 1e-2, "int16": 1e-4}.get(name, 1e-7)
-    np.testing.assert_allclose(sound.waveform, MONO, atol=tolerance)
+    np.testing.assert_allclose(sound.waveform, MONO, atol=EXACT.get(name, 1e-7))
     assert sound.waveform.dtype == np.float32
     assert (sound.sample_rate, sound.name, sound.channels) == (16000, "array", 2 if name.startswith("two") else 1)
     assert sound.seconds == 0.05
@@ -58,9 +70,41 @@ def test_files(ending: str, tmp_path: Path) -> None:
             sound = read_audio(form)
             np.testing.assert_allclose(sound.waveform, 0.75 * MONO, atol=tolerance)
             assert (sound.sample_rate, sound.channels) == (22050, 2)
-            assert sound.name == ("array" if isinstance(form, io.BytesIO) else path.name)
+            assert sound.name == ("stream" if isinstance(form, io.BytesIO) else path.name)
+            assert sound.notes == ()
     assert read_audio(path, 22050).sample_rate == 22050
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "rate", [16000, 16000.0, np.int32(16000), np.float64(16000), np.array(16000), torch.tensor(16e3)]
+)
+def test_forms_of_a_rate(rate: float) -> None:
+    found = read_audio(MONO, rate).sample_rate
+    assert found == 16000
+    assert type(found) is int
+    assert read_audio({"array": MONO, "sampling_rate": rate}, 16000).sample_rate == 16000
+
+
+@pytest.mark.parametrize(
+    ("samples", "note"),
+    [
+        (MONO, None),
+        (MONO * 15, None),
+        (MONO * 1e-4, None),
+        ((MONO * 2**31).astype(np.int32), None),
+        ((MONO * 32767).round(), "the peak of the samples is 16,383 where full scale is 1: are these 16-bit values? "),
+        (MONO * 2**23, "are these 24-bit values? divide by 8388608"),
+        (MONO * 2**31, "are these 32-bit values? divide by 2147483648"),
+        (MONO * 1e11, "5e+10 where full scale is 1: scale them to [-1, 1]"),
+        ((MONO * 32767).astype(np.int32), "the peak of the int32 samples is 16,383 of 2,147,483,647: are these 16-bit"),
+        (MONO * 1e-6, "the sound is very quiet: its peak is 5e-07, -126 dB of full scale"),
+    ],
+)
+def test_an_unlikely_level_is_noted(samples: np.ndarray, note: str | None) -> None:
+    notes = read_audio(samples, 16000).notes
+    assert bool(notes) == (note is not None)
+    assert note is None or note in notes[0]
 
 
 def test_channels_are_averaged_and_the_array_stays() -> None:
@@ -86,11 +130,17 @@ def test_resampling_keeps_the_tone_and_the_length(rate: int, wanted: int) -> Non
     np.testing.assert_allclose(there[1000:-1000], expected[1000:-1000], atol=1e-3)
 
 
-def test_resampling_one_sample_leaves_one() -> None:
-    for rate, wanted in ((44100, 16000), (8000, 48000), (192000, 8000)):
-        there = read_audio(np.ones(1), rate).at(wanted)
-        assert len(there) >= 1
-        assert np.isfinite(there).all()
+def test_resampling_that_would_leave_nothing_or_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = np.ones(1)
+    there = read_audio(one, 8000).at(48000)
+    assert there.any()
+    assert np.isfinite(there).all()
+    with pytest.raises(InputError, match="nothing is left of array at 8,000 samples per second: it has 1 samples"):
+        read_audio(one, 192_000).at(8000)
+    monkeypatch.setattr("zsxai.sound.MAX_SAMPLES", 4000)
+    assert len(read_audio(MONO, 8000).at(40_000)) == 4000
+    with pytest.raises(InputError, match=r"array at 48,000 samples per second is longer than 4,000 samples"):
+        read_audio(MONO, 8000).at(48_000)
 
 
 def test_the_fingerprint_is_of_the_samples() -> None:
@@ -132,7 +182,30 @@ NAN[5], INF[7] = np.nan, np.inf
         ([[1.0], [1.0, 2.0]], 16000, "no array"),
         (None, 16000, "no array of numbers"),
         ("nowhere.wav", None, "no such file: nowhere.wav"),
-        (io.BytesIO(b"text"), None, "not audio that libsndfile reads"),
+        (io.BytesIO(b"text"), None, "the BytesIO is not audio that libsndfile reads"),
+        (b"text", None, "the bytes object is not audio that libsndfile reads"),
+        (MONO, 999, "the sample rate is 1,000 to 1,000,000 per second, not 999"),
+        (MONO, 2**31 - 1, "the sample rate is 1,000 to 1,000,000 per second, not 2147483647"),
+        (MONO, float("nan"), "positive whole number, not nan"),
+        (MONO, torch.zeros(1, device="meta"), "positive whole number"),
+        (
+            {"array": MONO, "sampling_rate": 16000},
+            8000,
+            "the mapping says 16000 .* sample_rate says 8000: leave it out",
+        ),
+        (3, None, "audio of type int is no file and no array"),
+        ((v for v in MONO), 16000, "audio of type generator is no file and no array"),
+        (MONO * 1e16, 16000, r"too large for float32 power \(peak 5e\+15\)"),
+        (np.ma.masked_greater(MONO, 0.4), 16000, "holds masked samples: fill or cut them"),
+        ([np.ma.masked_greater(MONO, 0.4), MONO], 16000, "holds masked samples"),
+        ((MONO * 32767).astype(np.int64), 16000, "int64 samples have no known full scale: give floats"),
+        ((MONO * 32767).astype(int).tolist(), 16000, "int64 samples have no known full scale"),
+        (np.ones(9, np.uint64), 16000, "uint64 samples have no known full scale"),
+        (range(10**12), 16000, r"array is longer than 536,870,912 samples \(9.3 h\): cut it"),
+        (np.broadcast_to(np.float32(1), (2**40,)), 16000, "array is longer than"),
+        (torch.zeros(9, device="meta"), 16000, "a meta tensor holds no samples"),
+        (torch.complex(torch.ones(9), torch.ones(9)), 16000, "no array of numbers"),
+        (type("Bad", (), {"__array__": lambda self: 1 / 0})(), 16000, "no array of numbers: division by zero"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from zsxai.audio import Sound, fingerprint, read_audio
+from zsxai.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,18 @@ class LabelledClip:
         """The sound, mixed to mono.
 
         Raises:
-            InputError: If it is missing, or no audio.
+            InputError: If it is missing, or no audio; it names the file, or the clip where there is none.
         """
-        if self.path is not None:
-            sound = read_audio(self.path)
-        else:
-            sound = read_audio(self.audio() if callable(self.audio) else self.audio)
-        if self.seconds is None:
-            return sound
-        return replace(sound, waveform=sound.waveform[: round(self.seconds * sound.sample_rate)])
+        try:
+            if self.path is not None:
+                sound = read_audio(self.path)
+            else:
+                sound = read_audio(self.audio() if callable(self.audio) else self.audio)
+        except InputError as error:
+            where = str(self.path or self.name)
+            raise InputError(str(error) if where in str(error) else f"{where}: {error}") from error
+        stop = None if self.seconds is None else round(self.seconds * sound.sample_rate)
+        return replace(sound, waveform=sound.waveform[:stop], name=self.name)
 
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the samples where there is no file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,14 @@ def test_from_sounds_to_an_explanation(table: Path, tmp_path: Path, capsys: pyte
     made = json.loads(capsys.readouterr().out)["provenance"]
     assert made["explainer"] == "lmac-zs"
     assert made["explainer_weights"] == {"decoder of stft": card["weights_sha256"]}
+
+
+def test_a_bad_recording_is_named(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(6):
+        (tmp_path / f"{i}.wav").write_bytes(b"no audio")
+    assert train("--data", table, "--out", tmp_path / "out", *QUICK) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(rf"zsxai: {re.escape(str(tmp_path))}/\d.wav is not audio", last), last
 
 
 def test_a_configuration_and_values_in_its_place(
