@@ -20,8 +20,8 @@ import pytest
 import zsxai
 from tests.toys import BlackBoxToy
 from zsxai.benchmarks.analyse.facts import collect_facts, write_caption
+from zsxai.benchmarks.analyse.failures import group_failures
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.command import group_failures
 from zsxai.benchmarks.report.rest import render_warnings
 from zsxai.benchmarks.run.suite import SUITES
 from zsxai.benchmarks.run.worker import Worker
