@@ -46,7 +46,7 @@ def run(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", help="At most N items per data set and setting; all where not said."),
+        typer.Option("--limit", metavar="N", help="At most N items per data set and setting. Default: all."),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -216,6 +216,7 @@ def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: boo
     from zsxai.benchmarks.analyse.failures import group_failures, list_left_out
     from zsxai.benchmarks.analyse.headline import write_headline
     from zsxai.benchmarks.analyse.result import Result
+    from zsxai.benchmarks.tasks.base import LEFT_OUT
 
     counts = {
         "cells": len(prepared.cells),
@@ -228,8 +229,10 @@ def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: boo
         return
     for line in write_headline(Result(prepared.suite, vars(prepared.settings), prepared.cells, prepared.store)):
         typer.echo(line)
-    typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {len(failures)} failures.")
     left_out = list_left_out(failures)
+    lost = f"{len(left_out)} items left out, " if left_out else ""
+    raised = sum(not failure["error"].startswith(LEFT_OUT) for failure in failures)
+    typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {lost}{raised} failures.")
     for line in left_out:
         typer.echo(f"  left out: {line}")
     for line in group_failures(failures, models=len(prepared.suite.models) > 1):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.clip import BATCH_SIZE, Clip, batches, make_grid
+from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.spectral import SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, render
@@ -78,8 +78,8 @@ class Recording:
         masking: Masking | None = None,
         embeddings: Sequence[Tensor] = (),
     ) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size is 1 or more, not {batch_size}")
+        if batch_size is not None and not 1 <= batch_size <= MOST_AT_ONCE:
+            raise InputError(f"batch_size is between 1 and {MOST_AT_ONCE:,}, not {batch_size}")
         self.model = model
         self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
         self.samples = len(waveform)

@@ -130,9 +130,9 @@ class Suite(Frozen):
     headline: Headline
     comparisons: Comparisons = Comparisons()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
-    batch: Annotated[int, Field(ge=1)] = 8
-    threads: Annotated[int, Field(ge=1)] = 1
-    draws: Annotated[int, Field(ge=100)] = 2000
+    batch: Annotated[int, Field(ge=1, le=1024)] = 8
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -47,8 +47,8 @@ class TwoSounds(Task):
 
     kind: Literal["two-sounds"] = "two-sounds"
     snrs: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)] = (0.0,)
-    matchings: Annotated[int, Field(ge=1)] = 1
-    resolutions: tuple[Annotated[str, Field(pattern=r"^[1-9][0-9]*x[1-9][0-9]*$")], ...] = ()
+    matchings: Annotated[int, Field(ge=1, le=1000)] = 1
+    resolutions: tuple[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}x[1-9][0-9]{0,2}$")], ...] = ()
 
     @model_validator(mode="after")
     def _mixes_itself(self) -> Self:

@@ -101,7 +101,7 @@ class TrainingConfig(Record):
     decoder: DecoderChoice = DecoderChoice()
     steps: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1)
-    batch: int = Field(default=8, ge=2)
+    batch: int = Field(default=8, ge=2, le=1024)
     accumulate: int = Field(default=1, ge=1)
     rate: float = Field(default=2e-3, gt=0)
     warm_up: float = Field(default=0.03, ge=0, lt=1)
@@ -110,14 +110,14 @@ class TrainingConfig(Record):
     mix: float = Field(default=0.8, ge=0, le=1)
     level: float = Field(default=5.0, ge=0)
     vary: float = Field(default=0.0, ge=0, le=1)
-    bank: int = Field(default=48, ge=2)
+    bank: int = Field(default=48, ge=2, le=100_000)
     same_above: float = Field(default=0.95, gt=0, le=1)
-    seconds: float = Field(default=10.0, gt=0)
+    seconds: float = Field(default=10.0, gt=0, le=600)
     licence: str = "unknown"
     precision: Literal["auto", "float32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
     validate_every: int = Field(default=100, ge=1)
-    validation_clips: int = Field(default=32, ge=2)
+    validation_clips: int = Field(default=32, ge=2, le=100_000)
     checkpoint_every: int = Field(default=50, ge=1)
 
     @model_validator(mode="after")
