@@ -14,6 +14,8 @@ import typer
 from zsxai.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from zsxai.lmac_zs.training.config import TrainingConfig
     from zsxai.lmac_zs.training.logs import Progress, Report
 
@@ -86,7 +88,7 @@ def lmac_zs(
         raise MissingExtraError(f"training needs the package {error.name!r}: pip install 'zsxai[train]'") from error
     command = _command_for_card(model, config, data or [], set_ or [])
     try:
-        with _progress_bar() as report:
+        with progress_bar() as report:
             trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=command)
     except Stopped as stopped:
         typer.echo(f"zsxai: interrupted; {stopped}", err=True)
@@ -168,21 +170,31 @@ def with_data(config: TrainingConfig, pairs: Sequence[str]) -> tuple[TrainingCon
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Report]:
-    """A progress bar with losses and time left, on a terminal; a line for every diagnostics anywhere."""
+def progress_bar(console: Console | None = None) -> Iterator[Report]:
+    """A bar with the time left over the terms of the loss, on a terminal; a line for every diagnostics anywhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    console = Console(stderr=True)
+    class BarOverTerms(Bar):
+        """The terms have a line of their own, or two: beside the bar they would be cut."""
+
+        terms = ""
+
+        def get_renderables(self) -> Iterator[Any]:
+            yield self.make_tasks_table(self.tasks)
+            yield Text(self.terms)
+
+    console = console or Console(stderr=True)
     columns: list[Any] = [TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()]
-    columns += [TimeRemainingColumn(), TextColumn("{task.fields[losses]}")]
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("training", total=None, losses="")
+    with BarOverTerms(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=None)
 
         def report(progress: Progress) -> None:
-            losses = " ".join(f"{name} {value:.2f}" for name, value in progress.terms.items())
-            bar.update(task, completed=progress.step, total=progress.steps, losses=losses)
+            # Without a blank, so that no line ends between name and value.
+            bar.terms = " ".join(f"{name}={value:.2f}" for name, value in progress.terms.items())
+            bar.update(task, completed=progress.step, total=progress.steps)
             d = progress.diagnostics
             if d is None:
                 return
