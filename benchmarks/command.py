@@ -14,6 +14,7 @@ import typer
 
 from zsxai.errors import ExitCode, InputError
 from zsxai.names import printable
+from zsxai.places import write_command
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.run.runner import Prepared
@@ -185,7 +186,7 @@ def _check_target(file: Path) -> None:
 
 
 def _get_command(context: typer.Context) -> str:
-    """The command line with all that was said, for the report."""
+    """The command line with all that was said, for the report; pages are shown to others, so without places."""
     words = ["zsxai", "bench", str(context.info_name)]
     for parameter in context.command.params:
         value, source = context.params.get(str(parameter.name)), context.get_parameter_source(str(parameter.name))
@@ -194,7 +195,7 @@ def _get_command(context: typer.Context) -> str:
         option = [parameter.opts[0]] if parameter.param_type_name == "option" else []
         for each in value if isinstance(value, (list, tuple)) else [value]:
             words += option if each is True else [*option, str(each)]
-    return printable(shlex.join(words))
+    return write_command(words)
 
 
 def _find_left_out(prepared: Prepared) -> dict[str, list[str]]:

@@ -23,16 +23,15 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
         InputError: If the folder holds no run.
         MissingExtraError: If pandas is not installed.
     """
-    import shlex
     from pathlib import Path
 
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.report.page import render_page
     from zsxai.files import write_text
-    from zsxai.names import printable
+    from zsxai.places import write_command
 
     words = ["zsxai", "bench", "report", str(folder), *([] if audio else ["--no-audio"])]
-    page = render_page(Result.load(folder), audio=audio, command=printable(shlex.join(words)))
+    page = render_page(Result.load(folder), audio=audio, command=write_command(words))
     return write_text(Path(folder) / "report.html", page)
 
 

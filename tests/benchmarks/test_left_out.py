@@ -59,7 +59,10 @@ def sounds(tmp_path: Path) -> Path:
 
 
 def suite_of(task: str) -> dict[str, Any]:
-    settings = {"faithfulness": {"budgets": [], "heard": False}, "randomisation": {"levels": 1, "towers": ["audio"]}}.get(task, {})
+    settings = {
+        "faithfulness": {"budgets": [], "heard": False},
+        "randomisation": {"levels": 1, "towers": ["audio"]},
+    }.get(task, {})
     metric = METRICS[task]
     tasks = [{"kind": task, "data": ["mine"], "metrics": [metric], **settings}]
     return {**SUITE, "tasks": tasks, "headline": {"task": task, "metric": metric}}
@@ -98,8 +101,8 @@ def test_the_command_ends_with_table_and_list(sounds: Path, tmp_path: Path, caps
     ]
     assert said[12:] == [f"All rows are in '{out}'; zsxai bench report '{out}' makes their page."]
     assert main(["bench", "report", str(out), "--no-audio"]) == 0
-    made_by = f"zsxai bench run {file} --out '{out}' --workers 1 --data mine={sounds}"
-    made_by += f"\nzsxai bench report '{out}' --no-audio"
+    made_by = "zsxai bench run toy.toml --out 'the run' --workers 1 --data mine=data"
+    made_by += "\nzsxai bench report 'the run' --no-audio"
     assert made_by in html.unescape((out / "report.html").read_text(encoding="utf-8"))
 
 

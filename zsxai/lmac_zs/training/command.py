@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zsxai.errors import ExitCode, InputError
+from zsxai.places import write_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,19 +104,13 @@ def lmac_zs(
 
 def _command_for_card(model: str, config: str | None, data: Sequence[str], changes: Sequence[str]) -> str:
     """The command as typed, less places on this machine."""
-    name, colon, argument = model.partition(":")
-    words = ["zsxai", "train", "lmac-zs", "--model", name + colon + _shorten(argument)]
-    words += ["--config", _shorten(config)] if config else []
+    words = ["zsxai", "train", "lmac-zs", "--model", model]
+    words += ["--config", config] if config else []
     for pair in data:
         name, equals, _ = pair.partition("=")
         words += ["--data", f"{name}=DIR" if equals else Path(name).name]
     words += [word for change in changes for word in ("--set", change)]
-    return shlex.join(words)
-
-
-def _shorten(path: str) -> str:
-    """An absolute path by its last part; others as they are."""
-    return Path(path).name if Path(path).is_absolute() else path
+    return write_command(words)
 
 
 def own_device(device: str | None) -> str | None:
