@@ -18,7 +18,7 @@ class IntegratedGradients(Explainer):
     """Gradient integrated along the straight line from silence; its sum is score minus score of silence.
 
     Attributes:
-        n_steps: Points of the Gauss-Legendre quadrature.
+        n_steps: Points of the Gauss-Legendre quadrature, 1,000 at most: finding them takes their square in memory.
     """
 
     name: ClassVar[str] = "integrated-gradients"
@@ -32,7 +32,7 @@ class IntegratedGradients(Explainer):
         reference="Sundararajan et al., ICML 2017, eq. 1",
     )
     calibration: str = "sqrt-relu-max"
-    n_steps: int = Field(default=50, ge=1)
+    n_steps: int = Field(default=50, ge=1, le=1000)
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         """See :meth:`zsxai.Explainer.attribute`."""

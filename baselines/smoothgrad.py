@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zsxai.attribution import log_mel_above_floor, on_window, score_of_log_mel
 from zsxai.clip import Clip, Relevance, batches
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import Count, Explainer, ExplainerCard
 from zsxai.target import BoundTarget
 
 
@@ -36,7 +36,7 @@ class SmoothGrad(Explainer):
         reference="Smilkov et al., arXiv 1706.03825, section 3",
     )
     calibration: str = "sqrt-relu-p99"
-    n_samples: int = Field(default=25, ge=1)
+    n_samples: Count = 25
     noise: float = Field(default=0.15, ge=0)
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:

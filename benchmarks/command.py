@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zsxai.errors import ExitCode, InputError
+from zsxai.names import printable
+from zsxai.places import write_command
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.run.runner import Prepared
@@ -31,6 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 @app.command()
 def run(
+    context: typer.Context,
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A name of zsxai bench list, or a TOML file.")],
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder of the results; the same command goes on there.")
@@ -43,7 +46,8 @@ def run(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N items of every setting.")
+        int | None,
+        typer.Option("--limit", metavar="N", help="At most N items per data set and setting. Default: all."),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -70,12 +74,14 @@ def run(
 
         chosen = choose(suite, model or None, without or ())
         check_engine(chosen, engine, workers, address)
-        prepared = prepare(chosen, out, data=read_roots(data or []), limit=limit, device=device)
+        roots = read_roots(data or [])
+        prepared = prepare(chosen, out, data=roots, limit=limit, device=device, command=_get_command(context))
         if not as_json:
             for line in describe_left_out(_find_left_out(prepared)):
                 typer.echo(line)
             stored = len(prepared.cells) - len(prepared.missing)
-            typer.echo(f"{prepared.suite.name}: {len(prepared.cells)} cells, {stored} of them in {out} already")
+            place = printable(out)
+            typer.echo(f"{prepared.suite.name}: {len(prepared.cells)} cells, {stored} of them in {place} already")
         progress = False if as_json else None
         carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
     failures = _list_failures(prepared)
@@ -179,6 +185,19 @@ def _check_target(file: Path) -> None:
         )
 
 
+def _get_command(context: typer.Context) -> str:
+    """The command line with all that was said, for the report; pages are shown to others, so without places."""
+    words = ["zsxai", "bench", str(context.info_name)]
+    for parameter in context.command.params:
+        value, source = context.params.get(str(parameter.name)), context.get_parameter_source(str(parameter.name))
+        if source is None or source.name == "DEFAULT":
+            continue
+        option = [parameter.opts[0]] if parameter.param_type_name == "option" else []
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            words += option if each is True else [*option, str(each)]
+    return write_command(words)
+
+
 def _find_left_out(prepared: Prepared) -> dict[str, list[str]]:
     from zsxai.benchmarks.analyse.facts import find_left_out
 
@@ -195,6 +214,11 @@ def _list_failures(prepared: Prepared) -> list[dict[str, Any]]:
 
 
 def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: bool) -> None:
+    from zsxai.benchmarks.analyse.failures import group_failures, list_left_out
+    from zsxai.benchmarks.analyse.headline import write_headline
+    from zsxai.benchmarks.analyse.result import Result
+    from zsxai.benchmarks.tasks.base import LEFT_OUT
+
     counts = {
         "cells": len(prepared.cells),
         "measured": len(prepared.missing),
@@ -204,33 +228,20 @@ def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: boo
         about = {"suite": prepared.suite.name, "folder": str(prepared.folder), **counts}
         _print_json({**about, "left_out": _find_left_out(prepared), "failures": failures})
         return
-    typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {len(failures)} failures.")
+    for line in write_headline(Result(prepared.suite, vars(prepared.settings), prepared.cells, prepared.store)):
+        typer.echo(line)
+    left_out = list_left_out(failures)
+    lost = f"{len(left_out)} items left out, " if left_out else ""
+    raised = sum(not failure["error"].startswith(LEFT_OUT) for failure in failures)
+    typer.echo(f"{counts['measured']} cells measured; {counts['rows']} rows, {lost}{raised} failures.")
+    for line in left_out:
+        typer.echo(f"  left out: {line}")
     for line in group_failures(failures, models=len(prepared.suite.models) > 1):
         typer.echo(f"  failed: {line}")
     if failures:
         typer.echo("The same command tries the failed ones again.")
-    typer.echo(f"zsxai bench report {prepared.folder} shows them.")
-
-
-def group_failures(failures: Sequence[dict[str, Any]], *, models: bool) -> list[str]:
-    """Write a line per explainer, setting and error, with the items that it befell.
-
-    Args:
-        failures: Columns of their cells, ``item`` and ``error``.
-        models: Whether lines say which model it was.
-    """
-    named_by = ("task", "data", "contamination", *(["model"] if models else []))
-    groups: dict[tuple[str, str], list[str]] = {}
-    for failure in failures:
-        who = f"{failure['explainer']} ({', '.join(failure[name] for name in named_by)})"
-        groups.setdefault((who, failure["error"]), []).append(failure["item"] or "a whole unit")
-    lines = []
-    for (who, error), items in groups.items():
-        names = list(dict.fromkeys(items))
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        times = f" ({len(items)} times)" if len(items) > len(names) else ""
-        lines.append(f"{who} on {', '.join(names[:3])}{more}{times}: {error}")
-    return lines
+    folder = shlex.quote(printable(prepared.folder))
+    typer.echo(f"All rows are in {folder}; zsxai bench report {folder} makes their page.")
 
 
 @contextmanager
@@ -260,4 +271,6 @@ def _interruptible() -> Iterator[None]:
 
 
 def _print_json(data: dict[str, Any]) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+    from zsxai.benchmarks.run.store import dump
+
+    typer.echo(dump(data))

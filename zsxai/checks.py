@@ -35,12 +35,14 @@ def take_list(values: object, what: str, of: str = "prompts") -> list[Any]:
     return sorted(values, key=str) if isinstance(values, (set, frozenset)) else list(values)
 
 
-def whole_number(value: object, what: str, least: int) -> int:
-    """A whole number from ``least`` on.
+def whole_number(value: object, what: str, least: int, most: int | None = None) -> int:
+    """A whole number from ``least`` on, up to ``most`` where that is given.
 
     Raises:
-        InputError: If it is another type, a bool, or smaller.
+        InputError: If it is another type, a bool, or outside.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{what} is a whole number, {least} or more, not {value!r}")
+    is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_number or int(value) < least or (most is not None and int(value) > most):
+        reach = f", {least} or more" if most is None else f" from {least} to {most:,}"
+        raise InputError(f"{what} is a whole number{reach}, not {value!r}")
     return int(value)

@@ -30,6 +30,8 @@ from zsxai.spectral import (
 
 BATCH_SIZE = 8
 """Clips per forward: on two CPU cores larger batches are slower, not faster (docs/architecture.md)."""
+MOST_AT_ONCE = 1024
+"""Clips per forward that may be asked for: their masks alone take about a gigabyte."""
 
 
 @dataclass(frozen=True)

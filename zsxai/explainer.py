@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from zsxai.calibration import CALIBRATIONS
 from zsxai.clip import Clip, Relevance
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.target import BoundTarget
+
+MOST_FORWARDS = 100_000
+"""Forwards that an option may ask for on one clip: more is a slip of the keyboard, and days of work."""
+Count = Annotated[int, Field(ge=1, le=MOST_FORWARDS)]
+"""Type of an option that says how many forwards are made."""
 
 
 class ExplainerCard(BaseModel):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.checks import whole_number
-from zsxai.clip import BATCH_SIZE, Clip, batches, make_grid
+from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.spectral import SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, render
@@ -83,7 +83,7 @@ class Recording:
         self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
         self.samples = len(waveform)
         self.seed = seed
-        self.batch_size = BATCH_SIZE if batch_size is None else whole_number(batch_size, "batch_size", 1)
+        self.batch_size = BATCH_SIZE if batch_size is None else whole_number(batch_size, "batch_size", 1, MOST_AT_ONCE)
         if isinstance(model, SpectralModel):
             self.stft: Stft = model.front_end
         else:

@@ -145,8 +145,8 @@ def _embed_rows(parts: Sequence[tuple[Clip, Tensor]], keys: Sequence[tuple[int, 
     return model.encode(together).embedding
 
 
-def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BATCH_SIZE) -> Tensor:
-    """Embed waveforms ``(T,)`` of any lengths up to one window, ``(B, D)``; those of one length share batches."""
+def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BATCH_SIZE) -> list[Tensor]:
+    """Embed waveforms ``(T,)`` of any lengths up to one window, each ``(D,)``; those of one length share batches."""
     by_length: dict[int, list[int]] = {}
     for index, sound in enumerate(sounds):
         by_length.setdefault(sound.shape[-1], []).append(index)
@@ -157,7 +157,7 @@ def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BAT
                 found.update(
                     zip(same[part], model.embed_audio(torch.stack([sounds[i] for i in same[part]])), strict=True)
                 )
-    return torch.stack([found[i] for i in range(len(sounds))])
+    return [found[i] for i in range(len(sounds))]
 
 
 def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zsxai.benchmarks.analyse.blocks import Block, split_blocks
 from zsxai.benchmarks.analyse.frame import INDEX, build_frame, import_pandas, list_figures, list_strata
-from zsxai.benchmarks.analyse.reading import list_metrics
+from zsxai.benchmarks.analyse.reading import find_reading, list_metrics
 from zsxai.benchmarks.analyse.sample import Sample, split_settings
 from zsxai.benchmarks.analyse.statistics import correct_holm
 from zsxai.benchmarks.analyse.tables import Pair, tabulate, tabulate_comparisons, tabulate_ranks
@@ -34,7 +34,7 @@ class Result:
 
     Args:
         suite: What was run.
-        settings: What the run added to it: ``roots`` of the data, ``limit``, ``device``.
+        settings: What the run added to it: ``roots`` of the data, ``limit``, ``device``, ``command``.
         cells: All cells of the plan, in its order; measured or not.
         store: Where measured cells lie.
     """
@@ -224,11 +224,22 @@ class Result:
         return tabulate_ranks(chosen, metric, stratum)
 
     def headline(self) -> DataFrame:
-        """The one figure that the suite is about: mean, interval, counts and rank of every explainer."""
+        """The one figure that the suite is about: mean, interval, counts of every explainer, and rank where it has one.
+
+        Raises:
+            InputError: If nothing was measured of it.
+        """
         headline = self.suite.headline
         found = self.table(headline.task, [headline.metric], stratum=headline.stratum)[headline.metric]
+        if find_reading(headline.task, headline.metric).better == "neither":
+            return found
         where = self.ranks()[["rank", "rank_mean", "rank_low", "rank_high"]]
         return found.join(where)
+
+    def has_headline(self) -> bool:
+        """Whether anything was measured of the figure that the suite is about."""
+        base = split_figure(self.suite.headline.metric)[1]
+        return base in list_figures(self._rows[self._rows["task"] == self.suite.headline.task])
 
     def plot(self, kind: str = "intervals", **options: Any) -> Figure:
         """A matplotlib figure, made without pyplot.

@@ -28,8 +28,11 @@ def write_report(folder: str | Path, *, audio: bool = True) -> Path:
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.report.page import render_page
     from zsxai.files import write_text
+    from zsxai.places import write_command
 
-    return write_text(Path(folder) / "report.html", render_page(Result.load(folder), audio=audio))
+    words = ["zsxai", "bench", "report", str(folder), *([] if audio else ["--no-audio"])]
+    page = render_page(Result.load(folder), audio=audio, command=write_command(words))
+    return write_text(Path(folder) / "report.html", page)
 
 
 __all__ = ["write_report"]

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from zsxai.benchmarks.analyse.result import Result
 
 
-def render_page(result: Result, *, audio: bool = True) -> str:
+def render_page(result: Result, *, audio: bool = True, command: str = "zsxai bench report") -> str:
     """Render the whole page as text; it loads nothing and asks no server.
 
     Args:
         result: A run, finished or not.
         audio: Put players of the examples into the page.
+        command: The command that the page says it was made by.
     """
     folder = Path(__file__).parent
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
@@ -35,7 +36,7 @@ def render_page(result: Result, *, audio: bool = True) -> str:
         render_examples(result, audio=audio),
         rest.render_failures(result),
         rest.render_cost(result),
-        rest.render_configuration(result),
+        rest.render_configuration(result, command),
         _render_footer(),
     )
     body = join(shades(), tag("main", *sections))

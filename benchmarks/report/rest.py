@@ -166,8 +166,8 @@ def render_cost(result: Result) -> Html:
     return tag("section", title, tag("p", note, class_="quiet"), render_table("Cost", heads, rows, "Cost"))
 
 
-def render_configuration(result: Result) -> Html:
-    """Render everything that can change a number, and the commands."""
+def render_configuration(result: Result, command: str) -> Html:
+    """Render everything that can change a number, and the commands: the run's, and the one that made the page."""
     found = collect_facts(result)
     versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
     models = [
@@ -187,13 +187,13 @@ def render_configuration(result: Result) -> Html:
         "Cells": f"{found['cells']['planned']} planned, {found['cells']['missing']} missing",
     }
     suite = result.suite.model_dump(mode="json")
-    commands = "zsxai bench run SUITE --out DIR\nzsxai bench report DIR"
+    commands = "\n".join([result.settings.get("command") or "zsxai.benchmarks.run_suite(...)  # in Python", command])
     return tag(
         "section",
         tag("h2", "Configuration", id="configuration"),
         definitions([*list_definitions(listed), *(("Model", model) for model in models)]),
         tag("p", "Made by:", class_="quiet small gap"),
-        tag("code", commands, class_="command"),
+        tag("code", untrusted(commands), class_="command"),
         tag(
             "details",
             tag("summary", "The exact suite"),

@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zsxai.benchmarks.run.plan import Cell, Settings
-from zsxai.benchmarks.run.store import FILE, Store
+from zsxai.benchmarks.run.store import FILE, Store, dump
 from zsxai.benchmarks.run.suite import Suite
 from zsxai.errors import InputError
 from zsxai.files import write_text
@@ -82,11 +83,10 @@ def write_record(folder: Path, suite: Suite, settings: Settings, cells: Sequence
     record = {
         "format": FORMAT,
         "suite": suite.model_dump(mode="json"),
-        "settings": {"roots": dict(settings.roots), "limit": settings.limit, "device": settings.device},
+        "settings": asdict(settings),
         "cells": [cell.to_json() for cell in cells],
     }
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(folder / RECORD, text)
+    write_text(folder / RECORD, dump(record, indent=1) + "\n")
 
 
 def read_record(folder: Path) -> dict[str, Any]:

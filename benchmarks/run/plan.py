@@ -43,11 +43,13 @@ class Settings:
         roots: Folder by key of a data set.
         limit: Items per data set and setting; all where None.
         device: Torch device.
+        command: The command line as it was typed, less places on this machine, for the report; empty where none was.
     """
 
     roots: Mapping[str, str]
     limit: int | None = None
     device: str | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True)

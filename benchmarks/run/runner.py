@@ -17,6 +17,7 @@ from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.suite import Named, Suite, load_suite
 from zsxai.benchmarks.run.worker import Worker, group_by_unit
 from zsxai.benchmarks.tasks import runner_of
+from zsxai.data.checks import keep_apart
 from zsxai.errors import InputError
 from zsxai.progress import track
 from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
@@ -52,6 +53,9 @@ def choose(
 
     A model that the suite names keeps the options that it has there.
     """
+    for what, names in (("models", models), ("without", without)):
+        if isinstance(names, str):
+            raise InputError(f"{what} is a list of names, such as [{names!r}]")
     chosen = load_suite(suite)
     for key in without:
         chosen = chosen.without(key)
@@ -91,15 +95,20 @@ def prepare(
     data: Mapping[str, str | Path] | None = None,
     limit: int | None = None,
     device: str | None = None,
+    command: str = "",
 ) -> Prepared:
-    """Check everything, plan, and open the folder; arguments as of :func:`~zsxai.benchmarks.api.run_suite`."""
+    """Check everything, plan, and open the folder; arguments as of :func:`~zsxai.benchmarks.api.run_suite`.
+
+    Besides, ``command`` is the command line as it was typed, for the report.
+    """
     if limit is not None and limit < 1:
         raise InputError(f"a limit is at least 1, not {limit}")
+    settings = Settings(roots=_resolve_roots(suite, data or {}), limit=limit, device=device, command=command)
+    folder = Path(out)
+    keep_apart(folder, settings.roots.values())
+    check_folder(folder, suite)
     if device is not None:
         _check_device(device)
-    settings = Settings(roots=_resolve_roots(suite, data or {}), limit=limit, device=device)
-    folder = Path(out)
-    check_folder(folder, suite)
     cells = plan(suite, settings)
     make_folder(folder)
     store = Store(folder, write=True)
@@ -129,8 +138,9 @@ def carry_out(
         for _ in track(
             _measure_and_keep(prepared, units, engine, workers, address),
             len(prepared.missing),
-            prepared.suite.name,
+            f"{prepared.suite.name}, cells measured",
             progress,
+            lines=True,
         ):
             kept += 1
     except KeyboardInterrupt as interrupt:

@@ -152,7 +152,7 @@ class Store:
         execute, executemany = self._connection.execute, self._connection.executemany
         execute("DELETE FROM cells WHERE key = ?", (cell.key,))
         counts = len(result.rows), len(result.failures)
-        execute("INSERT INTO cells VALUES (?, ?, ?, ?)", (cell.key, _dump(cell.description, sort_keys=True), *counts))
+        execute("INSERT INTO cells VALUES (?, ?, ?, ?)", (cell.key, dump(cell.description, sort_keys=True), *counts))
         marks = ", ".join("?" * 10)
         executemany(
             f"INSERT INTO rows VALUES ({marks})",  # noqa: S608 (question marks)
@@ -162,7 +162,7 @@ class Store:
             "INSERT INTO failures VALUES (?, ?, ?, ?)",
             ((cell.key, number, f.item, f.error) for number, f in enumerate(result.failures)),
         )
-        execute("INSERT INTO timings VALUES (?, ?, ?, ?)", (cell.key, result.seconds, _dump(result.forwards), now))
+        execute("INSERT INTO timings VALUES (?, ?, ?, ?)", (cell.key, result.seconds, dump(result.forwards), now))
 
     def read(self, keys: Iterable[str]) -> list[Stored]:
         """Read cells in the order of the keys; those that are not stored are left out.
@@ -254,7 +254,7 @@ class Store:
 def _encode_row(row: Row) -> tuple[str, ...]:
     figures = {name: _encode(value) for name, value in row.figures.items()}
     strata = {name: bool(value) for name, value in row.strata.items()}
-    texts = _dump(list(row.sources)), _dump(strata), _dump(figures)
+    texts = dump(list(row.sources)), dump(strata), dump(figures)
     return (row.item, row.variant, row.calibration, row.label, row.prompt, *texts)
 
 
@@ -273,8 +273,13 @@ def _decode_row(
     )
 
 
-def _dump(value: object, *, sort_keys: bool = False) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)
+def dump(value: object, *, sort_keys: bool = False, indent: int | None = None) -> str:
+    """Write JSON that any file takes: half a character, as Python has it of a path that is no UTF-8, as its escape."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, separators=separators, sort_keys=sort_keys, indent=indent
+    )
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _encode(value: Any) -> float | str | list[float | str]:

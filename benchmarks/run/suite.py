@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from zsxai.benchmarks.run.names import check_suite
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.settings import Frozen, Prompting, Task
 from zsxai.errors import InputError, first_problem
+from zsxai.toml import read_toml
 
 SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity")
 
@@ -130,9 +130,9 @@ class Suite(Frozen):
     headline: Headline
     comparisons: Comparisons = Comparisons()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
-    batch: Annotated[int, Field(ge=1)] = 8
-    threads: Annotated[int, Field(ge=1)] = 1
-    draws: Annotated[int, Field(ge=100)] = 2000
+    batch: Annotated[int, Field(ge=1, le=1024)] = 8
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -187,18 +187,10 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
         return _checked(dict(suite), "the suite")
     path = Path(suite)
     if str(suite) in SUITES:
-        text = resources.files("zsxai.benchmarks").joinpath("suites", f"{suite}.toml").read_text(encoding="utf-8")
-    elif path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{suite} is no UTF-8, which TOML is: {error}") from error
-    else:
+        path = Path(str(resources.files("zsxai.benchmarks").joinpath("suites", f"{suite}.toml")))
+    elif not path.is_file():
         raise InputError(f"no suite {str(suite)!r}: one of {', '.join(SUITES)}, or a TOML file")
-    try:
-        return _checked(tomllib.loads(text), str(suite))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{suite} is no TOML: {error}") from error
+    return _checked(read_toml(path), str(suite))
 
 
 def _checked(values: dict[str, Any], name: str) -> Suite:

@@ -18,6 +18,7 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.metrics import Metric, metrics_of
 from zsxai.model import ZeroShotModel
+from zsxai.names import printable
 from zsxai.spectral import Domain, Scale
 
 
@@ -84,13 +85,17 @@ class Row:
     strata: Mapping[str, bool] = field(default_factory=dict)
 
 
+LEFT_OUT = "left out: "
+"""Begins the error of an item that no explainer was asked about, because its sound could not be read or mixed."""
+
+
 @dataclass(frozen=True)
 class Failure:
-    """An explainer that raised on an item, or on a whole unit.
+    """An explainer that raised on an item, or on a whole unit; or an item that was left out.
 
     Attributes:
         item: Name of the item; empty where the whole unit failed.
-        error: Type and message, one line.
+        error: Type and message, one line; :data:`LEFT_OUT` and the reason.
     """
 
     item: str
@@ -99,7 +104,13 @@ class Failure:
     @classmethod
     def of(cls, item: str, error: Exception) -> Failure:
         """Of an exception."""
-        return cls(item, " ".join(f"{type(error).__name__}: {error}".split()))
+        return cls(item, printable(" ".join(f"{type(error).__name__}: {error}".split())))
+
+    @classmethod
+    def left_out(cls, item: str, error: Exception) -> Failure:
+        """Of an item without a sound, which no explainer was asked about; a message of ours needs no type."""
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return cls(item, printable(" ".join(f"{LEFT_OUT}{reason}".split())))
 
 
 @dataclass(frozen=True)

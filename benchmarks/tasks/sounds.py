@@ -43,6 +43,11 @@ class Heard:
         seed: Seed of explainers that draw.
         windows: Embedding ``(D,)`` of every window.
         answers: Relevance on every window by explainer and targets (see :func:`maps_of`).
+        plain: The recording as its windows are encoded: they do not depend on the kind of mask, and stft on log is one
+            that every model can carry.
+
+    Raises:
+        InputError: If the model cannot hear such a sound.
     """
 
     item: Item
@@ -52,7 +57,11 @@ class Heard:
     seed: int
     windows: list[Tensor] = field(default_factory=list)
     answers: dict[tuple[object, ...], list[Relevance]] = field(default_factory=dict)
+    plain: Recording = field(init=False)
     _recordings: dict[tuple[Domain, Scale], Recording] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.plain = Recording(self.model, self.waveform)
 
     def recording(self, domain: Domain, scale: Scale) -> Recording:
         """The recording under a kind of mask; its windows know their embeddings already."""
@@ -68,30 +77,27 @@ def hear(stage: Stage, items: Sequence[Item]) -> tuple[list[Heard], list[Failure
     """Read, mix and encode the items of a unit, every original once, in full batches.
 
     Returns:
-        The sounds, and the items that could not be read.
+        The sounds, and the items left out because none could be made.
     """
     rate, runner = stage.model.sample_rate, runner_of(stage.task.kind)
     heard, failures = [], []
     for item in items:
         try:
             sound = runner.sound(stage.task, item, stage.contamination, stage.seed, rate)
-        except Exception as error:
-            failures.append(Failure.of(item.name, error))
-        else:
             snr = float("nan") if sound.snr is None else sound.snr
             heard.append(Heard(item, sound.waveform, snr, stage.model, stage.seed))
+        except Exception as error:
+            failures.append(Failure.left_out(item.name, error))
     encode_originals(stage, heard)
     return heard, failures
 
 
 def encode_originals(stage: Stage, heard: Sequence[Heard]) -> None:
     """Encode the windows of all sounds in full batches and keep the embeddings with them."""
-    # Windows do not depend on the kind of mask, and stft on log is one that every model can carry.
-    recordings = [Recording(h.model, h.waveform) for h in heard]
-    sounds = [clip.waveform for recording in recordings for clip in recording.clips]
+    sounds = [clip.waveform for h in heard for clip in h.plain.clips]
     embedded = iter(embed_sounds(stage.model, sounds))
-    for h, recording in zip(heard, recordings, strict=True):
-        h.windows = [next(embedded) for _ in recording.clips]
+    for h in heard:
+        h.windows = [next(embedded) for _ in h.plain.clips]
 
 
 def embed_masks(masked: Sequence[tuple[Recording, Tensor]]) -> list[list[Tensor]]:
@@ -114,9 +120,7 @@ def embed_rendered(masked: Sequence[tuple[Recording, Tensor]]) -> list[list[Tens
     for recording, mask in masked:
         audio = recording.render(mask)
         sounds += [audio[start:stop] for start, stop in recording.spans]
-    if not sounds:
-        return []
-    embedded = iter(embed_sounds(masked[0][0].model, sounds))
+    embedded = iter(embed_sounds(masked[0][0].model, sounds) if masked else ())
     return [[next(embedded)[None] for _ in recording.clips] for recording, _ in masked]
 
 

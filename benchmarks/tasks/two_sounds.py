@@ -47,8 +47,8 @@ class TwoSounds(Task):
 
     kind: Literal["two-sounds"] = "two-sounds"
     snrs: Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)] = (0.0,)
-    matchings: Annotated[int, Field(ge=1)] = 1
-    resolutions: tuple[Annotated[str, Field(pattern=r"^[1-9][0-9]*x[1-9][0-9]*$")], ...] = ()
+    matchings: Annotated[int, Field(ge=1, le=1000)] = 1
+    resolutions: tuple[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}x[1-9][0-9]{0,2}$")], ...] = ()
 
     @model_validator(mode="after")
     def _mixes_itself(self) -> Self:
@@ -177,11 +177,10 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
                         clips[clip.name] = clip.read().at(rate)
                 first, second = (clips[clip.name] for clip in item.clips)
                 sounds = mix(first, second, rate, item.snr or 0.0)
-            except Exception as error:
-                failures.append(Failure.of(item.name, error))
-            else:
                 met = level_difference(sounds[0], sounds[1], rate)
                 mixed.append((Heard(item, sounds[0] + sounds[1], met, stage.model, stage.seed), sounds))
+            except Exception as error:
+                failures.append(Failure.left_out(item.name, error))
         by_itself = {clip.name: clip for heard, _ in mixed for clip in heard.item.clips}
         alone = {
             name: Heard(Item(name, (clip,), clip.label), clips[name], float("nan"), stage.model, stage.seed)

@@ -370,3 +370,31 @@ def test_an_explainer_must_say_something() -> None:
 
     with pytest.raises(NotImplementedError, match="Mute writes neither"):
         Mute().relevance(clip_of(ConvToy()), [TARGETS[0].bind(ConvToy())])
+
+
+# Options whose work or memory nobody can pay.
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("occlusion", {"seconds": 1e-9}, "seconds=1e-09 and bands=4 cut .* s into 4.* patches, more than 100,000"),
+        ("occlusion", {"bands": 10**9}, "bands=1000000000 cut .* more than 100,000: take longer ones or fewer bands"),
+        ("occlusion", {"seconds": 1e-320, "bands": 1}, "into inf patches"),
+        ("random", {"seconds": 1e-9}, "into 8.* patches, more than 100,000"),
+        ("smoothgrad", {"n_samples": 10**9}, "n_samples: .*less than or equal to 100000 .got 1000000000"),
+        ("integrated-gradients", {"n_steps": 10**6}, "n_steps: .*less than or equal to 1000"),
+        ("mask-optimisation", {"steps": 10**9}, "steps: .*less than or equal to 100000"),
+    ],
+)
+def test_absurd_options_are_one_line(name: str, options: dict[str, float], said: str) -> None:
+    model = linear()
+    with pytest.raises(InputError, match=said) as error:
+        zsxai.explain(noise(), "dog", sample_rate=16000, model=model, explainer=name, options=options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [0, 1025, 10**9])
+def test_absurd_batches_are_one_line(size: int) -> None:
+    with pytest.raises(InputError, match=f"batch_size is between 1 and 1,024, not {size}"):
+        clip_of(linear(), batch_size=size)

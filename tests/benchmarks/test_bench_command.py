@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 import zsxai
+from tests.ctrl_c import start_interruptible
 from tests.toys import BlackBoxToy
 from zsxai.benchmarks.analyse.facts import collect_facts, write_caption
+from zsxai.benchmarks.analyse.failures import group_failures
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.command import group_failures
 from zsxai.benchmarks.report.rest import render_warnings
 from zsxai.benchmarks.run.suite import SUITES
 from zsxai.benchmarks.run.worker import Worker
@@ -100,7 +101,7 @@ def said_rows(out: Path) -> list[Any]:
 def test_two_runs_in_one_folder_do_no_harm(suite: Path, out: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; from zsxai.cli import main; sys.exit(main())", "bench", "run"]
     command += [str(suite), "--out", str(tmp_path / "both"), "--limit", "2", "--workers", "1"]
-    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [subprocess.Popen([*command, "--json"], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in both:
         _, error = process.communicate()
         assert (process.returncode, error) == (0, "")
@@ -267,10 +268,8 @@ def cells(out: Path) -> int:
 @pytest.mark.parametrize(("workers", "sent", "code"), [("1", "INT", 130), ("2", "INT", 130), ("1", "TERM", 143)])
 def test_interruption_keeps_what_is_done(suite: Path, tmp_path: Path, workers: str, sent: str, code: int) -> None:
     command = [sys.executable, "-c", "import sys; from zsxai.cli import main; sys.exit(main())"]
-    command += ["bench", "run", str(suite), "--out", str(tmp_path / "out"), "--workers", workers]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    command += ["bench", "run", str(suite), "--out", str(tmp_path / "out"), "--workers", workers, "--json"]
+    process = start_interruptible(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
     while process.poll() is None and not cells(tmp_path / "out"):
         time.sleep(0.05)
     os.killpg(process.pid, signal.Signals[f"SIG{sent}"])  # as a terminal does: workers get it, too

@@ -181,7 +181,7 @@ def test_what_is_chosen_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"template": "no place"}, "a template holds one {}"),
         ({"domain": "cqt"}, "domain is 'stft' or 'mel', not 'cqt'"),
         ({"scale": "db"}, "scale is 'log' or 'gain' or 'log1p', not 'db'"),
-        ({"batch_size": 0}, "batch_size is a whole number, 1 or more, not 0"),
+        ({"batch_size": 0}, "batch_size is a whole number from 1 to 1,024, not 0"),
         ({"audio": np.zeros(100)}, "silent"),
         ({"model": BlackBoxToy(), "explainer": "gradcam"}, "needs gradients and black-box-toy is a black box"),
         ({"model": BlackBoxToy(), "domain": "mel"}, "use domain='stft'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,10 +43,11 @@ def test_by_name_with_options(esc_folder: Path) -> None:
         ("folder", ".", {"folds": [1]}, "no option 'folds': it takes none"),
         ("synthetic", "here", {}, "reads no files: leave 'here' out"),
         ("csv", "nowhere.csv", {}, "no CSV file at nowhere.csv"),
+        ("csv", 3, {}, "a CSV file is named by its path, not by 3"),
         ("synthetic", None, {"clips_per_class": 0}, "clips_per_class is a whole number, 1 or more, not 0"),
     ],
 )
-def test_errors_are_one_line(name: str, root: str | None, options: dict[str, object], said: str) -> None:
+def test_errors_are_one_line(name: str, root: Any, options: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said) as error:
         load_dataset(name, root, **options)
     assert "\n" not in str(error.value)
@@ -66,3 +68,42 @@ def test_registered_by_this_process(registered: None) -> None:
     DATASETS.register("mine", lambda: 3, overwrite=True)
     with pytest.raises(InputError, match=r"gave no data set: one has \.clips and \.labels, int has not"):
         load_dataset("mine")
+
+
+class Given:
+    """A data set as somebody else may write one."""
+
+    def __init__(self, clips: Any, labels: Any) -> None:
+        self.clips, self.labels = clips, labels
+
+
+CLIP = LabelledClip("a", "dog", "a")
+
+
+@pytest.mark.parametrize(
+    ("clips", "labels", "said"),
+    [
+        ([CLIP], {"dog"}, "the labels of the data set 'mine' are a set: give a list or tuple"),
+        ([CLIP], (label for label in ["dog"]), "labels of the data set 'mine' are a generator"),
+        ((clip for clip in [CLIP]), ["dog"], "clips of the data set 'mine' are a generator"),
+        ([CLIP], "dog", "labels of the data set 'mine' are a str"),
+        ([CLIP], ["cat"], "has clips of 'dog', which is not among its labels"),
+    ],
+)
+def test_clips_and_labels_are_lists(registered: None, clips: Any, labels: Any, said: str) -> None:
+    DATASETS.register("mine", Given(clips, labels))
+    with pytest.raises(InputError, match=said):
+        load_dataset("mine")
+
+
+@pytest.mark.parametrize(
+    "captions", [["a dog", "tu\u0308r"], ("a dog", "t\u00fcr"), (c for c in ("a dog", "t\u00fcr"))]
+)
+def test_captions_are_kept_in_their_order(captions: Any) -> None:
+    assert LabelledClip("a", "dog", "a", captions=captions).captions == ("a dog", "t\u00fcr")
+
+
+@pytest.mark.parametrize("captions", ["a dog", {"a dog", "rain"}])
+def test_captions_without_an_order(captions: Any) -> None:
+    with pytest.raises(InputError, match="captions of 'a' are a list or tuple, in a fixed order, not a"):
+        LabelledClip("a", "dog", "a", captions=captions)

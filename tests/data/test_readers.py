@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
 
 from tests.data.conftest import ESC_NAMES, Write
 from zsxai.data import Dataset
+from zsxai.data.checks import keep_apart
 from zsxai.data.esc50 import ESC50
 from zsxai.data.folder import Folder
 from zsxai.data.ljspeech import LJSpeech
@@ -60,9 +64,21 @@ def test_folds_keep_all_classes_and_need_only_their_files(esc_folder: Path) -> N
     assert data.labels == ["church bells", "dog"]
 
 
+@pytest.mark.parametrize("folds", [{2}, np.array([2]), pandas.Series([2], index=[7]), (fold for fold in [2])])
+def test_folds_in_any_collection(esc_folder: Path, folds: Any) -> None:
+    assert [clip.name for clip in ESC50(esc_folder, folds=folds)] == ["2-200-A-46.wav"]
+
+
 @pytest.mark.parametrize(
     ("folds", "said"),
-    [([1, 3], "no clip in fold 3: its folds are 1, 2"), ("1", "list of fold numbers"), ([], "list"), ([True], "True")],
+    [
+        ([1, 3], "no clip in fold 3: its folds are 1, 2"),
+        ("1", "list of fold numbers"),
+        (1, "list of fold numbers"),
+        ([], "list"),
+        ([True], "True"),
+        ([[1]], r"no clip in fold \[1\]"),
+    ],
 )
 def test_wrong_folds(esc_folder: Path, folds: object, said: str) -> None:
     with pytest.raises(InputError, match=said) as error:
@@ -95,6 +111,7 @@ def test_missing_files_are_counted_and_the_first_named(esc_folder: Path) -> None
     [
         ("filename,category\n1-1-A-0.wav,dog\n", "lacks the column 'fold': it has filename, category"),
         ("", "lacks the column 'filename': it has none"),
+        ("filename,fold,category, fold\n1-1-A-0.wav,1,dog,2\n", "several columns called 'fold'"),
         ("filename,fold,category\n", "holds no rows"),
         ("filename,fold,category\n1-1-A-0.wav,one,dog\n", "fold is a whole number, not 'one'"),
         ("filename,fold,category\n1-1-A-0.wav,1\n", "line 2: not as many fields"),
@@ -181,9 +198,78 @@ def test_folder_without_classes_or_audio(tmp_path: Path, write_sound: Write) -> 
     with pytest.raises(InputError, match="holds no class folders: looked for"):
         Folder(tmp_path)
     (tmp_path / "dog").mkdir()
-    with pytest.raises(InputError, match=r"the class folder .*dog holds no audio") as error:
+    with pytest.raises(InputError, match=r"the class folders in .* hold no audio: looked for .wav, ") as error:
         Folder(tmp_path)
     one_line(error)
+    write_sound(tmp_path / "cat" / "a.wav")
+    (tmp_path / "dog" / "b.M4A").touch()
+    with pytest.raises(InputError, match=r"dog.b\.M4A is of a kind that is not read: convert it") as error:
+        Folder(tmp_path)
+    one_line(error)
+
+
+def test_folder_passes_over_what_programs_leave(tmp_path: Path, write_sound: Write) -> None:
+    write_sound(tmp_path / "dog" / "a.wav")
+    write_sound(tmp_path / "rain" / "__MACOSX" / "b.wav")
+    write_sound(tmp_path / "__MACOSX" / "dog" / "a.wav")
+    write_sound(tmp_path / ".Trash" / "c.wav")
+    write_sound(tmp_path / "dog" / "._a.wav")
+    (tmp_path / "dog" / "Thumbs.db").touch()
+    (tmp_path / "empty").mkdir()
+    data = Folder(tmp_path)
+    assert ([clip.name for clip in data], data.labels) == (["dog/a.wav"], ["dog"])
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path, write_sound: Write) -> None:
+    """Names are shown and stored with escapes; the path stays as it is."""
+    write_sound(tmp_path / "dog" / "a.wav")
+    write_sound(tmp_path / "cat" / "b.wav")
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        (tmp_path / "dog").rename(strange)
+        (strange / "a.wav").rename(Path(os.fsdecode(os.fsencode(strange) + b"/\xff.wav")))
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    data = Folder(tmp_path)
+    assert [(c.name, c.label, c.source) for c in data] == [
+        (r"caf\xe9/\xff.wav", r"caf\xe9", r"caf\xe9/\xff"),
+        ("cat/b.wav", "cat", "cat/b"),
+    ]
+    assert data.labels == [r"caf\xe9", "cat"]
+    assert os.fsencode(data.clips[0].path or "").endswith(b"/caf\xe9/\xff.wav")
+    assert data.clips[0].sha256() == data.clips[1].sha256()
+
+
+def test_what_looks_alike_is_one_class(tmp_path: Path, write_sound: Write) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write_sound(tmp_path / name)
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\na.wav,t\u00fcr  auf\nb.wav,tu\u0308r auf\nc.wav,rain\n", encoding="utf-8-sig")
+    assert [clip.label for clip in Table(table)] == ["t\u00fcr auf", "t\u00fcr auf", "rain"]
+    assert Table(table).labels == ["rain", "t\u00fcr auf"]
+
+
+def test_one_file_by_two_paths_is_one_clip(tmp_path: Path, write_sound: Write) -> None:
+    write_sound(tmp_path / "a.wav")
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\na.wav,dog\n./a.wav,rain\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"two clips called 'a\.wav'"):
+        Table(table)
+    table.write_text("path,caption\na.wav,a dog\nb/../a.wav,a bark\n", encoding="utf-8")
+    assert [(clip.name, clip.captions) for clip in Table(table)] == [("a.wav", ("a dog", "a bark"))]
+
+
+@pytest.mark.parametrize("inside", [".", "out", "dog/out/deep", "link/out"])
+def test_output_is_kept_out_of_the_data(tmp_path: Path, inside: str) -> None:
+    data = tmp_path / "data"
+    (data / "dog").mkdir(parents=True)
+    (data / "t.csv").touch()
+    (data / "link").symlink_to(data / "dog")
+    with pytest.raises(InputError, match=r"lies in the data at .*data, where results would be read as data") as error:
+        keep_apart(data / inside, [tmp_path / "nowhere", data])
+    one_line(error)
+    keep_apart(tmp_path / "out", [data])
+    keep_apart(data / inside, [data / "t.csv"])  # nothing is read but what the table lists
 
 
 def test_table(tmp_path: Path, write_sound: Write) -> None:

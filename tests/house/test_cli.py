@@ -17,6 +17,7 @@ import soundfile
 
 import zsxai
 from tests.conftest import Distribute
+from tests.ctrl_c import start_interruptible
 from tests.toys import ConvToy
 from zsxai.cli import main
 
@@ -304,12 +305,7 @@ def test_ctrl_c_from_outside(zsxai_command: Path, tmp_path: Path, library: str, 
     long = np.random.default_rng(0).standard_normal(16000 * 120).astype(np.float32) / 10
     soundfile.write(tmp_path / "long.wav", long, 16000)
     words = [zsxai_command, "explain", "long.wav", "rain", "--explainer", "occlusion", "--out", "seen"]
-    # A shell's background jobs, and all they start, ignore Ctrl-C: ours shall hear it wherever the tests run.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    process = start_interruptible(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     # Once the library is loaded (the command line, torch, audio): before our own code runs, Ctrl-C is for Python.
     maps = Path(f"/proc/{process.pid}/maps")
     if not maps.exists():

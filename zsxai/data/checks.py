@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
+from zsxai.names import printable
 
 
 class Reader:
@@ -35,10 +38,51 @@ def existing_folder(root: str | Path, what: str) -> Path:
     Raises:
         InputError: If there is none.
     """
-    folder = Path(root)
+    folder = _as_path(root, what)
     if not folder.is_dir():
-        raise InputError(f"no {what} at {folder}: " + ("that is a file" if folder.exists() else "no such folder"))
+        is_file = "that is a file" if folder.exists() else "no such folder"
+        raise InputError(f"no {what} at {printable(folder)}: {is_file}")
     return folder
+
+
+def existing_file(root: str | Path, what: str) -> Path:
+    """The file as a path.
+
+    Raises:
+        InputError: If there is none.
+    """
+    file = _as_path(root, what)
+    if not file.is_file():
+        is_folder = "that is a folder" if file.is_dir() else "no such file"
+        raise InputError(f"no {what} at {printable(file)}: {is_folder}")
+    return file
+
+
+def _as_path(root: object, what: str) -> Path:
+    if not isinstance(root, (str, os.PathLike)):
+        raise InputError(f"a {what} is named by its path, not by {root!r}")
+    return Path(root)
+
+
+def keep_apart(out: str | Path, roots: Iterable[str | Path]) -> None:
+    """Refuse an output inside a folder of data: the next run would read its own results.
+
+    Args:
+        out: Where something is to be written; it need not exist.
+        roots: Folders of data; files among them keep nothing away.
+
+    Raises:
+        InputError: If the output is one of the folders, or lies in one.
+    """
+    place = Path(out).expanduser().resolve()
+    for root in roots:
+        folder = Path(root).expanduser()
+        # Asked of the file system: links and letter case may give one folder two names.
+        if folder.is_dir() and any(p.exists() and p.samefile(folder) for p in (place, *place.parents)):
+            raise InputError(
+                f"{printable(out)} lies in the data at {printable(folder)}, where results would be read as data: "
+                "choose a folder outside"
+            )
 
 
 def read_table(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
@@ -55,6 +99,9 @@ def read_table(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             header = [name.strip() for name in reader.fieldnames or ()]
+            twice = [name for name, times in Counter(header).items() if name and times > 1]
+            if twice:
+                raise InputError(f"{path} has several columns called {twice[0]!r}: rename or remove all but one")
             reader.fieldnames = header
             lacking = [c for c in columns if c not in header]
             if lacking:
@@ -90,7 +137,7 @@ def in_folds(clips: Sequence[LabelledClip], folds: Any, what: str) -> list[Label
 
     Args:
         clips: Clips.
-        folds: A list of fold numbers.
+        folds: Fold numbers, in any collection.
         what: Data set, for messages.
 
     Raises:
@@ -98,13 +145,14 @@ def in_folds(clips: Sequence[LabelledClip], folds: Any, what: str) -> list[Label
     """
     if folds is None:
         return list(clips)
-    if isinstance(folds, (str, bytes)) or not isinstance(folds, Collection) or not folds:
+    wanted = list(folds) if isinstance(folds, Iterable) and not isinstance(folds, (str, bytes, Mapping)) else []
+    if not wanted:
         raise InputError(f"folds is a list of fold numbers, such as [4], not {folds!r}")
-    there = {clip.fold for clip in clips}
-    for fold in folds:
+    there = sorted({clip.fold for clip in clips})
+    for fold in wanted:
         if isinstance(fold, bool) or fold not in there:
-            raise InputError(f"{what} has no clip in fold {fold!r}: its folds are {', '.join(map(str, sorted(there)))}")
-    return [clip for clip in clips if clip.fold in set(folds)]
+            raise InputError(f"{what} has no clip in fold {fold!r}: its folds are {', '.join(map(str, there))}")
+    return [clip for clip in clips if clip.fold in wanted]
 
 
 def complete(clips: Sequence[LabelledClip], what: str) -> list[LabelledClip]:
@@ -122,5 +170,6 @@ def complete(clips: Sequence[LabelledClip], what: str) -> list[LabelledClip]:
         seen.add(clip.name)
     missing = [clip.path for clip in clips if clip.path is not None and not clip.path.is_file()]
     if missing:
-        raise InputError(f"{what}: {len(missing)} of {len(clips)} audio files are missing, the first is {missing[0]}")
+        first = printable(missing[0])
+        raise InputError(f"{what}: {len(missing)} of {len(clips)} audio files are missing, the first is {first}")
     return list(clips)

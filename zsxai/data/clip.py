@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from zsxai.audio import Sound, fingerprint, read_audio
 from zsxai.errors import InputError
+from zsxai.names import printable
 
 
 @dataclass(frozen=True)
 class LabelledClip:
     """One clip of a data set.
+
+    Name, label and source can be printed and stored, whatever a file system or a table holds: see :func:`tidy_name` and
+    :func:`tidy_label`. The path alone is kept byte for byte.
 
     Attributes:
         name: Unique in its data set.
@@ -36,6 +41,17 @@ class LabelledClip:
     audio: Any = field(default=None, repr=False, compare=False)
     seconds: float | None = None
     captions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.captions, (str, Set)):
+            kind = type(self.captions).__name__
+            raise InputError(f"the captions of {self.name!r} are a list or tuple, in a fixed order, not a {kind}")
+        captions = tuple(unicodedata.normalize("NFC", caption) for caption in self.captions)
+        tidy = {"name": tidy_name(self.name), "label": tidy_label(self.label), "source": tidy_name(self.source)}
+        for name, value in {**tidy, "captions": captions}.items():
+            object.__setattr__(self, name, value)  # as a frozen dataclass sets its own
+        if not self.label:
+            raise InputError(f"the clip {self.name!r} has an empty label")
 
     def read(self) -> Sound:
         """The sound, mixed to mono.
@@ -60,6 +76,16 @@ class LabelledClip:
             return fingerprint(self.read().waveform)
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def tidy_name(name: str) -> str:
+    """A name as it is printed and stored: composed (NFC) and :func:`~zsxai.names.printable`."""
+    return printable(unicodedata.normalize("NFC", name))
+
+
+def tidy_label(label: str) -> str:
+    """A label likewise, with one blank for every run of white space: what looks alike is one class."""
+    return tidy_name(" ".join(label.split()))
 
 
 @runtime_checkable

@@ -7,44 +7,53 @@ from pathlib import Path
 from zsxai.data.checks import Reader, complete, existing_folder
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
+from zsxai.names import printable
 
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64")
 """Of files that are taken for audio, in any case."""
+UNREAD = (".m4a", ".aac", ".mp4", ".wma", ".webm")
+"""Of files that hold sound in a form that is not read: a class of these alone is no empty folder."""
 
 
 class Folder(Reader):
     """``root/<class>/**/<name>.wav``: the first folder is the class, with underscores read as blanks.
 
-    Names are paths below the root, written with ``/``; each file counts as a recording of its own. Files of other
-    kinds, and all whose names begin with a dot, are passed over.
+    Names are paths below the root, written with ``/``; each file counts as a recording of its own. Passed over are
+    files of other kinds, folders without audio, and all whose names begin with a dot or that lie in ``__MACOSX``.
 
     Args:
         root: Folder of class folders.
 
     Raises:
-        InputError: If there are no class folders, or one holds no audio.
+        InputError: If there are no class folders, none holds audio, or all sound in one is in forms that are not read.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = existing_folder(root, "folder of class folders")
-        folders = sorted(f for f in self.root.iterdir() if f.is_dir() and not f.name.startswith("."))
+        place = printable(self.root)
+        folders = sorted(f for f in self.root.iterdir() if f.is_dir() and not _is_clutter(f.name))
         if not folders:
-            raise InputError(f"{self.root} holds no class folders: looked for {self.root}/<class>/<name>.wav")
+            raise InputError(f"{place} holds no class folders: looked for {place}/<class>/<name>.wav")
         clips = []
         for folder in folders:
             files = [
-                p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file() and not _hidden(p, folder)
+                p for p in folder.rglob("*") if p.is_file() and not any(map(_is_clutter, p.relative_to(folder).parts))
             ]
-            if not files:
-                raise InputError(f"the class folder {folder} holds no audio: looked for {', '.join(ENDINGS)}")
-            for path in files:
+            audio = [p for p in files if p.suffix.lower() in ENDINGS]
+            unread = sorted(p for p in files if p.suffix.lower() in UNREAD)
+            if unread and not audio:
+                raise InputError(f"{printable(unread[0])} is of a kind that is not read: convert it to WAV or FLAC")
+            for path in audio:
                 name = path.relative_to(self.root).as_posix()
                 # Two files of one stem in two places are two recordings.
                 source = path.relative_to(self.root).with_suffix("").as_posix()
                 clips.append(LabelledClip(name, folder.name.replace("_", " "), source, path=path))
-        self.clips = complete(sorted(clips, key=lambda clip: clip.name), f"the folder {self.root}")
+        if not clips:
+            raise InputError(f"the class folders in {place} hold no audio: looked for {', '.join(ENDINGS)}")
+        self.clips = complete(sorted(clips, key=lambda clip: clip.name), f"the folder {place}")
         self.labels = sorted({clip.label for clip in clips})
 
 
-def _hidden(path: Path, below: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(below).parts)
+def _is_clutter(name: str) -> bool:
+    """Whether a file or folder is a program's own: hidden, or what macOS puts into archives."""
+    return name.startswith(".") or name == "__MACOSX"

@@ -67,7 +67,7 @@ class FSD50K(Reader):
 
 def _read_notes(path: Path) -> dict[str, Any]:
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
+        notes = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InputError(f"{path} is no JSON in UTF-8: {error}") from error
     if not isinstance(notes, dict):

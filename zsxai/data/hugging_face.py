@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zsxai.data.checks import Reader, complete, existing_folder, whole_number
-from zsxai.data.clip import LabelledClip
+from zsxai.data.clip import LabelledClip, tidy_label
 from zsxai.errors import InputError, MissingExtraError
 
 
@@ -110,7 +110,7 @@ def load(
 
 
 def _words(label: str) -> str:
-    return label.replace("_", " ")
+    return tidy_label(label.replace("_", " "))
 
 
 def _text(value: Any, classes: Sequence[str] | None, column: str, row: int) -> str:

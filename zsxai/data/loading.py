@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,4 +52,11 @@ def _checked(name: str, made: object, root: object, options: dict[str, Any]) -> 
         raise InputError(f"the data set {name!r} is an object that takes neither a folder nor options")
     if not isinstance(made, Dataset):
         raise InputError(f"{name!r} gave no data set: one has .clips and .labels, {type(made).__name__} has not")
+    for field, found in {"clips": made.clips, "labels": made.labels}.items():
+        # Both are gone through again and again, by every process in the same order.
+        if isinstance(found, str) or not isinstance(found, Sequence):
+            raise InputError(f"the {field} of the data set {name!r} are a {type(found).__name__}: give a list or tuple")
+    strangers = {clip.label for clip in made.clips} - set(made.labels)
+    if strangers:
+        raise InputError(f"the data set {name!r} has clips of {min(strangers)!r}, which is not among its labels")
     return made

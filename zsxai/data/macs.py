@@ -52,7 +52,7 @@ def _captions(table: Path) -> dict[str, tuple[str, ...]]:
     try:
         # The same loader in C, where PyYAML was built with it: seconds instead of a minute.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content: Any = yaml.load(table.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+        content: Any = yaml.load(table.read_text(encoding="utf-8-sig"), Loader=loader)  # noqa: S506
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{table} is no YAML file in UTF-8: {' '.join(str(error).split())}") from error
     try:

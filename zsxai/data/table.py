@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection
 from pathlib import Path
 
-from zsxai.data.checks import Reader, complete, in_folds, read_table, whole_number
+from zsxai.data.checks import Reader, complete, existing_file, in_folds, read_table, whole_number
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 
@@ -26,10 +27,10 @@ class Table(Reader):
     """
 
     def __init__(self, root: str | Path, folds: Collection[int] | None = None) -> None:
-        table = Path(root)
-        if not table.is_file():
-            raise InputError(f"no CSV file at {table}: " + ("that is a folder" if table.is_dir() else "no such file"))
+        table = existing_file(root, "CSV file")
         rows = read_table(table, ("path",))
+        for row in rows:
+            row["path"] = posixpath.normpath(row["path"])  # ./a.wav is a.wav
         text = next((c for c in ("label", "caption") if c in rows[0]), None)
         if text is None:
             raise InputError(f"{table} lacks the column 'label' or 'caption': it has {', '.join(rows[0])}")

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from zsxai.clip import Clip, Relevance, batches
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import MOST_FORWARDS, Count, Explainer, ExplainerCard
 from zsxai.lmac_zs.bank import bank_of, log_of_rest, log_probability
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.explainer import LMACZS
@@ -35,7 +35,7 @@ class Optimisation(Explainer):
     """
 
     calibration: str = "sigmoid"
-    steps: int = Field(default=10, ge=0)
+    steps: int = Field(default=10, ge=0, le=MOST_FORWARDS)
     rate: float = Field(default=0.3, gt=0)
     removed: float = Field(default=1.0, ge=0)
     size: float = Field(default=0.5, ge=0)
@@ -119,7 +119,7 @@ class MaskOptimisation(Optimisation):
         differentiates_target=False,
         reference="Fong and Vedaldi, ICCV 2017, eq. 4, with the objective of docs/lmac-zs.md",
     )
-    steps: int = Field(default=60, ge=1)
+    steps: Count = 60
 
     def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
         """See :meth:`zsxai.Explainer.relevance`."""

@@ -9,9 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.errors import InputError
 from zsxai.spectral.front_end import FrontEndSpec, StftSpec, hz_to_mel, mel_points, mel_to_hz
 
 Domain = Literal["stft", "mel"]
+
+MOST_PATCHES = 100_000
+"""Patches of :func:`patch_grid`, each of which may cost a forward."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +163,18 @@ def patch_grid(grid: Grid, seconds: float, bands: int) -> Grid:
         grid: The clip's own grid.
         seconds: Length of a patch at most, to a thousandth: a clip of whole patches ends a touch behind its last frame.
         bands: Patches along frequency.
+
+    Raises:
+        InputError: If there are more than :data:`MOST_PATCHES`.
     """
     end = float(grid.time_edges[-1])
-    time_edges = np.linspace(0.0, end, max(1, int(np.ceil(end / seconds - 1e-3))) + 1)
+    parts = max(1.0, np.ceil(end / seconds - 1e-3))
+    if parts * bands > MOST_PATCHES:
+        raise InputError(
+            f"seconds={seconds:g} and bands={bands} cut {end:.4g} s into {parts * bands:.3g} patches, more than "
+            f"{MOST_PATCHES:,}: take longer ones or fewer bands"
+        )
+    time_edges = np.linspace(0.0, end, int(parts) + 1)
     low, high = hz_to_mel(np.array(grid.band))
     mels = np.linspace(low, high, bands + 1)
     centres = mel_to_hz((mels[1:] + mels[:-1]) / 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zsxai import InputError
+from zsxai import InputError, benchmarks
 from zsxai.benchmarks.run.suite import SUITES, load_suite
 
 CONTROLS = ("constant", "random", "loudness", "energy")
@@ -120,6 +120,9 @@ def test_files_and_what_is_none(tmp_path: Path) -> None:
     file.write_text("name = ", encoding="utf-8")
     with pytest.raises(InputError, match="is no TOML"):
         load_suite(file)
+    text = (Path(benchmarks.__file__).parent / "suites" / "smoke.toml").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8-sig")
+    assert load_suite(file) == load_suite("smoke"), "a byte order mark is no part of it"
 
 
 def test_without_a_data_set_that_one_does_not_have() -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import zsxai
+from tests.ctrl_c import start_interruptible
 from tests.decoders import SYNTHETIC, config, toy
 from tests.toys import ConvToy
 from zsxai.cli import main
@@ -99,12 +100,7 @@ def toml(path: Path, chosen: TrainingConfig) -> Path:
 def dies_twice(out: Path, file: Path) -> subprocess.CompletedProcess[str]:
     """Train in a process that is killed after three steps, in the midst of the next, and in one that gets Ctrl-C."""
     command = [sys.executable, "-c", CHILD, str(ROOT / "tests" / "toys.py"), str(out), str(file)]
-    # A shell's background jobs, and all they start, ignore Ctrl-C: ours shall hear it wherever the tests run.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    process = start_interruptible(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(command, process.returncode, said, err)
 

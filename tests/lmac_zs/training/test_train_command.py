@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -13,16 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
 import zsxai
 from tests.decoders import noise, toy
 from tests.toys import BlackBoxToy
 from zsxai.cli import main
 from zsxai.errors import InputError
-from zsxai.lmac_zs.training.command import CONFIGS, with_data
+from zsxai.lmac_zs.training.command import CONFIGS, progress_bar, with_data
 from zsxai.lmac_zs.training.config import TrainingConfig, load_config, read_phrases
+from zsxai.lmac_zs.training.logs import Progress
 from zsxai.registry import MODELS
 
+DOCS = Path(__file__).parents[3] / "docs" / "lmac-zs.md"
 QUICK = ["--set", "steps=2", "--set", "batch=2", "--set", 'decoder={"widths": [8, 8]}', "--set", "validation_clips=4"]
 
 
@@ -143,7 +147,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "no braces": (["--set", 'templates=["hear"]'], "templates hold one {} each"),
     "no pair": (["--set", "steps"], "an option is KEY=VALUE"),
     "objective": (["--set", 'objective={"name": "hinge"}'], "objective"),
-    "phrases": (["--set", "phrases=nowhere.toml", "--config", "SYNTHETIC"], "nowhere.toml holds no phrases"),
+    "phrases": (["--set", "phrases=nowhere.toml", "--config", "SYNTHETIC"], "cannot read nowhere.toml: No such file"),
     "widths": (
         ["--set", 'decoder={"widths": [8, 10]}', "--config", "SYNTHETIC"],
         "widths are multiples of the 4 heads",
@@ -179,6 +183,10 @@ def test_mistakes_in_a_file_name_the_file_and_the_place(tmp_path: Path, capsys: 
     ):
         path.write_text(content, encoding="utf-8")
         assert says in refused(capsys, "--config", path, "--out", tmp_path / "out")
+    path.write_text("steps = 3\nphrases = 'p.toml'\n", encoding="utf-8-sig")
+    (tmp_path / "p.toml").write_text("[classes.dog]\nphrases = ['a hound']\n", encoding="utf-8-sig")
+    assert load_config(path).steps == 3
+    assert read_phrases(load_config(path).phrases) == {"dog": ("a hound",)}
     path.write_bytes(b"\xff\xfe")
     assert "is no TOML" in refused(capsys, "--config", path, "--out", tmp_path / "out")
 
@@ -199,6 +207,39 @@ def test_an_unknown_key_within_a_table_brings_the_keys_of_the_table(
         load_config(tmp_path / "mine.toml")
     assert known in str(e.value)
     assert foreign not in str(e.value)
+
+
+def test_an_unreadable_recording_is_named(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(6):
+        (tmp_path / f"{i}.wav").write_bytes(b"no sound")
+    said = refused(capsys, "--data", table, "--out", tmp_path / "out", *QUICK)
+    assert re.search(f"{re.escape(str(tmp_path))}/(\\d).wav cannot be trained on: \\1.wav is not audio", said), said
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_output_in_the_data_is_refused_first(
+    tmp_path: Path, resume: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in ("dog", "rain", "bell"):
+        (tmp_path / label).mkdir()
+        soundfile.write(tmp_path / label / "a.wav", noise(6000), 16000)
+    said = refused(capsys, "--data", f"folder={tmp_path}", "--out", tmp_path / "runs" / "mine", *resume)
+    assert "lies in the data at" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_bar_shows_every_term_on_80_columns() -> None:
+    names = re.findall(r"^\| `(\w+)` \| .* pairs|^\| `(evidence)` ", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    terms = {a or b: 0.12 * i for i, (a, b) in enumerate(names)}
+    assert list(terms) == ["kept", "removed", "beside", "size", "foreign", "evidence", "rise"]
+    screen = io.StringIO()
+    with progress_bar(Console(file=screen, width=80, force_terminal=True, color_system=None)) as report:
+        report(Progress(7, 800, 1.0, {**terms, "mask": 0.5}))
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip() for line in re.split(r"[\r\n]+", screen.getvalue())]
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("training") and "7/800" in line and "\u2026" not in line for line in lines)
+    shown = " ".join(lines).split()
+    assert {word for word in shown if "=" in word} == {f"{n}={v:.2f}" for n, v in {**terms, "mask": 0.5}.items()}
 
 
 def test_models_that_carry_no_decoder(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -294,7 +335,7 @@ def test_phrases(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_holds_no_phrases(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "phrases.toml").write_bytes(content)
-    with pytest.raises(InputError, match=r"phrases\.toml holds no phrases of classes") as e:
+    with pytest.raises(InputError, match=r"phrases\.toml (holds no phrases of classes|is no TOML)") as e:
         read_phrases(str(tmp_path / "phrases.toml"))
     assert "\n" not in str(e.value)
 

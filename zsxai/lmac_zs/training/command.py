@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zsxai.errors import ExitCode, InputError
+from zsxai.places import write_command
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from zsxai.lmac_zs.training.config import TrainingConfig
     from zsxai.lmac_zs.training.logs import Progress, Report
 
@@ -86,7 +88,7 @@ def lmac_zs(
         raise MissingExtraError(f"training needs the package {error.name!r}: pip install 'zsxai[train]'") from error
     command = _command_for_card(model, config, data or [], set_ or [])
     try:
-        with _progress_bar() as report:
+        with progress_bar() as report:
             trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=command)
     except Stopped as stopped:
         typer.echo(f"zsxai: interrupted; {stopped}", err=True)
@@ -102,19 +104,13 @@ def lmac_zs(
 
 def _command_for_card(model: str, config: str | None, data: Sequence[str], changes: Sequence[str]) -> str:
     """The command as typed, less places on this machine."""
-    name, colon, argument = model.partition(":")
-    words = ["zsxai", "train", "lmac-zs", "--model", name + colon + _shorten(argument)]
-    words += ["--config", _shorten(config)] if config else []
+    words = ["zsxai", "train", "lmac-zs", "--model", model]
+    words += ["--config", config] if config else []
     for pair in data:
         name, equals, _ = pair.partition("=")
         words += ["--data", f"{name}=DIR" if equals else Path(name).name]
     words += [word for change in changes for word in ("--set", change)]
-    return shlex.join(words)
-
-
-def _shorten(path: str) -> str:
-    """An absolute path by its last part; others as they are."""
-    return Path(path).name if Path(path).is_absolute() else path
+    return write_command(words)
 
 
 def own_device(device: str | None) -> str | None:
@@ -168,21 +164,31 @@ def with_data(config: TrainingConfig, pairs: Sequence[str]) -> tuple[TrainingCon
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Report]:
-    """A progress bar with losses and time left, on a terminal; a line for every diagnostics anywhere."""
+def progress_bar(console: Console | None = None) -> Iterator[Report]:
+    """A bar with the time left over the terms of the loss, on a terminal; a line for every diagnostics anywhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    console = Console(stderr=True)
+    class BarOverTerms(Bar):
+        """The terms have a line of their own, or two: beside the bar they would be cut."""
+
+        terms = ""
+
+        def get_renderables(self) -> Iterator[Any]:
+            yield self.make_tasks_table(self.tasks)
+            yield Text(self.terms)
+
+    console = console or Console(stderr=True)
     columns: list[Any] = [TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()]
-    columns += [TimeRemainingColumn(), TextColumn("{task.fields[losses]}")]
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("training", total=None, losses="")
+    with BarOverTerms(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=None)
 
         def report(progress: Progress) -> None:
-            losses = " ".join(f"{name} {value:.2f}" for name, value in progress.terms.items())
-            bar.update(task, completed=progress.step, total=progress.steps, losses=losses)
+            # Without a blank, so that no line ends between name and value.
+            bar.terms = " ".join(f"{name}={value:.2f}" for name, value in progress.terms.items())
+            bar.update(task, completed=progress.step, total=progress.steps)
             d = progress.diagnostics
             if d is None:
                 return

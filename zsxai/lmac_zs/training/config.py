@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,6 +12,7 @@ from zsxai.errors import InputError, first_problem
 from zsxai.lmac_zs.training.objectives import AnyObjective, Contrastive, Paper
 from zsxai.model import AudioSpec
 from zsxai.spectral import Domain, Scale
+from zsxai.toml import read_toml
 
 
 class Record(BaseModel):
@@ -101,7 +101,7 @@ class TrainingConfig(Record):
     decoder: DecoderChoice = DecoderChoice()
     steps: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1)
-    batch: int = Field(default=8, ge=2)
+    batch: int = Field(default=8, ge=2, le=1024)
     accumulate: int = Field(default=1, ge=1)
     rate: float = Field(default=2e-3, gt=0)
     warm_up: float = Field(default=0.03, ge=0, lt=1)
@@ -110,14 +110,14 @@ class TrainingConfig(Record):
     mix: float = Field(default=0.8, ge=0, le=1)
     level: float = Field(default=5.0, ge=0)
     vary: float = Field(default=0.0, ge=0, le=1)
-    bank: int = Field(default=48, ge=2)
+    bank: int = Field(default=48, ge=2, le=100_000)
     same_above: float = Field(default=0.95, gt=0, le=1)
-    seconds: float = Field(default=10.0, gt=0)
+    seconds: float = Field(default=10.0, gt=0, le=600)
     licence: str = "unknown"
     precision: Literal["auto", "float32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
     validate_every: int = Field(default=100, ge=1)
-    validation_clips: int = Field(default=32, ge=2)
+    validation_clips: int = Field(default=32, ge=2, le=100_000)
     checkpoint_every: int = Field(default=50, ge=1)
 
     @model_validator(mode="after")
@@ -163,10 +163,7 @@ def load_config(path: str | Path | None, changes: Mapping[str, Any] | None = Non
         file = Path(path)
         if not file.is_file():
             raise InputError(f"no configuration at {file}")
-        try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{file} is no TOML: {error}") from error
+        values = read_toml(file)
         if isinstance(values.get("phrases"), str):
             values["phrases"] = str(file.parent / values["phrases"])
     return parse_config({**values, **(changes or {})}, str(path or "the configuration"))
@@ -198,10 +195,10 @@ def read_phrases(path: str | None) -> dict[str, tuple[str, ...]]:
     if path is None:
         return {}
     try:
-        classes = tomllib.loads(Path(path).read_text(encoding="utf-8"))["classes"]
+        classes = read_toml(path)["classes"]
         phrases = {name: entry["phrases"] for name, entry in classes.items()}
         if not all(isinstance(words, list) for words in phrases.values()):
             raise TypeError("phrases are a list")
         return {name: tuple(map(str, words)) for name, words in phrases.items()}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} holds no phrases of classes ([classes.NAME] phrases = [...]): {error!r}") from error

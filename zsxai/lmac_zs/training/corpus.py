@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.data.clip import LabelledClip
+from zsxai.errors import InputError
 from zsxai.fill import fill
 from zsxai.level import active_power
 from zsxai.lmac_zs.training.captions import Captions
@@ -18,6 +19,7 @@ from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.lmac_zs.training.draw import Draw
 from zsxai.lmac_zs.training.vary import vary_sound
 from zsxai.model import SpectralModel
+from zsxai.names import printable
 
 CACHE_BYTES = 2 * 2**30
 """Sound kept in memory, so that small data sets are read once."""
@@ -63,11 +65,19 @@ class Corpus:
         self._bytes = 0
 
     def sound(self, index: int) -> NDArray[np.float32]:
-        """One clip at the model's rate, ``(T,)``."""
+        """One clip at the model's rate, ``(T,)``.
+
+        Raises:
+            InputError: If it cannot be read, naming the file.
+        """
         if index in self._sounds:
             self._sounds.move_to_end(index)
             return self._sounds[index]
-        sound = np.asarray(self.clips[index].read().at(self.model.sample_rate), dtype=np.float32)
+        clip = self.clips[index]
+        try:
+            sound = np.asarray(clip.read().at(self.model.sample_rate), dtype=np.float32)
+        except InputError as error:
+            raise InputError(f"{printable(clip.path or clip.name)} cannot be trained on: {error}") from error
         self._sounds[index] = sound
         self._bytes += sound.nbytes
         while self._bytes > CACHE_BYTES and len(self._sounds) > 1:

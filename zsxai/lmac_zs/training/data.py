@@ -13,27 +13,39 @@ from zsxai.errors import InputError
 from zsxai.lmac_zs.training.captions import FEWEST_GROUPS
 from zsxai.lmac_zs.training.config import DataSpec, TrainingConfig
 
+Specs = dict[str, DataSpec]
+"""Data sets by name."""
 
-def read_data(config: TrainingConfig, roots: Mapping[str, str]) -> tuple[list[LabelledClip], list[LabelledClip]]:
-    """Read the clips to train on and those held out.
+
+def find_data(config: TrainingConfig, roots: Mapping[str, str]) -> tuple[Specs, Specs]:
+    """Find where the data to train on lie, and those held out.
 
     Args:
         config: Names the data sets.
         roots: Folders of data sets, in place of the configuration's.
-
-    Raises:
-        InputError: If there is no data set, or one cannot be read.
     """
 
     def at(spec: DataSpec, root: str | None) -> DataSpec:
         return spec.model_copy(update={"root": root})
 
-    clips = read_clips({name: at(spec, roots.get(name) or spec.root) for name, spec in config.data.items()})
-    if not config.validation:
-        return split(clips, config.held_out)
+    trained_on = {name: at(spec, roots.get(name) or spec.root) for name, spec in config.data.items()}
     # A validation set of one name with a data set trained on lies in the same place unless it names another.
-    held_out = {name: at(spec, spec.root or roots.get(name)) for name, spec in config.validation.items()}
-    return clips, read_clips(held_out)
+    return trained_on, {name: at(spec, spec.root or roots.get(name)) for name, spec in config.validation.items()}
+
+
+def read_data(trained_on: Specs, held_out: Specs, part: float) -> tuple[list[LabelledClip], list[LabelledClip]]:
+    """Read the clips to train on and those held out.
+
+    Args:
+        trained_on: Data sets to train on.
+        held_out: Data sets for the diagnostics alone.
+        part: Part of the recordings that is held out where there are none.
+
+    Raises:
+        InputError: If there is no data set, or one cannot be read.
+    """
+    clips = read_clips(trained_on)
+    return (clips, read_clips(held_out)) if held_out else split(clips, part)
 
 
 def read_clips(data: Mapping[str, DataSpec]) -> list[LabelledClip]:

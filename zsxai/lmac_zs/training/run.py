@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from zsxai.data import LabelledClip
+from zsxai.data.checks import keep_apart
 from zsxai.errors import InputError
 from zsxai.lmac_zs.card import DecoderCard, read_card
 from zsxai.lmac_zs.checkpoint import TrainedDecoder
 from zsxai.lmac_zs.decoder import Decoder
 from zsxai.lmac_zs.training.config import TrainingConfig
-from zsxai.lmac_zs.training.data import describe_clips, read_data
+from zsxai.lmac_zs.training.data import describe_clips, find_data, read_data
 from zsxai.lmac_zs.training.logs import Logs, Report
 from zsxai.lmac_zs.training.trainer import STATE, Trainer
 from zsxai.model import SpectralModel
@@ -57,13 +58,16 @@ def train(
         command: The command that the card names.
 
     Raises:
-        InputError: If the model cannot carry a decoder, data are not where they should be, or ``out`` is taken.
+        InputError: If the model cannot carry a decoder, data are not where they should be or cannot be read, or ``out``
+            is taken or lies in the data.
         DivergedError: If the loss is no longer a finite number.
         Stopped: On Ctrl-C or SIGTERM, once the step is finished and its checkpoint written.
     """
     folder = Path(out)
+    data = find_data(config, roots or {})
+    keep_apart(folder, [spec.root for specs in data for spec in specs.values() if spec.root is not None])
     check_request(model, folder, resume)
-    clips, held_out = read_data(config, roots or {})
+    clips, held_out = read_data(*data, config.held_out)
     trainer = Trainer(model, clips, held_out, config, folder)
     code = commit()  # before training: files may be edited meanwhile
     decoder = run_with_logs(trainer, folder, report)
