@@ -21,15 +21,15 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 SHORTER = {
-    r"(zsxai train lmac-zs(?:\\\n|[^\n&])*?) --set steps=\d+": r"\1",
-    r"(zsxai train lmac-zs)": r"\1 --set steps=10",
-    r'"steps": \d+': '"steps": 10',
-    r"--limit \d+": "--limit 2",
-    r"\blimit=\d+": "limit=2",
+    r" --set steps=\d+| --limit \d+|, limit=\d+": "",
+    r"zsxai train lmac-zs": "zsxai train lmac-zs --set steps=10",
+    r"zsxai bench run": "zsxai bench run --limit 2",
+    r'run_suite\(("[^"]*", "[^"]*")': r"run_suite(\1, limit=2",
 }
 """What is changed in blocks so that they take seconds: ten steps of training, two clips of a benchmark."""
 
@@ -52,6 +52,16 @@ class Block(NamedTuple):
         """The file that the block is, or is a part of."""
         found = _FILE.match(self.code)
         return found[1] if found else ""
+
+    @property
+    def part(self) -> str:
+        """What the block adds to its file."""
+        return self.code.partition("\n")[2]
+
+    @property
+    def what(self) -> str:
+        """What is done with the block."""
+        return "written" if self.file else "run" if self.language else "compared" if self.mark else "for the eye"
 
     @property
     def why_not(self) -> str:
@@ -79,14 +89,19 @@ class Reader:
     def __init__(self, home: Path) -> None:
         self.desk = home / "desk"
         self.desk.mkdir()
-        self.bin = make_environment(home / "environment")
+        self.home = home
+        self.session: subprocess.Popen[str] | None = None
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """Variables, offline, of an environment of its own."""
+        commands = make_environment(self.home / "environment")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HF_", "ZSXAI", "PIP_", "MPL"))}
         nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
         # pip's own words: "false" turns the isolation off.
         pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "false", "PIP_QUIET": "1"}
-        path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**kept, **nowhere, **pip, "HF_HUB_OFFLINE": "1", "PATH": path}
-        self.session: subprocess.Popen[str] | None = None
+        path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+        return {**kept, **nowhere, **pip, "HF_HUB_OFFLINE": "1", "PATH": path}
 
     def read(self, block: Block, printed: str) -> str:
         """Do what a block says and return what it prints.
@@ -94,13 +109,15 @@ class Reader:
         Raises:
             Failed: If it does not work, or prints something else than the page shows.
         """
+        if block.mark not in ("", "output"):
+            raise Failed(f"a mark is 'output' or 'not run: why', not {block.mark!r}")
         if block.mark == "output":
             compare(block.code, printed)
         elif block.file:
             file = self.desk / block.file
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("a", encoding="utf-8") as opened:
-                opened.write(block.code.partition("\n")[2])
+                opened.write(block.part)
         elif block.language == "python":
             return self._run_python(shorten(block.code))
         elif block.language == "bash":
@@ -127,7 +144,7 @@ class Reader:
     def _run_python(self, code: str) -> str:
         if self.session is None:
             self.session = subprocess.Popen(
-                [self.bin / "python", __file__, "--session"],
+                ["python", __file__, "--session"],
                 cwd=self.desk, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
         assert self.session.stdin is not None
@@ -232,24 +249,24 @@ def run_page(page: Path) -> str:
         Failed: At the first block that does not do what the page says.
     """
     blocks = read_blocks(page.read_text(encoding="utf-8"))
-    done: Counter[str] = Counter()
-    printed = ""
+    to_do = [block for block in blocks if not block.why_not]
+    done = Counter(f"not run: {block.why_not}" for block in blocks if block.why_not)
+    done += Counter(block.what for block in to_do)
+    said = f"{len(blocks)} blocks" + "".join(f"; {count} {what}" for what, count in sorted(done.items()))
     with tempfile.TemporaryDirectory() as home:
-        reader = Reader(Path(home))
-        if not any(block.language == "bash" and "zsxai demo" in block.code for block in blocks):
+        reader, printed = Reader(Path(home)), ""
+        commands = [block.code for block in to_do if block.what == "run"]
+        if commands and not any("zsxai demo" in code for code in commands):
             write_scene(reader.desk / "demo" / "scene.wav")
-        for block in blocks:
-            if block.why_not:
-                done[f"not run, {block.why_not}"] += 1
-                continue
-            try:
-                printed = reader.read(block, printed)
-            except Failed as error:
-                raise Failed(f"{page}, line {block.line}: {error}") from None
-            kind = "written" if block.file else "run" if block.language else "compared" if block.mark else "for the eye"
-            done[kind] += 1
-        reader.close()
-    return f"{len(blocks)} blocks: " + ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
+        try:
+            for block in to_do:
+                try:
+                    printed = reader.read(block, printed)
+                except Failed as error:
+                    raise Failed(f"{page}, line {block.line}: {error}") from None
+        finally:
+            reader.close()
+    return said
 
 
 def main(pages: list[str]) -> int:

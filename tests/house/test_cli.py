@@ -194,6 +194,33 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "demo", "--out", str(out), "--overwrite")
 
 
+@pytest.mark.parametrize("prompt", ["", "an alarm's bell"])
+def test_make_demo_asks_the_scene_for_a_prompt(prompt: str, tmp_path: Path) -> None:
+    """With a stand-in for zsxai that writes down what it is told."""
+    (tmp_path / "bin").mkdir()
+    for name in ("bin/python", ".run"):
+        (tmp_path / name).touch()
+    told = tmp_path / "bin" / "zsxai"
+    told.write_text('#!/bin/sh\nfor word; do printf "%s|" "$word"; done; echo\n', encoding="utf-8")
+    told.chmod(0o755)
+    root = Path(__file__).resolve().parents[2]
+    words = [
+        "make",
+        "-s",
+        "-o",
+        str(tmp_path / ".run"),
+        "demo",
+        f"VENV={tmp_path}",
+        "AUDIO=",
+        f"PROMPT={prompt}",
+        "DEMO=d",
+    ]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True)
+    asked = [line for line in done.stdout.splitlines() if line.startswith("explain|")]
+    assert "demo|--out|d|--overwrite|" in done.stdout.splitlines()
+    assert asked == ([f"explain|d/scene.wav|{prompt}|--out|d-own|--overwrite|"] if prompt else [])
+
+
 PLUGIN = """
 import typer
 
