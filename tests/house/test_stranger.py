@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -47,8 +46,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("stranger")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home / "venv")], check=True)
     (site,) = (home / "venv").glob("lib/python*/site-packages")
-    # A bare path: the .pth files there, an editable install's among them, are not read again.
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    # Bare paths: the .pth files there, an editable install's among them, are not read again.
+    borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
     for folder in ("zsxai", "adapters", "baselines", "benchmarks"):
         shutil.copytree(ROOT / folder, home / "zsxai" / folder, ignore=LITTER)
     for file in ("pyproject.toml", "README.md", "LICENSE"):
