@@ -1,5 +1,6 @@
 # make demo         explain a scene of several sounds with the bundled model, pages in $(DEMO)
-# make demo AUDIO=my.wav PROMPT="a dog barking"    the same for a recording of your own
+# make demo PROMPT="rain"                          ask the scene about another sound as well
+# make demo AUDIO=my.wav PROMPT="a dog barking"    explain a recording of your own
 # make test         ruff, typos, mypy and the quick tests, with coverage
 # make test-slow    the tests that train or build models of the published sizes
 # make legacy       the tests of laion-clap's and msclap's own networks, in an environment of their own
@@ -53,6 +54,7 @@ demo: $(VENV)/.run
 ifeq ($(strip $(AUDIO)),)
 	@echo "explaining a scene (about 15 s)"
 	@$(BIN)/zsxai demo --out "$(DEMO)" --overwrite
+	@test -z "$$PROMPT" || $(BIN)/zsxai explain "$(DEMO)/scene.wav" "$$PROMPT" --out "$(DEMO)-own" --overwrite
 else
 	@test -n "$$PROMPT" || { echo 'make demo AUDIO=... also needs PROMPT="what to listen for"' >&2; exit 2; }
 	@echo "explaining $(AUDIO) (about 10 s)"

@@ -68,8 +68,23 @@ class Registry(Generic[T]):
             InputError: If the name is unknown (the nearest names are given) or two distributions claim it.
             MissingExtraError: If the plugin needs a package that is not installed.
         """
-        if name in self._registered:
+        point = self.entry_point(name)
+        if point is None:
             return self._registered[name]
+        try:
+            plugin: T = point.load()
+        except ModuleNotFoundError as error:
+            raise self.missing(name, error) from error
+        return plugin
+
+    def entry_point(self, name: str) -> EntryPoint | None:
+        """What :meth:`get` would load; None for what this process registered. Imports nothing.
+
+        Raises:
+            InputError: If the name is unknown (the nearest names are given) or two distributions claim it.
+        """
+        if name in self._registered:
+            return None
         found = self._entry_points.get(name, [])
         if not found:
             said = unknown(self.kind, name, self.names())
@@ -81,11 +96,7 @@ class Registry(Generic[T]):
             raise InputError(
                 f"two plugins claim the {self.kind} name {name!r}: {self.origin(name)}; uninstall one of them"
             )
-        try:
-            plugin: T = found[0].load()
-        except ModuleNotFoundError as error:
-            raise self.missing(name, error) from error
-        return plugin
+        return found[0]
 
     def missing(self, name: str, error: ModuleNotFoundError) -> MissingExtraError:
         """The error for a plugin whose package is not installed, with the ``pip install`` that brings it."""

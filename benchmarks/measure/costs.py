@@ -180,7 +180,7 @@ class Bench:
             file = Path(folder) / "clip.wav"
             soundfile.write(file, self.waveform, self.model.sample_rate)
             out = [str(Path(folder) / "out")] if options else []
-            ours = [sys.executable, "-m", "zsxai.cli", "explain", str(file), PROMPT, "--model", self.name]
+            ours = [sys.executable, "-m", "zsxai", "explain", str(file), PROMPT, "--model", self.name]
             bare = [sys.executable, "-c", "import torch, numpy"]
             pairs = interleave(
                 lambda: child_cpu_seconds([*ours, *options, *out]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Usage: zsxai" in run(capsys, command, "--help")
     assert "Usage: zsxai" in run(capsys)
     assert run(capsys, "--version") == f"zsxai {zsxai.__version__}\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "zsxai", "--version"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == (f"zsxai {zsxai.__version__}\n", 0), done.stderr
 
 
 def test_explain_prints_figures_and_regions(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,8 +130,47 @@ def test_classify(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("kind", ["models", "explainers", "metrics", "datasets", "tasks"])
 def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     names = getattr(zsxai, f"list_{kind}")()
-    assert [line.split()[0] for line in run(capsys, "list", kind).splitlines()] == names
+    out = run(capsys, "list", kind)
+    said = dict(line.split(maxsplit=1) for line in out.splitlines() if line)
+    assert set(names) <= set(said)
+    assert all(len(said[name].split()) > 3 for name in names if name != "toy"), out
+    assert "zsxai." not in out, "a reader has no use for import paths"
     assert list(json.loads(run(capsys, "list", kind, "--json"))[kind]) == names
+
+
+def test_explainers_are_listed_in_the_order_to_try(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = run(capsys, "list", "explainers").split("\n\n")
+    assert [part.split(maxsplit=1)[0] for part in parts] == ["Learned:", "By", "For", "Controls:"]
+    assert [part.splitlines()[1].split()[0] for part in parts] == ["lmac-zs", "gradcam", "occlusion", "constant"]
+    (gradcam,) = [line for line in parts[1].splitlines() if line.startswith("  gradcam ")]
+    assert gradcam.endswith("mean gradient. Needs gradients. Forwards: 1. Backwards: 1, from the tap on.")
+    assert "Needs gradients and a decoder." in parts[0]
+
+
+def test_a_plugin_that_does_not_load_is_listed_with_the_reason(
+    distribute: Distribute, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = {"crash": "crashes:X", "lacks": "needs:X [fast]", "gone": "no_such_module:X"}
+    sources = {"crashes": "raise RuntimeError('on\\npurpose')", "needs": "import a_package_nobody_has"}
+    distribute("broken", {"zsxai.explainers": points, "zsxai.models": {"gone": "no_such_module:X"}}, **sources)
+    out = run(capsys, "list", "explainers")
+    assert "gradcam" in out
+    lines = {line.split()[0]: line for line in out.split("These do not load\n")[1].splitlines()}
+    assert "RuntimeError: on" in lines["crash"]
+    assert "pip install 'broken[fast]'" in lines["lacks"]
+    assert "no_such_module" in lines["gone"]
+    assert "no module 'no_such_module'" in run(capsys, "list", "models")
+
+
+def test_a_model_whose_packages_are_absent_says_what_to_install(
+    distribute: Distribute, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = {"zsxai.models": {"theirs": "their_model:load [fast]"}}
+    site = distribute("their", points, their_model='"""``Theirs``, one line."""\nraise RuntimeError')
+    with (site / "their-1.0.dist-info" / "METADATA").open("a", encoding="utf-8") as file:
+        file.write("Provides-Extra: fast\nRequires-Dist: a-package-nobody-has; extra == 'fast'\n")
+    line = "Theirs, one line. Needs pip install 'their[fast]'."
+    assert re.search(rf"^theirs +{re.escape(line)}$", run(capsys, "list", "models"), re.MULTILINE)
 
 
 def test_verify_says_what_was_changed(wav: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +193,33 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (out / "index.html").is_file()
     run(capsys, "demo", "--out", str(out), code=2)
     run(capsys, "demo", "--out", str(out), "--overwrite")
+
+
+@pytest.mark.parametrize("prompt", ["", "an alarm's bell"])
+def test_make_demo_asks_the_scene_for_a_prompt(prompt: str, tmp_path: Path) -> None:
+    """With a stand-in for zsxai that writes down what it is told."""
+    (tmp_path / "bin").mkdir()
+    for name in ("bin/python", ".run"):
+        (tmp_path / name).touch()
+    told = tmp_path / "bin" / "zsxai"
+    told.write_text('#!/bin/sh\nfor word; do printf "%s|" "$word"; done; echo\n', encoding="utf-8")
+    told.chmod(0o755)
+    root = Path(__file__).resolve().parents[2]
+    words = [
+        "make",
+        "-s",
+        "-o",
+        str(tmp_path / ".run"),
+        "demo",
+        f"VENV={tmp_path}",
+        "AUDIO=",
+        f"PROMPT={prompt}",
+        "DEMO=d",
+    ]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True)
+    asked = [line for line in done.stdout.splitlines() if line.startswith("explain|")]
+    assert "demo|--out|d|--overwrite|" in done.stdout.splitlines()
+    assert asked == ([f"explain|d/scene.wav|{prompt}|--out|d-own|--overwrite|"] if prompt else [])
 
 
 PLUGIN = """

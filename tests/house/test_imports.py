@@ -146,7 +146,7 @@ HEAVY = {"torch", "transformers", "captum", "matplotlib", "scipy", "librosa", "s
         "import zsxai.registry, zsxai.errors, zsxai.doctor",
         "import sys; from zsxai.cli import main; assert main(['--help']) == 0",
         "import sys; from zsxai.cli import main; assert main(['explain', '--help']) == 0",
-        "import sys; from zsxai.cli import main; assert main(['list', 'explainers']) == 0",
+        "import sys; from zsxai.cli import main; assert main(['list', 'models']) == 0",
     ],
 )
 def test_light_things_import_nothing_heavy(code: str) -> None:

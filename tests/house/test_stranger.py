@@ -1,18 +1,17 @@
 """A package by somebody else: installed for real, found by its name, checked, explained with, typed.
 
-``tests/stranger`` is the package that ``docs/tutorials/add-your-own-clap.md`` builds.
+``tests/stranger`` is the package that ``docs/tutorials/add-your-own-clap.md`` builds; ``tests/docs`` runs that page.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,19 +22,22 @@ import pytest
 import soundfile
 import torch
 
+from tests.docs.run_blocks import read_blocks
 from zsxai.model import Encoding, FeatureMap, TextEncoding
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "tests" / "stranger"
 PAGE = ROOT / "docs" / "tutorials" / "add-your-own-clap.md"
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 LITTER = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
 
 
-def blocks(language: str, title: str = "") -> list[str]:
-    """Code blocks of the page, in order."""
-    found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    return [code for kind, name, code in found if (kind, name) == (language, title)]
+def files_of_the_page() -> dict[str, str]:
+    """The files that the page writes."""
+    files: dict[str, str] = {}
+    for block in read_blocks(PAGE.read_text(encoding="utf-8")):
+        if block.file:
+            files[block.file] = files.get(block.file, "") + block.part
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("stranger")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home / "venv")], check=True)
     (site,) = (home / "venv").glob("lib/python*/site-packages")
-    # A bare path: the .pth files there, an editable install's among them, are not read again.
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    # Bare paths: the .pth files there, an editable install's among them, are not read again.
+    borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
     for folder in ("zsxai", "adapters", "baselines", "benchmarks"):
         shutil.copytree(ROOT / folder, home / "zsxai" / folder, ignore=LITTER)
     for file in ("pyproject.toml", "README.md", "LICENSE"):
@@ -86,37 +89,18 @@ def test_both_packages_are_the_installed_ones(home: Path) -> None:
     assert done.stdout.count(str(home / "venv")) == 2
 
 
-def test_listing_names_them_and_loads_nothing_of_theirs(home: Path) -> None:
-    code = "import sys; from zsxai.cli import main; main(['list', 'models']); main(['list', 'explainers'])"
-    loaded = "print([name for name in sys.modules if 'stranger' in name or name == 'torch'])"
-    done = there(home, ["python", "-c", f"{code}; {loaded}"])
-    lines = done.stdout.splitlines()
-    assert any(re.fullmatch(r"stranger +stranger-clap \(stranger_clap\.model:load\)", line) for line in lines), lines
-    assert any(re.fullmatch(r"stranger-box +stranger-clap \(.*\)", line) for line in lines), lines
-    assert any(re.fullmatch(r"solo +stranger-clap \(.*\)", line) for line in lines), lines
-    assert lines[-1] == "[]"
-
-
-def test_the_commands_of_the_page_run(home: Path) -> None:
-    commands = [c for code in blocks("sh") for c in code.splitlines() if c.startswith("zsxai ")]
-    assert {c.split()[1] for c in commands} == {"list", "check", "explain", "verify"}
-    for command in commands:
-        done = there(home, shlex.split(command))
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        if command.startswith("zsxai check"):
-            assert "ok" in done.stdout
-            assert "FAILED" not in done.stdout
-    names = {file.name for file in (home / "desk" / "why").iterdir()}
-    assert {"explanation.json", "mask.safetensors", "explanation.wav", "explanation.png", "index.html"} <= names
-
-
-def test_the_python_of_the_page_runs(home: Path) -> None:
-    code = blocks("python")
-    assert len(code) >= 5
-    (home / "desk" / "page.py").write_text("\n".join(code), encoding="utf-8")
-    done = there(home, ["python", "-W", "error::UserWarning", "page.py"])
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("'a dog barking'") >= 3
+def test_listing_names_them_and_loads_no_model(home: Path) -> None:
+    code = "import sys; from zsxai.cli import main; main(['list', 'models']); main(['list', 'models', '--json'])"
+    loaded = "print([name for name in sys.modules if name in ('stranger_clap.model', 'torch')])"
+    *lines, origins, modules = there(home, ["python", "-c", f"{code}; {loaded}"]).stdout.splitlines()
+    assert modules == "[]"
+    assert any(re.match("stranger +The CLAP split at its mel input: gradients reach", line) for line in lines), lines
+    assert any(re.match("stranger-box +The CLAP as a black box: a rate and two functions", line) for line in lines), (
+        lines
+    )
+    assert json.loads(origins)["models"]["stranger"] == "stranger-clap (stranger_clap.model:load)"
+    said = there(home, ["zsxai", "list", "explainers"]).stdout
+    assert re.search(r"^  solo +Score of a patch alone\. Needs no gradients\.", said, re.MULTILINE), said
 
 
 def test_everything_of_theirs_through_the_python_interface(home: Path) -> None:
@@ -174,24 +158,19 @@ def test_their_types_are_checked_against_ours(home: Path, request: pytest.Fixtur
 # --- the page and the package ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(p.relative_to(SOURCE).as_posix() for p in SOURCE.rglob("*.py")))
-def test_the_page_holds_every_file(path: str) -> None:
-    text = (SOURCE / path).read_text(encoding="utf-8")
-    said = "\n".join(blocks("python", path))
-    assert [line for line in said.splitlines() if line.strip()] == [line for line in text.splitlines() if line.strip()]
-
-
-def test_the_page_holds_the_project_file() -> None:
-    assert blocks("toml", "pyproject.toml") == [(SOURCE / "pyproject.toml").read_text(encoding="utf-8")]
+def test_the_page_holds_every_file() -> None:
+    sources = [path for path in SOURCE.rglob("*.*") if path.suffix in (".py", ".toml") and path.stat().st_size]
+    texts = {path.relative_to(SOURCE).as_posix(): path.read_text(encoding="utf-8") for path in sources}
+    said = files_of_the_page()
+    assert set(said) == set(texts)
+    for name, text in texts.items():
+        lines = [[line for line in code.splitlines() if line.strip()] for code in (said[name], text)]
+        assert lines[0] == lines[1], name
 
 
 def test_the_page_says_where_things_are() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text(encoding="utf-8")):
         assert (PAGE.parent / target).exists(), target
-    shown = {title for _, title, _ in BLOCK.findall(text) if title}
-    files = {p.relative_to(SOURCE).as_posix() for p in SOURCE.rglob("*.py") if p.stat().st_size}
-    assert shown == {"pyproject.toml", *files}
 
 
 # --- the traps of the page ------------------------------------------------------------------------------------------

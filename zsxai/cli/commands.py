@@ -156,7 +156,7 @@ def list_(
     kind: Annotated[str, typer.Argument(metavar="models|explainers|metrics|datasets|tasks", help="What to list.")],
     as_json: JsonOption = False,
 ) -> None:
-    """List what is installed, with where it comes from."""
+    """List what is installed, in the order to try: what each is, needs and costs."""
     from zsxai import registry
 
     kinds: dict[str, registry.Registry[Any]] = {
@@ -168,13 +168,12 @@ def list_(
     }
     if kind not in kinds:
         raise InputError(f"zsxai list takes models, explainers, metrics, datasets or tasks, not {kind!r}")
-    origins = {name: kinds[kind].origin(name) for name in kinds[kind].names()}
     if as_json:
-        _print_json({kind: origins})
+        _print_json({kind: {name: kinds[kind].origin(name) for name in kinds[kind].names()}})
         return
-    width = max((len(name) for name in origins), default=0)
-    for name, origin in origins.items():
-        typer.echo(f"{name:{width}}  {origin}")
+    from zsxai.cli.listing import write_list
+
+    typer.echo(write_list(kinds[kind]))
 
 
 def doctor(as_json: JsonOption = False) -> None:

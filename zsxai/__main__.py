@@ -1,4 +1,4 @@
-"""``python -m zsxai.cli``."""
+"""``python -m zsxai``: the command line."""
 
 import sys
 
