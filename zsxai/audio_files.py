@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zsxai.audio_headers import Lengths, cut_in_log, lengths_of
 from zsxai.errors import InputError, first_line
+from zsxai.names import printable
 from zsxai.sound import MAX_RATE, MAX_SAMPLES, MIN_RATE, Sound, check_rate, make_sound, mix, too_long
 
 MAX_BYTES = 2**30
@@ -42,7 +43,7 @@ def sound_of_path(path: os.PathLike[Any] | str, sample_rate: object = None) -> S
         file = os.fsdecode(os.fspath(path))
     except Exception as error:  # of whatever object the caller has
         raise InputError(f"the path of type {type(path).__name__} is none: {first_line(error)}") from error
-    said, name = _printable(file), Path(file).name
+    said, name = _shortened(file), printable(Path(file).name)
     try:
         # A pipe that nobody writes to would else wait for ever; the flag means nothing to files.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -68,7 +69,9 @@ def sound_of_path(path: os.PathLike[Any] | str, sample_rate: object = None) -> S
             opened.seek(0)
             lengths = lengths_of(_read_whole(opened, said))
     # libsndfile opens files itself: it takes the ending as a hint, and finds the second file of Sound Designer II.
-    source = file if lengths.data is None else _Memory(lengths.data)
+    # By its bytes, where names are bytes: they need not be UTF-8.
+    by_name = os.fsencode(file) if os.name == "posix" else file
+    source = by_name if lengths.data is None else _Memory(lengths.data)
     return _decode(source, sample_rate, lengths, said=said, name=name)
 
 
@@ -80,8 +83,8 @@ def sound_of_stream(stream: Any, sample_rate: object = None) -> Sound:
     """
     given = getattr(stream, "name", None)
     named = isinstance(given, (str, os.PathLike))
-    name = Path(str(given)).name if named else "stream"
-    said = _printable(str(given)) if named else f"the {type(stream).__name__}"
+    name = printable(Path(str(given)).name) if named else "stream"
+    said = _shortened(str(given)) if named else f"the {type(stream).__name__}"
     return sound_of_bytes(_read_whole(stream, said), sample_rate, said=said, name=name)
 
 
@@ -136,7 +139,7 @@ def _read_whole(stream: Any, said: str) -> bytes:
             return bytes(whole)
 
 
-def _decode(source: str | BinaryIO, sample_rate: object, lengths: Lengths, *, said: str, name: str) -> Sound:
+def _decode(source: str | bytes | BinaryIO, sample_rate: object, lengths: Lengths, *, said: str, name: str) -> Sound:
     try:
         reader = _Reader(source)
     except (RuntimeError, TypeError, ValueError, OSError) as error:
@@ -205,9 +208,8 @@ def _thousandths(seconds: float) -> str:
 
 def _reason(error: BaseException) -> str:
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or first_line(error)
-    return _printable(str(text)).removeprefix("Error : ").rstrip(".")
+    return _shortened(str(text)).removeprefix("Error : ").rstrip(".")
 
 
-def _printable(text: str) -> str:
-    text = text if len(text) < 500 else f"{text[:50]}...{text[-50:]}"
-    return text if text.isprintable() else ascii(text)
+def _shortened(text: str) -> str:
+    return printable(text if len(text) < 500 else f"{text[:50]}...{text[-50:]}")
