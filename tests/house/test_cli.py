@@ -90,7 +90,9 @@ def test_explain_json_is_one_object(wav: Path, tmp_path: Path, capsys: pytest.Ca
     again = json.loads(run(capsys, *words, "--out", str(tmp_path / "seen")))
     assert again.pop("folder") == str(tmp_path / "seen")
     record.pop("folder")
-    assert again == record == json.loads((tmp_path / "seen" / "explanation.json").read_text(encoding="utf-8"))
+    saved = json.loads((tmp_path / "seen" / "explanation.json").read_text(encoding="utf-8"))
+    assert saved.pop("files").keys() == SAVED - {"explanation.json"}
+    assert again == record == saved
 
 
 def test_every_option_reaches_the_library(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:

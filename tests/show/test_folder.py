@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -12,8 +13,9 @@ import soundfile
 from safetensors.numpy import load_file
 
 import zsxai
+from zsxai.saved import FILES
 from zsxai.show import folder as folders
-from zsxai.show.folder import FILES, wav_bytes
+from zsxai.wav import wav_bytes
 
 
 def names(folder: Path) -> list[str]:
@@ -26,7 +28,9 @@ def test_folder_holds_what_is_promised(explanation, tmp_path):
     assert names(out) == sorted(FILES)
     assert names(out.parent) == ["siren"]
     record = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
+    files = record.pop("files")
     assert record == json.loads(json.dumps(explanation.record()))
+    assert files == {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES[1:]}
     arrays = load_file(out / "mask.safetensors")
     assert sorted(arrays) == ["frequencies", "mask", "relevance", "times"]
     assert arrays["mask"].dtype == arrays["relevance"].dtype == np.float32
