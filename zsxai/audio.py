@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -81,7 +82,7 @@ def _name(path: object) -> str:
 
 def _read_file(audio: Any, sample_rate: int | None) -> Sound:
     name = _name(audio) if isinstance(audio, (str, PathLike)) else _name(getattr(audio, "name", None))
-    source: str | BinaryIO = str(audio) if isinstance(audio, (str, PathLike)) else audio
+    source: bytes | BinaryIO = os.fsencode(audio) if isinstance(audio, (str, PathLike)) else audio
     if isinstance(audio, (str, PathLike)):
         path = Path(audio)
         if path.is_dir():

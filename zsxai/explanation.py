@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from zsxai.report import Report
 
+LOUDEST = 1e13
+"""Sample beyond which the power of a long window does not fit float32."""
+
 Name = Annotated[str, BeforeValidator(lambda name: printable(name) if isinstance(name, str) else name)]
 
 
@@ -138,8 +141,8 @@ class Explanation(Value):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """Refuse arrays and numbers that no recording before a model can have."""
-        if self.original.ndim != 1 or not self.original.size or not np.isfinite(self.original).all():
-            raise ValueError("the recording is not a row of finite samples")
+        if self.original.ndim != 1 or not self.original.size or not np.abs(self.original).max() <= LOUDEST:
+            raise ValueError(f"the recording is not a row of samples up to {LOUDEST:g}")
         if self.sample_rate != self.front_end.sample_rate:
             raise ValueError(f"{self.sample_rate} samples per second, {self.front_end.sample_rate} at the front end")
         if self.masking.domain == "mel" and not isinstance(self.front_end, FrontEndSpec):

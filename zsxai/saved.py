@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zsxai.audio import fingerprint
-from zsxai.errors import InputError, first_problem
+from zsxai.errors import InputError
 from zsxai.names import printable
 from zsxai.regions import Region
 from zsxai.value import Value
@@ -103,9 +103,7 @@ def read_folder(kind: type[Explanation], folder: Path) -> Explanation:
                 raise InputError(f"{shown} is no saved explanation: {name} {problem}")
         return _read(kind, folder)
     except ValidationError as error:
-        problem = error.errors()[0]
-        strange = problem["type"] == "extra_forbidden"
-        reason = f"unknown field {'.'.join(map(str, problem['loc']))!r}" if strange else first_problem(error, ())
+        reason = _first_problem(error)
     except InputError:
         raise
     except RecursionError:
@@ -113,6 +111,16 @@ def read_folder(kind: type[Explanation], folder: Path) -> Explanation:
     except (ValueError, TypeError, KeyError, OverflowError, OSError, SafetensorError) as error:
         reason = f"{error}"
     raise InputError(f"{shown} holds a damaged explanation: {printable(reason)}")
+
+
+def _first_problem(error: ValidationError) -> str:
+    # A front end is tried as either kind, and the other one's fields are strange to the first: what else is wrong?
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] != "extra_forbidden"), problems[0])
+    where, words = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field {where!r}"
+    return f"{where}: {words}" if where else words
 
 
 def _read(kind: type[Explanation], folder: Path) -> Explanation:

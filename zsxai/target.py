@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zsxai.errors import InputError, first_problem
 from zsxai.model import TextEncoding, ZeroShotModel, text_encoding
+from zsxai.names import printable
 from zsxai.value import Value
 
 
@@ -25,6 +26,8 @@ def check_prompt(prompt: object) -> str:
         raise InputError(f"a prompt is a string, not {type(prompt).__name__}")
     if not prompt.strip():
         raise InputError("the prompt is empty: say what to listen for, such as 'a dog barking'")
+    if any("\ud800" <= character <= "\udfff" for character in prompt):
+        raise InputError(f"the prompt '{printable(prompt)}' is no text in this terminal's encoding: use UTF-8")
     return prompt
 
 
@@ -38,7 +41,7 @@ def fill_template(template: str | None, prompt: str) -> str:
         return prompt
     if not isinstance(template, str) or template.count("{}") != 1:
         raise InputError(f"a template holds one {{}} for the prompt, such as 'the sound of {{}}', not {template!r}")
-    return template.replace("{}", prompt)
+    return check_prompt(template.replace("{}", prompt))
 
 
 class BoundTarget:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from zsxai.wav import wav_bytes
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
+
+_DRAWING = Lock()
 
 
 def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> Path:
@@ -58,9 +61,10 @@ def write_png(explanation: Explanation, path: Path) -> None:
     """Write the picture of an explanation."""
     from zsxai.show.plot import bare_figure, framed_axes, plot_explanation
 
-    figure = bare_figure()
-    plot_explanation(explanation, framed_axes(figure), key=True)
-    with warnings.catch_warnings():
+    # Matplotlib draws in one thread at a time; nor can two threads change what is warned of.
+    with _DRAWING, warnings.catch_warnings():
         # A prompt in a script that matplotlib's font lacks is drawn as boxes; the page beside shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = bare_figure()
+        plot_explanation(explanation, framed_axes(figure), key=True)
         figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import Tensor, nn
 
 from zsxai.value import Value
@@ -78,16 +78,17 @@ class FrontEndSpec(StftSpec):
     f_max: float = Field(default=14000.0, gt=0)
     mel_scale: Literal["slaney", "htk"] = "slaney"
     mel_norm: Literal["slaney"] | None = "slaney"
-    filter_rate: int | None = Field(default=None, gt=0)
+    filter_rate: int | None = Field(default=None, gt=0, le=2**20)
     floor: float = Field(default=1e-10, gt=0)
     decibels: bool = True
 
-    @field_validator("f_max")
-    @classmethod
-    def _band(cls, f_max: float, others: ValidationInfo) -> float:
-        if f_max <= others.data.get("f_min", 0.0):
-            raise ValueError(f"the band ends at {f_max:g} Hz, which is not above its start")
-        return f_max
+    @model_validator(mode="after")
+    def _band(self) -> Self:
+        rate = self.filter_rate or self.sample_rate
+        width = rate / self.n_fft
+        if width * (self.f_min // width + 1) >= min(self.f_max, rate / 2 + width):
+            raise ValueError(f"no bin of the STFT lies between {self.f_min:g} and {self.f_max:g} Hz")
+        return self
 
 
 def hz_to_mel(hertz: NDArray[Any] | float, scale: str = "slaney") -> NDArray[Any]:
