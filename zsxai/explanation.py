@@ -207,7 +207,7 @@ class Explanation(Value):
         """The STFT of :attr:`front_end`, with the mel bank where the mask lies on mel."""
         from zsxai.spectral import FrontEnd, Stft
 
-        if self.masking.domain == "stft":
+        if self.masking.domain == "stft" or not isinstance(self.front_end, FrontEndSpec):
             return Stft(self.front_end)
         return FrontEnd(self.front_end, self.bank)
 

@@ -121,9 +121,12 @@ def _check_folder(e: Explanation, saved: Saved, recording: Recording | None) -> 
             sound = recording.render(mask, residue=name == "residue").cpu().numpy()
             yield _check_sound(folder / f"{name}.wav", sound, e.sample_rate, tolerance)
     yield _check("unit", envelope.unit == e.unit, f"recorded {printable(envelope.unit)!r}, the target's is {e.unit!r}")
-    written, found = (np.array([list(r.model_dump().values()) for r in rs]) for rs in (envelope.regions, e.regions()))
+    written, found = (
+        np.array([list(r.model_dump().values()) for r in rs]).reshape(-1, len(_REGION_TOLERANCES))
+        for rs in (envelope.regions, e.regions())
+    )
     alike = written.shape == found.shape and bool((np.abs(written - found) <= _REGION_TOLERANCES).all())
-    yield _check("regions", not found.size if not written.size else alike, "largest parts of the mask")
+    yield _check("regions", alike, f"recorded {len(written)}, the mask has {len(found)}")
 
 
 def _check_sound(path: Path, rendered: NDArray[Any], sample_rate: int, tolerance: float) -> Check:

@@ -103,9 +103,9 @@ def test_what_fails_to_be_read_meanwhile_is_not_called_writing(tmp_path: Path) -
 def test_links_in_a_circle_are_one_line(under: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     place = tmp_path / "loop" / under
-    with pytest.raises(InputError, match="^cannot write .*loop.*: its links lead in a circle$"):
+    with pytest.raises(InputError, match=r"^cannot write .*loop.*: its links lead in a circle$"):
         write_text(place, "x")
-    with pytest.raises(InputError, match="^cannot write .*loop.*: its links lead in a circle$"):
+    with pytest.raises(InputError, match=r"^cannot write .*loop.*: its links lead in a circle$"):
         check_folder(place, ["a"], overwrite=True)
     assert names(tmp_path) == ["loop"]
 

@@ -380,7 +380,7 @@ def test_names_that_are_no_utf_8(zsxai_command: Path, wav: Path) -> None:
     assert f"<bdi>{shown}</bdi>" in page
     assert not {"\x1b", "\u202e"} & set(page)
     done = shell(zsxai_command, f"$Z verify {shlex.quote(out)} --json", wav.parent)
-    assert json.loads(done.stdout)["ok"], done.stdout
+    assert json.loads(done.stdout)["ok"], done
     done = shell(zsxai_command, f"$Z classify {shlex.quote(name)} dog --json", wav.parent)
     assert json.loads(done.stdout)["audio"] == shown
     for words in ("$'r\\xe9'", "dog --template $'r\\xe9 {}'", "dog $'\\xff'"):

@@ -120,7 +120,7 @@ def explain(
     for warning in made.warnings:
         say(f"  note: {warning}")
     if folder is None:
-        typer.echo("--out DIR writes the picture, the page and the sounds to look at and listen to.")
+        say("--out DIR writes the picture, the page and the sounds to look at and listen to.")
     else:
         say(f"{folder / 'index.html'} shows it and plays it.")
 
@@ -358,6 +358,6 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 def _print_json(data: dict[str, Any]) -> None:
     try:
-        typer.echo(json.dumps(data, allow_nan=False))  # in ASCII, which every stream can write
+        say(json.dumps(data, allow_nan=False))  # in ASCII, which every stream can write
     except ValueError as error:
         raise ZsxaiError(f"a figure is not finite, which JSON cannot say: {error}") from error

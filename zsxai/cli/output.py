@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
 from zsxai.names import printable
 
 
 def say(text: str) -> None:
     """Print text that may hold names and prompts: nothing in it moves the cursor or turns the direction of a line."""
-    typer.echo("\n".join(map(printable, text.split("\n"))))
+    # Not typer.echo, which writes UTF-8 to a stream that was opened for ASCII.
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
+    sys.stdout.flush()
 
 
 class Output(io.TextIOWrapper):
