@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from zsxai.data.scene import Scene, demo_scene
 from zsxai.files import whole_folder
-from zsxai.show.folder import FILES, wav_bytes, write_files
+from zsxai.saved import FILES
+from zsxai.show.folder import write_files
 from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.page import (
     extent_bars,
@@ -28,6 +29,7 @@ from zsxai.show.page import (
 from zsxai.show.parts import Excerpt, excerpt, picture, player_card, shades, signed, strip_peak, table
 from zsxai.show.raster import spectrogram
 from zsxai.target import Contrast, Target
+from zsxai.wav import wav_bytes
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -49,7 +50,9 @@ def first_problem(error: ValidationError, fields: Iterable[str]) -> str:
     if problem["type"] == "value_error":  # said by a validator of ours, which names what is wrong
         text = problem["msg"].removeprefix("Value error, ")
         return text if where == "options" else f"{where}: {text}"
-    return f"{where}: {problem['msg']} (got {problem.get('input')!r})"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where}: {problem['msg']} (got {reprlib.repr(problem.get('input'))})"
 
 
 def first_line(error: BaseException) -> str:

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
-from zsxai.audio import fingerprint
 from zsxai.clip import make_grid
-from zsxai.errors import InputError, first_problem
+from zsxai.errors import InputError
+from zsxai.names import printable
 from zsxai.prompts import Template
 from zsxai.regions import Region, find_regions
+from zsxai.saved import FORMAT, Saved, hash_fields
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
 from zsxai.target import Contrast, Probability, Similarity
+from zsxai.value import Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from zsxai.report import Report
 
-FORMAT = 1
-"""Version of the saved folder; a loader refuses what it does not know."""
+LOUDEST = 1e13
+"""Sample beyond which the power of a long window does not fit float32."""
 
-RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
+Name = Annotated[str, BeforeValidator(lambda name: printable(name) if isinstance(name, str) else name)]
 
 
-class Provenance(BaseModel):
+class Provenance(Value):
     """Everything that can change a number.
 
     Attributes:
@@ -55,31 +63,29 @@ class Provenance(BaseModel):
         warnings: What a reader should know before trusting the figures.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
+    model: Name
     model_card: dict[str, Any]
     explainer: str
     options: dict[str, Any]
-    explainer_weights: dict[str, str] = {}
+    explainer_weights: dict[str, str] = Field(default_factory=dict)
     calibration: str
     template: Template
-    seed: int
-    batch_size: int
+    seed: int = Field(ge=0)
+    batch_size: int = Field(gt=0)
     pooling: str
-    audio_name: str
+    audio_name: Name
     audio_sha256: str
     relevance_sha256: str
-    audio_sample_rate: int
-    audio_channels: int
+    audio_sample_rate: int = Field(gt=0)
+    audio_channels: int = Field(gt=0)
     versions: dict[str, str]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Name, ...] = ()
 
 
 Array = Annotated[NDArray[Any], Field(exclude=True, repr=False)]
 
 
-class Explanation(BaseModel):
+class Explanation(Value):
     """Which sounds in a recording made its score for a prompt.
 
     Attributes:
@@ -103,7 +109,7 @@ class Explanation(BaseModel):
         bank: ``(n_mels, n_fft // 2 + 1)``, the model's mel bank; not saved, and librosa's where None.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     target: SerializeAsAny[Annotated[Similarity | Contrast | Probability, Field(discriminator="kind")]]
     score: float
@@ -114,14 +120,17 @@ class Explanation(BaseModel):
     mask_mean: float
     kept_energy: float
     masking: Masking
-    windows: tuple[WindowScores, ...]
+    windows: tuple[WindowScores, ...] = Field(min_length=1)
     front_end: SerializeAsAny[StftSpec | FrontEndSpec]
-    sample_rate: int
+    sample_rate: int = Field(gt=0)
     provenance: Provenance
     mask: Array
     relevance: Array
     original: Array
     bank: Annotated[NDArray[Any] | None, Field(exclude=True, repr=False)] = None
+
+    _sha256: dict[str, str] = PrivateAttr(default_factory=dict)
+    _saved: Saved | None = PrivateAttr(default=None)
 
     @field_validator("mask", "relevance", "original")
     @classmethod
@@ -129,6 +138,29 @@ class Explanation(BaseModel):
         frozen = np.array(value, dtype=np.float32)
         frozen.flags.writeable = False
         return frozen
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Refuse arrays and numbers that no recording before a model can have."""
+        if self.original.ndim != 1 or not self.original.size or not np.abs(self.original).max() <= LOUDEST:
+            raise ValueError(f"the recording is not a row of samples up to {LOUDEST:g}")
+        if self.sample_rate != self.front_end.sample_rate:
+            raise ValueError(f"{self.sample_rate} samples per second, {self.front_end.sample_rate} at the front end")
+        if self.masking.domain == "mel" and not isinstance(self.front_end, FrontEndSpec):
+            raise ValueError("a mel mask without a mel bank")
+        grid = make_grid(self.front_end, self.masking.domain, len(self.original))
+        if not self.mask.shape == self.relevance.shape == grid.shape:
+            raise ValueError(
+                f"the mask does not fit the recording: {self.mask.shape} cells, relevance {self.relevance.shape}, "
+                f"on {grid.shape}"
+            )
+        if not ((self.mask >= 0) & (self.mask <= 1)).all() or self.mask[~grid.in_band].any():
+            raise ValueError("the mask does not lie in [0, 1], or is not 0 outside the band that the model hears")
+        return self
+
+    def model_post_init(self, context: object) -> None:
+        """Remember what the fields are now: :meth:`verify` names those that change."""
+        self._sha256 = hash_fields(self.model_dump(mode="json"))
 
     @property
     def unit(self) -> str:
@@ -176,10 +208,8 @@ class Explanation(BaseModel):
         """The STFT of :attr:`front_end`, with the mel bank where the mask lies on mel."""
         from zsxai.spectral import FrontEnd, Stft
 
-        if self.masking.domain == "stft":
+        if self.masking.domain == "stft" or not isinstance(self.front_end, FrontEndSpec):
             return Stft(self.front_end)
-        if not isinstance(self.front_end, FrontEndSpec):
-            raise InputError("a mel mask without a mel bank: the record is damaged")
         return FrontEnd(self.front_end, self.bank)
 
     @cached_property
@@ -280,9 +310,10 @@ class Explanation(BaseModel):
         return write_folder(self, Path(folder), overwrite=overwrite)
 
     def record(self) -> dict[str, Any]:
-        """Everything but the arrays, ready for JSON."""
+        """Everything but the arrays, ready for JSON, with the hash of every field as it was first made."""
         regions = [r.model_dump() for r in self.regions()]
-        return {"format": FORMAT, **self.model_dump(mode="json"), "unit": self.unit, "regions": regions}
+        derived = {"unit": self.unit, "regions": regions, "sha256": self._sha256}
+        return {"format": FORMAT, **self.model_dump(mode="json"), **derived}
 
     @classmethod
     def load(cls, folder: str | Path) -> Explanation:
@@ -291,38 +322,9 @@ class Explanation(BaseModel):
         Raises:
             InputError: If it is no such folder, or was damaged.
         """
-        import soundfile
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from zsxai.saved import read_folder
 
-        root = Path(folder)
-        for name in (RECORD, ARRAYS, ORIGINAL):
-            if not (root / name).is_file():
-                raise InputError(f"{root} is no saved explanation: {name} is missing")
-        try:
-            data = json.loads((root / RECORD).read_text(encoding="utf-8"))
-            arrays = load_file(root / ARRAYS)
-            original, _ = soundfile.read(root / ORIGINAL, dtype="float32")
-            return cls._from_record(data, {**arrays, "original": original})
-        except (ValueError, KeyError, SafetensorError, soundfile.LibsndfileError) as error:
-            if isinstance(error, InputError):
-                raise
-            reason = first_problem(error, cls.model_fields) if isinstance(error, ValidationError) else error
-            raise InputError(f"{root} holds a damaged explanation: {reason}") from error
-
-    @classmethod
-    def _from_record(cls, data: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Explanation:
-        if not isinstance(data, dict):
-            raise ValueError(f"{RECORD} holds a {type(data).__name__}, not a record")
-        if data.get("format") != FORMAT:
-            raise InputError(f"explanation format {data.get('format')!r} is not {FORMAT}: upgrade zsxai")
-        fields = {k: v for k, v in data.items() if k in cls.model_fields}
-        loaded = cls(**fields, **{k: arrays[k] for k in ("mask", "relevance", "original")})
-        if fingerprint(loaded.original) != loaded.provenance.audio_sha256:
-            raise InputError(f"{ORIGINAL} is not the audio that was explained (its hash differs)")
-        if loaded.mask.shape != loaded.grid.shape or loaded.relevance.shape != loaded.grid.shape:
-            raise InputError(f"{ARRAYS} does not fit the recording: {loaded.mask.shape} on {loaded.grid.shape}")
-        return loaded
+        return read_folder(cls, Path(folder))
 
     def verify(self, model: object | None = None) -> Report:
         """Check the record against its own arrays and score it again with the model.

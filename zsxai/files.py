@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -9,7 +10,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, ZsxaiError
+from zsxai.names import printable
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Nobody's mistake."""
 
 
 @contextmanager
@@ -26,8 +31,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises:
         InputError: If it cannot be written.
+        ZsxaiError: If the disk is full or broken.
     """
-    place = path.resolve()
+    place = _resolve(path)
     # By chance, not by the number of the process: machines that share a folder may give theirs the same one.
     draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part{place.suffix}")
     try:
@@ -35,7 +41,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield draft
         draft.replace(place)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise _cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -63,25 +69,74 @@ def whole_folder(folder: Path, files: Collection[str], *, overwrite: bool) -> It
 
     Raises:
         InputError: If the folder exists and may not be replaced, or cannot be made.
+        ZsxaiError: If the disk is full or broken.
     """
-    place = folder.resolve()
-    _check(folder, place, files, overwrite)
-    token = secrets.token_hex(8)
-    draft, old = (place.with_name(f".{place.name}.{token}.{end}") for end in ("part", "old"))
+    check_folder(folder, files, overwrite=overwrite)
+    place = _resolve(folder)
+    draft, old = _beside(place)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
-    try:
         yield draft
         # Looked at again: the folder may have appeared, or gained a file, while the draft was written.
-        _check(folder, place, files, overwrite)
+        check_folder(folder, files, overwrite=overwrite)
         _swap(draft, place, old)
+    except OSError as error:
+        # What names another file was no writing of ours: something else went wrong inside the ``with``.
+        if error.filename is not None and not _lies_in(error.filename, (draft, place.parent)):
+            raise
+        raise _cannot_write(folder, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         if place.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def check_folder(folder: Path, files: Collection[str], *, overwrite: bool) -> None:
+    """Refuse, before any work, what :func:`whole_folder` would refuse after it.
+
+    Args:
+        folder: Where a draft is to go.
+        files: As :func:`whole_folder` takes them.
+        overwrite: As :func:`whole_folder` takes it.
+
+    Raises:
+        InputError: If the folder exists and may not be replaced, or cannot be made.
+    """
+    place = _resolve(folder)
+    try:
+        for path in (place, *_beside(place)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                path.lstat()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    above = next(path for path in place.parents if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        problem = "may not be written to" if above.is_dir() else "is a file"
+        raise InputError(f"cannot write {printable(folder)}: {printable(above)} {problem}")
+    if os.path.lexists(place):
+        _check_existing(printable(folder), place, files, overwrite)
+
+
+def _beside(place: Path) -> tuple[Path, Path]:
+    token = secrets.token_hex(8)
+    return place.with_name(f".{place.name}.{token}.part"), place.with_name(f".{place.name}.{token}.old")
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # Python up to 3.12 says RuntimeError of a circle
+        raise InputError(f"cannot write {printable(path)}: its links lead in a circle") from error
+
+
+def _cannot_write(path: Path, error: OSError) -> ZsxaiError:
+    kind = ZsxaiError if error.errno in _DISK else InputError
+    return kind(f"cannot write {printable(path)}: {error.strerror or error}")
+
+
+def _lies_in(name: object, folders: tuple[Path, ...]) -> bool:
+    return isinstance(name, (str, os.PathLike)) and any(Path(name).is_relative_to(folder) for folder in folders)
 
 
 def _swap(draft: Path, place: Path, old: Path) -> None:
@@ -97,9 +152,7 @@ def _swap(draft: Path, place: Path, old: Path) -> None:
         raise
 
 
-def _check(folder: Path, place: Path, files: Collection[str], overwrite: bool) -> None:
-    if not os.path.lexists(place):
-        return
+def _check_existing(folder: str, place: Path, files: Collection[str], overwrite: bool) -> None:
     if not place.is_dir():
         raise InputError(f"{folder} is a file: name a folder")
     if not overwrite:
@@ -108,6 +161,6 @@ def _check(folder: Path, place: Path, files: Collection[str], overwrite: bool) -
     found = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_symlink() or not p.is_dir())
     other = next((name for name in found if name not in files), None)
     if other is not None:
-        raise InputError(f"{folder} holds {other}, which is not ours to replace: name another folder")
+        raise InputError(f"{folder} holds {printable(other)}, which is not ours to replace: name another folder")
     if found and marker not in found:
         raise InputError(f"{folder} holds no {marker}, so it is no saved explanation: name another folder")

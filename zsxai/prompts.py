@@ -10,6 +10,7 @@ from torch import nn
 from zsxai.checks import take_list
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, TextEncoding, ZeroShotModel, check_rows
+from zsxai.names import printable
 
 Template = str | tuple[str, ...] | None
 """One sentence with a ``{}``, several whose embeddings are averaged, or none."""
@@ -28,7 +29,7 @@ def check_prompt(prompt: object) -> str:
     if not isinstance(prompt, str):
         raise InputError(f"a prompt is a string, not {type(prompt).__name__}")
     if any(unicodedata.category(character) == "Cs" for character in prompt):
-        raise InputError(f"the prompt {prompt!a} holds bytes that are no UTF-8: type it in UTF-8")
+        raise InputError(f"the prompt '{printable(prompt)}' is no text in this terminal's encoding: use UTF-8")
     # Blanks, and what is neither seen nor read: a zero-width space is no word.
     if all(unicodedata.category(character)[0] in "ZC" for character in prompt):
         raise InputError("the prompt is empty: say what to listen for, such as 'a dog barking'")
@@ -87,7 +88,7 @@ _NO_TEMPLATE = "a template holds one {} for the prompt, such as 'the sound of {}
 def _check_sentence(sentence: object) -> str:
     if not isinstance(sentence, str) or sentence.count("{}") != 1:
         raise InputError(f"{_NO_TEMPLATE}, not {sentence!r}")
-    return sentence
+    return check_prompt(sentence)
 
 
 def fill_template(template: str | None, prompt: str) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from zsxai.spectral import Grid
+from zsxai.value import Value
 
 
-class Region(BaseModel):
+class Region(Value):
     """A connected part of a mask above a threshold.
 
     Attributes:
@@ -21,8 +21,6 @@ class Region(BaseModel):
         high: Hertz.
         share: Part of the mask's whole weight that lies in it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: float
     stop: float

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import ConfigDict, computed_field
 
 from zsxai.errors import ZsxaiError
+from zsxai.value import Value
 
 State = Literal["ok", "failed", "skipped"]
 
@@ -17,7 +18,7 @@ class CheckFailedError(ZsxaiError, AssertionError):
     """A report that holds a failed check; the message is the report."""
 
 
-class Check(BaseModel):
+class Check(Value):
     """One thing that was checked.
 
     Attributes:
@@ -26,7 +27,7 @@ class Check(BaseModel):
         detail: One line: what was measured, and where it failed what to do.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="ignore")  # what is written holds `ok` too
 
     name: str
     state: State
@@ -39,10 +40,8 @@ class Check(BaseModel):
         return self.state != "failed"
 
 
-class Report(BaseModel):
+class Report(Value):
     """Checks in the order they were made; true where none failed."""
-
-    model_config = ConfigDict(frozen=True)
 
     checks: tuple[Check, ...]
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from zsxai.clip import BATCH_SIZE, Clip, batches
@@ -18,9 +17,10 @@ from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd
 from zsxai.spectral.mask import audio_gain, render
 from zsxai.target import BoundTarget
+from zsxai.value import Value
 
 
-class WindowScores(BaseModel):
+class WindowScores(Value):
     """Scores of one window of a long recording, in the target's unit.
 
     Attributes:
@@ -32,8 +32,6 @@ class WindowScores(BaseModel):
         score_heard: The rendered explanation, encoded again.
         similarity: Cosine of the window and the prompt.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: float
     stop: float

@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 from torch import Tensor
 
 from zsxai.errors import InputError, first_problem
 from zsxai.model import TextEncoding, ZeroShotModel
 from zsxai.prompts import Template, check_prompt, check_prompts, embed_prompts, find_template
+from zsxai.value import Value
 
 
 class BoundTarget:
@@ -58,14 +59,13 @@ class BoundTarget:
         return embedding @ self.text[0]
 
 
-class Target(BaseModel, ABC):
+class Target(Value, ABC):
     """A scalar that a recording and a prompt make.
 
     Attributes:
         prompt: What is listened for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     unit: ClassVar[str]
 
     prompt: str

@@ -1,25 +1,40 @@
-"""Check an explanation against its own arrays and score it again."""
+"""Check an explanation against its own record, its own arrays and its folder, and score it again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zsxai.audio import fingerprint
+from zsxai.calibration import to_mask
 from zsxai.conditions import evaluating, plain_torch
+from zsxai.errors import InputError
 from zsxai.metrics.functional import mask_mean
+from zsxai.names import printable
 from zsxai.plugins import load_model
 from zsxai.recording import Recording
 from zsxai.report import Check, Report
+from zsxai.saved import RECORD, Saved, hash_fields, hash_file
 from zsxai.scoring import SCORES, kept_energy, score_masks
+from zsxai.wav import read_wav
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
 TOLERANCE = 1e-4
 """Scores of another machine or library version may differ by rounding, not by more."""
+_MASK_TOLERANCE = 1e-6
+_SOUND_TOLERANCE = 1e-5
+"""Of the recording's peak: 100 dB under it."""
+_REGION_TOLERANCES = (2e-3, 2e-3, 0.2, 0.2, 2e-3)
+"""Seconds, hertz and share: what rounding to the digits of a record can do."""
+_NOT_OURS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What file managers leave in every folder that they show."""
 
 
 @plain_torch()
@@ -27,27 +42,56 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
     """Check an explanation.
 
     Args:
-        explanation: What to check.
+        explanation: What to check; one that was loaded is checked with the folder it came from.
         model: A model object; the recorded name is loaded where None.
     """
     e = explanation
-    loaded = load_model(e.provenance.model if model is None else model)
+    record = _check_record(e)
+    try:
+        loaded = load_model(e.provenance.model if model is None else model)
+    except InputError as error:
+        if record.ok:
+            raise
+        return Report(checks=(record, _check("model", False, f"{error}")))
     recorded, actual = e.provenance.model_card.get("weights_sha256"), loaded.card.weights_sha256
     recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed)
     fits = e.mask.shape == e.relevance.shape == recording.grid.shape and loaded.sample_rate == e.sample_rate
     fits = fits and e.front_end == recording.stft.stft_spec
+    unchanged = fingerprint(e.relevance) == e.provenance.relevance_sha256
     checks = [
+        record,
         _check("audio", fingerprint(e.original) == e.provenance.audio_sha256, "hash of the samples"),
+        _check("relevance", unchanged, "hash of the cells"),
         _check("weights", recorded == actual, f"recorded {_short(recorded)}, loaded {_short(actual)}"),
         _check("grid", fits, f"the mask has {e.mask.shape} cells, the model's front end gives {recording.grid.shape}"),
     ]
-    if not fits:
-        return Report(checks=tuple(checks))
-    inside = bool((e.mask >= 0).all() and (e.mask <= 1).all() and not e.mask[~e.grid.in_band].any())
-    finite = bool(np.isfinite(e.relevance).all())
-    checks.append(_check("mask", inside and finite, "in [0, 1], 0 outside the band, finite"))
-    unchanged = fingerprint(e.relevance) == e.provenance.relevance_sha256
-    checks.append(_check("relevance", unchanged, "hash of the cells"))
+    if fits:
+        checks += [_check_mask(e, recording.grid.in_band), *_check_scores(e, recording)]
+    if e._saved is not None:
+        checks += _check_folder(e, e._saved, recording if fits else None)
+    return Report(checks=tuple(checks))
+
+
+def _check_record(e: Explanation) -> Check:
+    made, now = e._sha256, hash_fields(e.model_dump(mode="json"))
+    changed = sorted(name for name in made.keys() | now.keys() if made.get(name) != now.get(name))
+    words = f"changed since it was made: {', '.join(map(printable, changed))}" if changed else f"{len(now)} fields"
+    return _check("record", not changed, words)
+
+
+def _check_mask(e: Explanation, in_band: NDArray[Any]) -> Check:
+    if not (np.isfinite(e.relevance).all() and np.isfinite(e.mask).all()):
+        return _check("mask", False, "the mask or the relevance is not finite")
+    try:
+        apart = float(np.abs(to_mask(e.relevance, in_band, e.provenance.calibration) - e.mask).max())
+    except InputError as error:
+        return _check("mask", False, f"{error}")
+    words = f"{apart:.1g} at most from the relevance by {e.provenance.calibration}"
+    return _check("mask", apart <= _MASK_TOLERANCE, words)
+
+
+def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
+    loaded = recording.model
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
@@ -56,11 +100,57 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
     again["mask_mean"] = float(mask_mean(e.mask[None], e.grid.in_band)[0])
     for name in (*SCORES, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]
-        checks.append(_check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}"))
+        yield _check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}")
     before, after = (np.array([list(w.model_dump().values()) for w in ws]) for ws in (e.windows, windows))
     same = before.shape == after.shape and bool((np.abs(before - after) <= TOLERANCE).all())
-    checks.append(_check("windows", same, f"recorded {len(e.windows)}, now {len(windows)}"))
-    return Report(checks=tuple(checks))
+    yield _check("windows", same, f"recorded {len(e.windows)}, now {len(windows)}")
+
+
+def _check_folder(e: Explanation, saved: Saved, recording: Recording | None) -> Iterator[Check]:
+    folder, envelope = saved.folder, saved.envelope
+    if not folder.is_dir():
+        yield Check(name="files", state="skipped", detail=f"{printable(folder)} is there no longer")
+        return
+    problems = _find_changes(folder, envelope.files)
+    yield _check("files", not problems, "; ".join(problems) or f"hashes of {len(envelope.files)} files")
+    if recording is not None:
+        mask = torch.from_numpy(e.mask.copy())
+        tolerance = _SOUND_TOLERANCE * float(np.abs(e.original).max())
+        for name in ("explanation", "residue"):
+            sound = recording.render(mask, residue=name == "residue").cpu().numpy()
+            yield _check_sound(folder / f"{name}.wav", sound, e.sample_rate, tolerance)
+    yield _check("unit", envelope.unit == e.unit, f"recorded {printable(envelope.unit)!r}, the target's is {e.unit!r}")
+    written, found = (
+        np.array([list(r.model_dump().values()) for r in rs]).reshape(-1, len(_REGION_TOLERANCES))
+        for rs in (envelope.regions, e.regions())
+    )
+    alike = written.shape == found.shape and bool((np.abs(written - found) <= _REGION_TOLERANCES).all())
+    yield _check("regions", alike, f"recorded {len(written)}, the mask has {len(found)}")
+
+
+def _check_sound(path: Path, rendered: NDArray[Any], sample_rate: int, tolerance: float) -> Check:
+    if not path.is_file():
+        return _check(path.name, False, "is missing")
+    try:
+        written, rate = read_wav(path)
+    except ValueError as error:
+        return _check(path.name, False, f"{error}")
+    if (len(written), rate) != (len(rendered), sample_rate):
+        return _check(path.name, False, f"{len(written)} samples at {rate} Hz, not {len(rendered)} at {sample_rate}")
+    apart = float(np.abs(written - rendered).max())
+    return _check(path.name, apart <= tolerance, f"{apart:.1g} at most from what the mask renders")
+
+
+def _find_changes(folder: Path, hashes: dict[str, str]) -> list[str]:
+    """What is missing, added or changed in a folder, in words."""
+    paths = (p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    found = {p.relative_to(folder).as_posix() for p in paths if p.name not in _NOT_OURS}
+    problems = [f"{name} is missing" for name in hashes if name not in found]
+    problems += [f"{printable(name)} is no part of it" for name in sorted(found - {RECORD, *hashes})]
+    for name, digest in hashes.items():
+        if name in found and not ((folder / name).is_file() and hash_file(folder / name) == digest):
+            problems.append(f"{name} was changed")
+    return problems
 
 
 def _check(name: str, ok: bool, detail: str) -> Check:

@@ -172,7 +172,8 @@ def test_what_is_no_saved_explanation(saved: Path, tmp_path: Path) -> None:
         (saved / "explanation.json").write_text(text)
         broken("damaged")
     for change, message in (
-        ({"format": 99}, "format 99 is not 1: upgrade zsxai"),
+        ({"format": 99}, "has format 99, not 2: saved by a newer zsxai, upgrade"),
+        ({"format": 1}, "has format 1, not 2: saved by an older zsxai, explain again"),
         ({"score": "high"}, "damaged"),
         ({"target": {"kind": "wish", "prompt": "dog"}}, "damaged"),
         ({"provenance": {}}, "damaged"),
@@ -281,7 +282,7 @@ def test_broken_relevance_is_said_not_hidden() -> None:
     assert not found.verify(ConvToy())
 
 
-def test_an_empty_mask_is_said() -> None:
+def test_an_empty_mask_is_said(tmp_path: Path) -> None:
     class Nothing(zsxai.Explainer):
         card = zsxai.load_explainer("constant").card
 
@@ -293,5 +294,6 @@ def test_an_empty_mask_is_said() -> None:
     assert any("the mask is empty" in w for w in found.provenance.warnings)
     assert "nowhere above one half" in str(found)
     assert found.provenance.explainer == "Nothing"
+    assert Explanation.load(found.save(tmp_path / "e")).verify(ConvToy())
     box = made(1600, as_model(BlackBoxToy()))
     assert any("black box hears masks as audio only" in w for w in box.provenance.warnings)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from zsxai.errors import InputError
-from zsxai.files import whole_file, write_text
+from zsxai.errors import InputError, ZsxaiError
+from zsxai.files import check_folder, whole_file, whole_folder, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -75,3 +77,47 @@ def test_what_cannot_be_written_is_one_line(place: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["a file", "a folder"]
     assert names(tmp_path / "a folder") == []
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, ZsxaiError), (errno.EACCES, InputError)])
+@pytest.mark.parametrize("write", [whole_file, lambda path: whole_folder(path, ["a"], overwrite=False)])
+def test_a_full_disk_is_named_by_the_path_and_is_nobodys_mistake(
+    write: Any, number: int, kind: type[ZsxaiError], tmp_path: Path
+) -> None:
+    with pytest.raises(ZsxaiError) as caught, write(tmp_path / "out"):
+        raise OSError(number, os.strerror(number))
+    assert type(caught.value) is kind
+    assert str(caught.value) == f"cannot write {tmp_path / 'out'}: {os.strerror(number)}"
+    assert names(tmp_path) == []
+
+
+def test_what_fails_to_be_read_meanwhile_is_not_called_writing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError, match="weights"),
+        whole_folder(tmp_path / "inside" / "out", ["a"], overwrite=False),
+    ):
+        Path("/nowhere/weights").read_bytes()
+
+
+@pytest.mark.parametrize("under", ["", "deeper"])
+def test_links_in_a_circle_are_one_line(under: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    place = tmp_path / "loop" / under
+    with pytest.raises(InputError, match=r"^cannot write .*loop.*: its links lead in a circle$"):
+        write_text(place, "x")
+    with pytest.raises(InputError, match=r"^cannot write .*loop.*: its links lead in a circle$"):
+        check_folder(place, ["a"], overwrite=True)
+    assert names(tmp_path) == ["loop"]
+
+
+def test_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a file").write_text("mine")
+    for place, words in (
+        (tmp_path / "a file" / "x" / "y", "a file is a file"),
+        (tmp_path / "a file", "is a file: name a folder"),
+        (tmp_path / ("x" * 250), "too long"),
+    ):
+        with pytest.raises(InputError, match=words):
+            check_folder(place, ["a"], overwrite=True)
+    check_folder(tmp_path / "new" / "deep", ["a"], overwrite=False)
+    assert names(tmp_path) == ["a file"]

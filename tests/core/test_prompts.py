@@ -24,7 +24,7 @@ NOISE = np.random.default_rng(0).normal(size=16000).astype(np.float32)
     [
         ("\u200b", "empty"),
         ("\u00a0 \t\ufeff", "empty"),
-        ("caf\udce9", r"the prompt 'caf\\udce9' holds bytes that are no UTF-8"),
+        ("caf\udce9", r"the prompt 'caf\\xe9' is no text in this terminal"),
         (b"dog", "a prompt is a string, not bytes"),
         (["dog"], "a prompt is a string, not list"),
     ],

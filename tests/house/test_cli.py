@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -97,7 +98,9 @@ def test_explain_json_is_one_object(wav: Path, tmp_path: Path, capsys: pytest.Ca
     again = json.loads(run(capsys, *words, "--out", str(tmp_path / "seen")))
     assert again.pop("folder") == str(tmp_path / "seen")
     record.pop("folder")
-    assert again == record == json.loads((tmp_path / "seen" / "explanation.json").read_text(encoding="utf-8"))
+    saved = json.loads((tmp_path / "seen" / "explanation.json").read_text(encoding="utf-8"))
+    assert saved.pop("files").keys() == SAVED - {"explanation.json"}
+    assert again == record == saved
 
 
 def test_every_option_reaches_the_library(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -400,6 +403,77 @@ def test_a_reader_that_leaves_early(zsxai_command: Path) -> None:
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1)
     assert done.stderr == ""
+
+
+def shell(command: Path, line: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash, in which ``$Z`` is the command."""
+    environment = {**os.environ, "Z": str(command), **variables}
+    return subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "error"),
+    [
+        ("$Z list models >&-", 1, b"zsxai: standard output is closed: open it, or send it to a file or to /dev/null\n"),
+        ("$Z list models >/dev/full", 1, b"zsxai: cannot write to standard output: No space left on device\n"),
+        ("$Z --help >/dev/full", 1, b"zsxai: cannot write to standard output: No space left on device\n"),
+        ("$Z list models >/dev/null 2>&-", 0, b""),
+        ("$Z list model 2>&-", 2, b""),
+        ("$Z explain tone.wav a --out loop --overwrite", 2, b"zsxai: cannot write loop: its links lead in a circle\n"),
+        ("$Z explain tone.wav a --out loop/x", 2, b"zsxai: cannot write loop/x: its links lead in a circle\n"),
+        ("$Z explain tone.wav a --out /dev/full --overwrite", 2, b"zsxai: /dev/full is a file: name a folder\n"),
+        ("ulimit -f 100; $Z explain tone.wav a --out full", 1, b"zsxai: cannot write full: File too large\n"),
+    ],
+)
+def test_streams_and_places_that_cannot_be_written(
+    line: str, code: int, error: bytes, zsxai_command: Path, wav: Path
+) -> None:
+    wav.rename(wav.with_name("tone.wav"))
+    (wav.parent / "loop").symlink_to("loop")
+    done = shell(zsxai_command, line, wav.parent)
+    assert (done.returncode, done.stderr) == (code, error)
+    assert {p.name for p in wav.parent.iterdir()} == {"tone.wav", "loop"}
+
+
+def test_names_that_are_no_utf_8(zsxai_command: Path, wav: Path) -> None:
+    name, out = (os.fsdecode(b) for b in (b"caf\xe9\x1b[31m\xe2\x80\xae.wav", b"o\xff"))
+    wav.rename(wav.with_name(name))
+    shown = r"caf\xe9\x1b[31m\u202e.wav"
+    done = shell(zsxai_command, f"$Z explain {shlex.quote(name)} dog --out {shlex.quote(out)}", wav.parent)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b"\no\\xff/index.html shows it and plays it.\n")
+    loaded = zsxai.Explanation.load(wav.parent / out)
+    assert loaded.provenance.audio_name == shown
+    page = (wav.parent / out / "index.html").read_text(encoding="utf-8")
+    assert f"<bdi>{shown}</bdi>" in page
+    assert not {"\x1b", "\u202e"} & set(page)
+    done = shell(zsxai_command, f"$Z verify {shlex.quote(out)} --json", wav.parent)
+    assert json.loads(done.stdout)["ok"], done
+    done = shell(zsxai_command, f"$Z classify {shlex.quote(name)} dog --json", wav.parent)
+    assert json.loads(done.stdout)["audio"] == shown
+    for words in ("$'r\\xe9'", "dog --template $'r\\xe9 {}'", "dog $'\\xff'"):
+        done = shell(zsxai_command, f"$Z classify {shlex.quote(name)} {words}", wav.parent)
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"zsxai: the prompt '")
+        assert done.stderr.count(b"\n") == 1
+    done = shell(zsxai_command, "$Z classify $'gone\\xe9' dog", wav.parent)
+    assert (done.returncode, done.stderr) == (2, b"zsxai: no such file: gone\\xe9\n")
+
+
+def test_an_encoding_that_lacks_a_letter(zsxai_command: Path, wav: Path) -> None:
+    line = f"$Z classify {wav.name} Köter 犬"
+    done = shell(zsxai_command, line, wav.parent, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"K\xf6ter" in done.stdout
+    assert rb"\u72ac" in done.stdout
+    done = shell(zsxai_command, f"{line} --json", wav.parent, PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout.decode("ascii"))["prompts"] == ["Köter", "犬"]
+
+
+def test_a_prompt_cannot_move_the_cursor(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "classify", str(wav), "a\x1b[2Jb", "c\u202ed", "--model", "toy")
+    assert r"a\x1b[2Jb" in out
+    assert r"c\u202ed" in out
 
 
 OFFLINE = """

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.decoders import SYNTHETIC, config, random_decoder, saved, sounds, spec, toy, trained
 from tests.toys import STRICT, BandToy, ConvToy
-from zsxai.errors import InputError, MissingExtraError
+from zsxai.errors import InputError, MissingExtraError, ZsxaiError
 from zsxai.lmac_zs.card import CARD, read_card
 from zsxai.lmac_zs.checkpoint import FILES, README, WEIGHTS, TrainedDecoder, find_folder
 from zsxai.lmac_zs.training.run import train
@@ -237,14 +237,14 @@ def test_the_folder_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.Monke
         return real(self, *arguments, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ZsxaiError, match=r"cannot write .*decoder: No space left"):
         made.save(tmp_path / "deep" / "decoder")
     assert [p.name for p in tmp_path.rglob("*")] == ["deep"]
     monkeypatch.undo()
     before = made.save(tmp_path / "decoder")
     content = {p.name: p.read_bytes() for p in before.iterdir()}
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ZsxaiError, match=r"cannot write .*decoder: No space left"):
         trained(ConvToy(), random_decoder(seed=1)).save(before, overwrite=True)
     assert {p.name: p.read_bytes() for p in before.iterdir()} == content
     assert sorted(p.name for p in tmp_path.iterdir()) == ["decoder", "deep"]
@@ -371,7 +371,7 @@ def test_a_checkpoint_is_whole_or_the_last_one(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(InputError, match=r"cannot write .*state\.ckpt: No space left"):
+    with pytest.raises(ZsxaiError, match=r"cannot write .*state\.ckpt: No space left"):
         save_state(path, made.bare, made.optimiser, 3, {"seed": 0})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [STATE]

@@ -10,7 +10,7 @@ import pytest
 import zsxai
 from zsxai import demo
 from zsxai.demo import PROMPTS, energy_shares, run_demo
-from zsxai.show.folder import FILES
+from zsxai.saved import FILES
 
 
 @pytest.fixture(scope="module")

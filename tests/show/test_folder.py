@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import struct
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +17,9 @@ import soundfile
 from safetensors.numpy import load_file
 
 import zsxai
+from zsxai.saved import FILES
 from zsxai.show import folder as folders
-from zsxai.show.folder import FILES, wav_bytes
+from zsxai.wav import wav_bytes
 
 
 def names(folder: Path) -> list[str]:
@@ -26,7 +32,9 @@ def test_folder_holds_what_is_promised(explanation, tmp_path):
     assert names(out) == sorted(FILES)
     assert names(out.parent) == ["siren"]
     record = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
+    files = record.pop("files")
     assert record == json.loads(json.dumps(explanation.record()))
+    assert files == {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES[1:]}
     arrays = load_file(out / "mask.safetensors")
     assert sorted(arrays) == ["frequencies", "mask", "relevance", "times"]
     assert arrays["mask"].dtype == arrays["relevance"].dtype == np.float32
@@ -77,7 +85,7 @@ def test_failure_in_the_middle_leaves_nothing(explanation, tmp_path, monkeypatch
         raise error
 
     monkeypatch.setattr(folders, "write_png", fail)
-    with pytest.raises(error):
+    with pytest.raises(zsxai.InputError if error is OSError else error):
         explanation.save(out, overwrite=True)
     assert names(tmp_path) == (["e"] if existing else [])
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
@@ -139,3 +147,37 @@ def test_a_file_in_the_way_is_refused(explanation, tmp_path):
         with pytest.raises(zsxai.InputError):
             explanation.save(out, overwrite=True)
     assert names(tmp_path) == ["file"]
+
+
+def test_threads_that_save_at_once_write_the_same_bytes(explanation, tmp_path):
+    explanation.save(tmp_path / "alone")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: explanation.save(tmp_path / str(i)), range(8)))
+    for i in range(8):
+        for name in FILES:
+            assert (tmp_path / str(i) / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+
+
+DRAW = """
+import sys
+from pathlib import Path
+import numpy as np
+from zsxai.show.canvas import import_matplotlib
+from zsxai.show.plot import bare_figure, plot_spectrogram
+plot_spectrogram(np.ones(4000, np.float32), 8000, bare_figure().add_axes((0, 0, 1, 1))).figure.savefig(sys.argv[1])
+import os
+print(os.environ["MPLBACKEND"], import_matplotlib().rcParams._get("backend"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "kept"), [("module://matplotlib_inline.backend_inline", None), ("garbage", False), ("svg", True)]
+)
+def test_a_picture_needs_no_backend_but_its_own(tmp_path, backend, kept):
+    words = [sys.executable, "-c", DRAW, str(tmp_path / "a.png")]
+    done = subprocess.run(words, env={**os.environ, "MPLBACKEND": backend}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    variable, setting = done.stdout.split(maxsplit=1)
+    assert variable == backend, "what is set for others stays"
+    assert kept is None or (setting.strip() == backend) is kept

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
 from typing import Any
 
@@ -11,7 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from zsxai.cli import commands
+from zsxai.cli.output import find_lost_output, open_streams
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
+from zsxai.names import printable
 from zsxai.registry import Registry
 
 COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
@@ -99,23 +99,36 @@ def run(arguments: list[str] | None = None) -> int:
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
+    if not open_streams():
+        _say("standard output is closed: open it, or send it to a file or to /dev/null")
+        return ExitCode.FAILED
+    try:
+        code = _run(arguments)
+    except Exception as error:
+        return _lost() or _failed(error)
+    return _lost() or code
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = typer.main.get_command(make()).main(args=arguments, prog_name="zsxai", standalone_mode=False)
-        code = code if isinstance(code, int) else ExitCode.DONE
-        if code == ExitCode.INTERRUPTED:  # what Typer gives for Ctrl-C
-            raise KeyboardInterrupt
-        sys.stdout.flush()
     except typer.Abort:  # what older versions of Typer make of Ctrl-C
         raise KeyboardInterrupt from None
-    except BrokenPipeError:
-        # Whoever read us has gone (``zsxai list models | head -1``); leave the interpreter nothing to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else ExitCode.FAILED
-    except Exception as error:
-        return _failed(error)
-    return code
+        code = stop.code if isinstance(stop.code, int) else ExitCode.FAILED
+    if code == ExitCode.INTERRUPTED:  # what Typer gives for Ctrl-C
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _lost() -> int:
+    """What a command ends with whose output nobody got, or 0; one line unless its reader has gone (``| head -1``)."""
+    error = find_lost_output()
+    if error is None:
+        return ExitCode.DONE
+    if not isinstance(error, BrokenPipeError):
+        _say(f"cannot write to standard output: {error.strerror}")
+    return ExitCode.FAILED
 
 
 def _failed(error: Exception) -> int:
@@ -135,4 +148,4 @@ def _failed(error: Exception) -> int:
 
 
 def _say(message: str) -> None:
-    typer.echo("zsxai: " + " ".join(message.split()), err=True)
+    typer.echo("zsxai: " + printable(" ".join(message.split())), err=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsxai.cli.output import say
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
+from zsxai.names import printable
 
 if TYPE_CHECKING:
     from zsxai.model import ZeroShotModel
@@ -88,6 +91,10 @@ def explain(
     options = parse_options(option or [])
     if out is not None:
         check_out(out, overwrite)
+        from zsxai.files import check_folder
+        from zsxai.saved import FILES
+
+        check_folder(out, FILES, overwrite=overwrite)
     from zsxai import api
 
     run: Any = api.explain  # domain and scale are checked there, with one clear line
@@ -108,20 +115,20 @@ def explain(
     )
     folder = None if out is None else explanation.save(out, overwrite=overwrite)
     if as_json:
-        _print_json({**explanation.record(), "folder": None if folder is None else str(folder)})
+        _print_json({**explanation.record(), "folder": None if folder is None else printable(folder)})
         return
     made = explanation.provenance
-    typer.echo(explanation.describe())
-    typer.echo(
+    say(explanation.describe())
+    say(
         f"  model {made.model}, explainer {made.explainer}, calibration {made.calibration}, "
         f"mask on {explanation.masking.domain} ({explanation.masking.scale}), seed {made.seed}"
     )
     for warning in made.warnings:
-        typer.echo(f"  note: {warning}")
+        say(f"  note: {warning}")
     if folder is None:
-        typer.echo("--out DIR writes the picture, the page and the sounds to look at and listen to.")
+        say("--out DIR writes the picture, the page and the sounds to look at and listen to.")
     else:
-        typer.echo(f"{folder / 'index.html'} shows it and plays it.")
+        say(f"{folder / 'index.html'} shows it and plays it.")
 
 
 def classify(
@@ -141,15 +148,16 @@ def classify(
     around = one_or_more(template)
     found = api.classify(audio, prompts, model=loaded, template=around, top_k=top_k, device=device)
     if as_json:
-        asked = {"audio": audio, "model": model, "template": around, "prompts": prompts}
+        asked = {"audio": printable(audio), "model": model, "template": around, "prompts": prompts}
         _print_json({**asked, "results": [row._asdict() for row in found], "notes": found.notes})
         return
-    width = max(len(row.label) for row in found)
-    typer.echo(f"{'':{width}}  score  similarity")
-    for row in found:
-        typer.echo(f"{row.label:{width}}  {row.score:5.3f}  {row.similarity:+10.3f}")
+    labels = [printable(row.label) for row in found]
+    width = max(map(len, labels))
+    say(f"{'':{width}}  score  similarity")
+    for label, row in zip(labels, found, strict=True):
+        say(f"{label:{width}}  {row.score:5.3f}  {row.similarity:+10.3f}")
     for note in found.notes:
-        typer.echo(f"  note: {note}")
+        say(f"  note: {printable(note)}")
 
 
 def list_(
@@ -209,7 +217,7 @@ def demo(
     from zsxai.demo import run_demo
 
     page = run_demo(out, overwrite=overwrite)
-    typer.echo(f"{page} shows it and plays it.")
+    say(f"{page} shows it and plays it.")
 
 
 def verify(
@@ -225,7 +233,7 @@ def verify(
     if as_json:
         _print_json({"ok": report.ok, **report.model_dump(mode="json")})
     else:
-        typer.echo(str(report))
+        say(str(report))
     if not report.ok:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -355,12 +363,12 @@ def check_out(out: Path, overwrite: bool) -> None:
     Raises:
         InputError: If the folder exists and may not be replaced.
     """
-    if not overwrite and (out.exists() or out.is_symlink()):
+    if not overwrite and os.path.lexists(out):
         raise InputError(f"{out} exists already: choose another --out, or say --overwrite")
 
 
 def _print_json(data: dict[str, Any]) -> None:
     try:
-        typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        say(json.dumps(data, allow_nan=False))  # in ASCII, which every stream can write
     except ValueError as error:
         raise ZsxaiError(f"a figure is not finite, which JSON cannot say: {error}") from error

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-import struct
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zsxai.files import whole_folder
+from zsxai.saved import ARRAYS, FILES, RECORD, hash_file
+from zsxai.wav import wav_bytes
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
-FILES = (
-    "explanation.json",
-    "mask.safetensors",
-    "explanation.wav",
-    "residue.wav",
-    "original.wav",
-    "explanation.png",
-    "index.html",
-)
-"""What a saved explanation holds; the first marks it as one."""
+_DRAWING = Lock()
 
 
 def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> Path:
@@ -54,32 +46,25 @@ def write_files(explanation: Explanation, folder: Path) -> None:
     from zsxai.show.page import page_html
 
     e = explanation
-    record = json.dumps(e.record(), indent=2, ensure_ascii=False)
-    (folder / "explanation.json").write_bytes(f"{record}\n".encode())
     arrays = {"mask": e.mask, "relevance": e.relevance, "frequencies": e.frequencies, "times": e.times}
-    (folder / "mask.safetensors").write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+    (folder / ARRAYS).write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
     for name, waveform in (("explanation", e.audio), ("residue", e.residue), ("original", e.original)):
         (folder / f"{name}.wav").write_bytes(wav_bytes(waveform, e.sample_rate))
     write_png(e, folder / "explanation.png")
     (folder / "index.html").write_bytes(page_html(e, beside=True).encode())
+    record = {**e.record(), "files": {name: hash_file(folder / name) for name in FILES[1:]}}
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / RECORD).write_bytes(f"{text}\n".encode())
 
 
 def write_png(explanation: Explanation, path: Path) -> None:
     """Write the picture of an explanation."""
     from zsxai.show.plot import bare_figure, framed_axes, plot_explanation
 
-    figure = bare_figure()
-    plot_explanation(explanation, framed_axes(figure), key=True)
-    with warnings.catch_warnings():
+    # Matplotlib draws in one thread at a time; nor can two threads change what is warned of.
+    with _DRAWING, warnings.catch_warnings():
         # A prompt in a script that matplotlib's font lacks is drawn as boxes; the page beside shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = bare_figure()
+        plot_explanation(explanation, framed_axes(figure), key=True)
         figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})
-
-
-def wav_bytes(waveform: NDArray[Any], sample_rate: int) -> bytes:
-    """A mono float32 WAV, sample for sample, the same bytes every time (libsndfile adds the time of day)."""
-    data = np.ascontiguousarray(waveform, dtype="<f4").tobytes()
-    form = struct.pack("<HHIIHHH", 3, 1, sample_rate, 4 * sample_rate, 4, 32, 0)
-    chunks = ((b"fmt ", form), (b"fact", struct.pack("<I", len(data) // 4)), (b"data", data))
-    body = b"WAVE" + b"".join(name + struct.pack("<I", len(content)) + content for name, content in chunks)
-    return b"RIFF" + struct.pack("<I", len(body)) + body

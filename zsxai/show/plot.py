@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.show.canvas import import_matplotlib, make_figure
 from zsxai.show.raster import RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
@@ -76,13 +77,8 @@ def plot_spectrogram(
 
 
 def bare_figure() -> Figure:
-    """A figure that no window system knows of."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE, dpi=DPI)
-    FigureCanvasAgg(figure)
-    return figure
+    """A figure of the usual size that no window system knows of."""
+    return make_figure(figsize=SIZE, dpi=DPI)
 
 
 def _new_axes() -> Axes:
@@ -90,6 +86,7 @@ def _new_axes() -> Axes:
     shell = sys.modules.get("IPython")
     if shell is None or shell.get_ipython() is None:
         return framed_axes(bare_figure())
+    import_matplotlib()
     from matplotlib import pyplot
 
     return framed_axes(pyplot.figure(figsize=SIZE, dpi=DPI))

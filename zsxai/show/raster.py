@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.show.canvas import import_matplotlib
 from zsxai.spectral import Grid
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
@@ -167,9 +168,8 @@ def _average(values: NDArray[Any], edges: NDArray[Any], wanted: NDArray[Any]) ->
 @lru_cache(maxsize=1)
 def colours() -> NDArray[Any]:
     """Viridis, ``(256, 3)`` uint8."""
-    from matplotlib import colormaps
-
-    found: NDArray[Any] = np.round(colormaps["viridis"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    viridis = import_matplotlib().colormaps["viridis"]
+    found: NDArray[Any] = np.round(viridis(np.arange(256))[:, :3] * 255).astype(np.uint8)
     return found
 
 

@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import Tensor, nn
 
+from zsxai.value import Value
 
-class StftSpec(BaseModel):
+
+class StftSpec(Value):
     """Numbers of a centred Hann STFT.
+
+    The bounds are far beyond any model's: within them, whatever a file says can be computed and shown.
 
     Attributes:
         sample_rate: Samples per second.
@@ -32,12 +36,18 @@ class StftSpec(BaseModel):
         precision: Float type of the transform; ``float64`` where parity with a float64 extractor matters.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sample_rate: int = Field(gt=0)
-    n_fft: int = Field(default=1024, gt=1)
+    sample_rate: int = Field(gt=0, le=2**20)
+    n_fft: int = Field(default=1024, gt=1, le=2**16)
     hop: int = Field(default=320, gt=0)
     precision: Literal["float32", "float64"] = "float32"
+
+    @field_validator("hop")
+    @classmethod
+    def _overlap(cls, hop: int, others: ValidationInfo) -> int:
+        n_fft = others.data.get("n_fft", 2 * hop)
+        if 4 * hop > 3 * n_fft:
+            raise ValueError(f"frames of {n_fft} samples every {hop} overlap by less than a quarter")
+        return hop
 
     @property
     def n_bins(self) -> int:
@@ -63,14 +73,22 @@ class FrontEndSpec(StftSpec):
         decibels: True for 10 log10, False for the natural logarithm.
     """
 
-    n_mels: int = Field(default=64, gt=0)
+    n_mels: int = Field(default=64, gt=0, le=1024)
     f_min: float = Field(default=50.0, ge=0)
     f_max: float = Field(default=14000.0, gt=0)
     mel_scale: Literal["slaney", "htk"] = "slaney"
     mel_norm: Literal["slaney"] | None = "slaney"
-    filter_rate: int | None = None
+    filter_rate: int | None = Field(default=None, gt=0, le=2**20)
     floor: float = Field(default=1e-10, gt=0)
     decibels: bool = True
+
+    @model_validator(mode="after")
+    def _band(self) -> Self:
+        rate = self.filter_rate or self.sample_rate
+        width = rate / self.n_fft
+        if width * (self.f_min // width + 1) >= min(self.f_max, rate / 2 + width):
+            raise ValueError(f"no bin of the STFT lies between {self.f_min:g} and {self.f_max:g} Hz")
+        return self
 
 
 def hz_to_mel(hertz: NDArray[Any] | float, scale: str = "slaney") -> NDArray[Any]:

@@ -15,31 +15,39 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import field_validator
 from torch import Tensor, nn
 
 from zsxai.spectral.front_end import FrontEnd, Stft
 from zsxai.spectral.grid import Domain
+from zsxai.value import Value
 
 Scale = Literal["log", "gain", "log1p"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 DYNAMIC_RANGE_DB = 80.0
 
+_FLOAT = torch.finfo(torch.float32)
 
-class Masking(BaseModel):
+
+class Masking(Value):
     """How masks act: domain, scale and floor, stored with every mask.
 
     Attributes:
         domain: ``stft`` (linear frequency) or ``mel``.
         scale: ``log``, ``gain`` or ``log1p``.
-        floor: Power, in the domain's own units, toward which ``log`` moves.
+        floor: Power, in the domain's own units, toward which ``log`` moves; a normal float32.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     domain: Domain
     scale: Scale = "log"
-    floor: float = Field(gt=0)
+    floor: float
+
+    @field_validator("floor")
+    @classmethod
+    def _normal(cls, floor: float) -> float:
+        if not _FLOAT.tiny <= floor <= _FLOAT.max:
+            raise ValueError(f"the floor is a power above 0 that float32 can hold, not {floor:g}")
+        return floor
 
     def gain(self, power: Tensor, mask: Tensor) -> Tensor:
         """Power gain of a mask.

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zsxai.show import canvas
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -73,12 +75,7 @@ def assign_looks(block: Block, names: Sequence[str]) -> dict[str, Look]:
 
 def make_figure(height: float) -> Figure:
     """Make a figure that no window system knows of."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), dpi=100, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return canvas.make_figure(figsize=(WIDTH, height), dpi=100, facecolor="white", layout="constrained")
 
 
 def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:

@@ -1,0 +1,177 @@
+"""Reading a saved explanation: bounded, and nothing that this library could not have written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from zsxai.audio import fingerprint
+from zsxai.errors import InputError
+from zsxai.names import printable
+from zsxai.regions import Region
+from zsxai.value import Value
+from zsxai.wav import read_wav
+
+if TYPE_CHECKING:
+    from zsxai.explanation import Explanation
+
+FORMAT = 2
+"""Version of the saved folder; a loader refuses what it does not know."""
+
+RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
+FILES = (RECORD, ARRAYS, "explanation.wav", "residue.wav", ORIGINAL, "explanation.png", "index.html")
+"""What a saved explanation holds; the first marks it as one."""
+
+_RECORD_BYTES = 2**26
+"""More than the windows of a month."""
+
+
+class Envelope(Value):
+    """What a record holds beside the fields of the explanation.
+
+    Attributes:
+        format: :data:`FORMAT`.
+        unit: Unit of the scores, as the target has it.
+        regions: Where the mask lies, as the mask has it.
+        sha256: Hash of every field (:func:`hash_fields`), made when the explanation was.
+        files: Hash of every other file of the folder.
+    """
+
+    format: Literal[2]
+    unit: str
+    regions: tuple[Region, ...]
+    sha256: dict[str, str]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where an explanation was read from, and what the record there says of the folder."""
+
+    folder: Path
+    envelope: Envelope
+
+
+def hash_fields(record: Mapping[str, Any]) -> dict[str, str]:
+    """sha256 of every field of a record, those of its provenance one by one, as canonical JSON.
+
+    No signature: whoever changes a field can change its hash too. It names what changed by accident or in haste.
+
+    Args:
+        record: Fields of an explanation, ready for JSON.
+    """
+    flat = {name: value for name, value in record.items() if name != "provenance"}
+    flat |= {f"provenance.{name}": value for name, value in record["provenance"].items()}
+    return {name: hashlib.sha256(_canonical(value)).hexdigest() for name, value in flat.items()}
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def read_folder(kind: type[Explanation], folder: Path) -> Explanation:
+    """Read a folder that an explanation was saved to.
+
+    Args:
+        kind: The class.
+        folder: What its ``save`` wrote.
+
+    Raises:
+        InputError: If it is no such folder, or was damaged.
+    """
+    from safetensors import SafetensorError
+
+    shown = printable(folder)
+    try:
+        for name in (RECORD, ARRAYS, ORIGINAL):
+            if not (folder / name).is_file():
+                problem = "is no file" if (folder / name).exists() else "is missing"
+                raise InputError(f"{shown} is no saved explanation: {name} {problem}")
+        return _read(kind, folder)
+    except ValidationError as error:
+        reason = _first_problem(error)
+    except InputError:
+        raise
+    except RecursionError:
+        reason = f"{RECORD} is nested too deep"
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, SafetensorError) as error:
+        reason = f"{error}"
+    raise InputError(f"{shown} holds a damaged explanation: {printable(reason)}")
+
+
+def _first_problem(error: ValidationError) -> str:
+    # A front end is tried as either kind, and the other one's fields are strange to the first: what else is wrong?
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] != "extra_forbidden"), problems[0])
+    where, words = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field {where!r}"
+    return f"{where}: {words}" if where else words
+
+
+def _read(kind: type[Explanation], folder: Path) -> Explanation:
+    data = _read_record(folder / RECORD)
+    fields = {name: data.pop(name) for name in kind.model_fields if name in data}
+    envelope = Envelope.model_validate(data)
+    if not isinstance(fields.get("provenance"), dict):
+        raise ValueError(f"{RECORD} has no provenance")
+    lost = envelope.sha256.keys() ^ hash_fields(fields).keys()
+    if lost:
+        raise ValueError(f"{RECORD} has lost or gained {', '.join(sorted(lost))}")
+    if set(envelope.files) != set(FILES[1:]):
+        raise ValueError(f"{RECORD} lists other files than {', '.join(FILES[1:])}")
+    arrays = _read_arrays(folder / ARRAYS)
+    original, rate = read_wav(folder / ORIGINAL)
+    if fingerprint(original) != fields["provenance"]["audio_sha256"]:
+        raise ValueError(f"{ORIGINAL} is not the audio that was explained (its hash differs)")
+    if fingerprint(arrays["relevance"]) != fields["provenance"]["relevance_sha256"]:
+        raise ValueError(f"{ARRAYS} does not hold the relevance that was found (its hash differs)")
+    loaded = kind(**fields, **arrays, original=original)
+    if rate != loaded.sample_rate:
+        raise ValueError(f"{ORIGINAL} has {rate} samples per second, not {loaded.sample_rate}")
+    loaded._sha256, loaded._saved = envelope.sha256, Saved(folder, envelope)
+    return loaded
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _RECORD_BYTES:
+        raise ValueError(f"{RECORD} is larger than any record")
+    data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    if not isinstance(data, dict):
+        raise ValueError(f"{RECORD} holds a {type(data).__name__}, not a record")
+    found = data.get("format")
+    if type(found) is int and found != FORMAT:
+        advice = "an older zsxai, explain again" if found < FORMAT else "a newer zsxai, upgrade"
+        raise InputError(f"{printable(path.parent)} has format {found}, not {FORMAT}: saved by {advice}")
+    return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{RECORD} holds {constant}, which is no number")
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        names = sorted(file.keys())
+        if names != ["frequencies", "mask", "relevance", "times"]:
+            raise ValueError(f"{ARRAYS} holds {', '.join(names) or 'nothing'}")
+        kinds = {name: file.get_slice(name).get_dtype() for name in ("mask", "relevance")}
+        if set(kinds.values()) != {"F32"}:
+            raise ValueError(f"{ARRAYS} holds {kinds}, where both are F32")
+        return {name: np.asarray(file.get_tensor(name)) for name in kinds}
