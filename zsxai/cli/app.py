@@ -115,7 +115,7 @@ def _run(arguments: list[str] | None) -> int:
     except typer.Abort:  # what older versions of Typer make of Ctrl-C
         raise KeyboardInterrupt from None
     except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else ExitCode.FAILED
+        return stop.code if isinstance(stop.code, int) else ExitCode.FAILED
     if code == ExitCode.INTERRUPTED:  # what Typer gives for Ctrl-C
         raise KeyboardInterrupt
     return code if isinstance(code, int) else ExitCode.DONE
