@@ -14,7 +14,7 @@ from transformers.utils import logging as hf_logging
 
 from zsxai.errors import InputError, first_line
 from zsxai.hub import LOAD_ERRORS, resolve
-from zsxai.prompts import note_unknown
+from zsxai.prompt import note_unknown
 
 TOKENIZER_FILES = ["config.json", "tokenizer*.json", "vocab.*", "merges.txt", "*tokens*.json"]
 

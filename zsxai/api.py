@@ -23,7 +23,7 @@ from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.progress import track
-from zsxai.prompts import check_prompts, embed_prompts, find_template
+from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
 from zsxai.scoring import Scores, kept_energy, score_masks
@@ -317,7 +317,9 @@ def _scored(recording: Recording, masks: NDArray[Any], bound: Sequence[BoundTarg
 
 
 def _calibration(method: Explainer, relevance: NDArray[Any], target: BoundTarget, model: ZeroShotModel) -> str:
-    """The explainer's own, or none where no score changed by more than rounding."""
+    """The explainer's own, or none where no score changed by more than rounding, or where it gave no numbers."""
+    if not np.isfinite(relevance).all():
+        return NOTHING
     rounding = target.rounding(model.rounding)
     most = float(relevance.max(initial=0.0))
     return NOTHING if method.card.relevance_is_score and 0.0 < most < rounding else method.calibration

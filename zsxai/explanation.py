@@ -21,7 +21,7 @@ from pydantic import (
 from zsxai.clip import make_grid
 from zsxai.errors import InputError
 from zsxai.names import printable
-from zsxai.prompts import Template
+from zsxai.prompt import Template
 from zsxai.regions import Region, find_regions
 from zsxai.saved import FORMAT, Saved, hash_fields
 from zsxai.scoring import WindowScores

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zsxai.errors import InputError, first_problem
 from zsxai.model import TextEncoding, ZeroShotModel
-from zsxai.prompts import Template, check_prompt, check_prompts, embed_prompts, find_template
+from zsxai.prompt import Template, check_prompt, check_prompts, embed_prompts, find_template
 from zsxai.value import Value
 
 
@@ -84,7 +84,7 @@ class Target(Value, ABC):
 
         Args:
             model: The model.
-            template: As :func:`zsxai.prompts.find_template` takes it.
+            template: As :func:`zsxai.prompt.find_template` takes it.
 
         Raises:
             InputError: If a prompt is blank or the model cannot give this target.

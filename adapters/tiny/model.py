@@ -16,7 +16,7 @@ from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.errors import InputError
 from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, SpectralModel, TextEncoding
-from zsxai.prompts import note_unknown
+from zsxai.prompt import note_unknown
 from zsxai.spectral import FrontEnd, Grid, map_grid
 
 DECODERS = Path(__file__).parent / "decoders"

@@ -29,7 +29,7 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.plugins import load_explainer, load_model
-from zsxai.prompts import fill_template
+from zsxai.prompt import fill_template
 from zsxai.registry import DATASETS
 from zsxai.spectral import Domain, Scale
 from zsxai.versions import versions

@@ -14,7 +14,7 @@ from zsxai.conditions import evaluating
 from zsxai.errors import InputError
 from zsxai.metrics import functional
 from zsxai.model import ZeroShotModel
-from zsxai.prompts import embed_prompts
+from zsxai.prompt import embed_prompts
 from zsxai.target import BoundTarget, Probability, Similarity
 
 

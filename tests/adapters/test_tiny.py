@@ -138,12 +138,10 @@ def test_refuses_tensors_of_another_network(copy: Path, change: str) -> None:
         load(str(copy))
 
 
-def test_refuses_a_manifest_that_is_none_and_a_device_that_is_none(copy: Path) -> None:
+def test_refuses_a_manifest_that_is_none(copy: Path) -> None:
     (copy / MANIFEST).write_text("[]")
     with pytest.raises(InputError, match="manifest"):
         load(str(copy))
-    with pytest.raises(InputError, match="device"):
-        load(device="abacus")
 
 
 def test_packing_keeps_the_values() -> None:

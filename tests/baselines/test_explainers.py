@@ -396,5 +396,5 @@ def test_absurd_options_are_one_line(name: str, options: dict[str, float], said:
 
 @pytest.mark.parametrize("size", [0, 1025, 10**9])
 def test_absurd_batches_are_one_line(size: int) -> None:
-    with pytest.raises(InputError, match=f"batch_size is between 1 and 1,024, not {size}"):
+    with pytest.raises(InputError, match=f"batch_size is a whole number from 1 to 1,024, not {size}"):
         clip_of(linear(), batch_size=size)

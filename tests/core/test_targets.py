@@ -9,7 +9,7 @@ import torch
 
 from tests.toys import STRICT, ConvToy
 from zsxai.errors import InputError
-from zsxai.prompts import fill_template
+from zsxai.prompt import fill_template
 from zsxai.target import Contrast, Probability, Similarity, as_target, parse_target
 
 pytestmark = STRICT

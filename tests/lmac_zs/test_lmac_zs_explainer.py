@@ -275,7 +275,7 @@ def test_a_contrast_keeps_what_is_the_prompts_and_no_others(model: ConvToy) -> N
     assert ((found.mask > 0.5) == (wanted > 0))[sure & band[:, None]].mean() > 0.99
     assert found.provenance.explainer == "lmac-zs"
     # Not against itself.
-    assert explain(model, "a dog", against=["a dog"]).mask.max() <= 0.5 + 1e-4
+    assert explain(model, "a dog", against=["a dog", "wind"]).mask.max() <= 0.5 + 1e-4
     # A probability asks about its prompt alone.
     np.testing.assert_allclose(explain(model, "a dog", among=prompts).relevance, dog.relevance, atol=1e-4)
 
@@ -341,7 +341,9 @@ def test_a_decoder_that_says_one_thing_makes_a_constant_mask(tmp_path: Path, sam
     model.decoders = (saved(tmp_path / "d", model, constant_decoder(1.5)),)
     for domain in ("stft", "mel") if samples == 1120 else ("stft",):
         e = explain(model, samples=samples, domain=domain)
-        np.testing.assert_allclose(e.mask[e.grid.in_band], 1 / (1 + np.exp(-1.5)), atol=1e-5)
+        np.testing.assert_allclose(e.relevance[e.grid.in_band], 1.5, atol=1e-4)
+        if samples > 1:  # one sample, repeated, is a constant, which no model hears
+            np.testing.assert_allclose(e.mask[e.grid.in_band], 1 / (1 + np.exp(-1.5)), atol=1e-5)
 
 
 def test_copies_of_a_short_clip_make_their_mean(folder: Path) -> None:

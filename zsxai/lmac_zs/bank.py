@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from zsxai.model import SpectralModel
-from zsxai.prompts import embed_prompts
+from zsxai.prompt import embed_prompts
 from zsxai.target import BoundTarget
 
 SOUNDS = (

@@ -75,7 +75,7 @@ def test_what_does_not_keeps_them(plain: list[str]) -> None:
     assert relabelled == plain
 
 
-@pytest.mark.parametrize("field", [{"label": "cat"}, {"source": "another"}, {"seconds": 0.5}])
+@pytest.mark.parametrize("field", [{"label": "rain"}, {"source": "another"}, {"seconds": 0.5}])
 def test_what_a_clip_is_counted_under_is_in_the_key(
     field: dict[str, Any], plain: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,9 +103,10 @@ def test_tasks_import_nothing_of_the_rooms_above_them() -> None:
 def test_the_task_of_the_page_runs_from_a_distribution_of_its_own(distribute: Distribute, tmp_path: Path) -> None:
     points = {"zsxai.tasks": {"silence": "silence:SilenceRunner"}}
     points["zsxai.metrics"] = {"mask-on-silence": "silence:MASK_ON_SILENCE"}
-    distribute("silence-task", points, silence=block("# silence.py"))
+    distribute("silence-task", points, silence=block("# one_band/silence.py"))
     assert "silence" in zsxai.list_tasks()
-    assert tomllib.loads(block('[project.entry-points."zsxai.tasks"]')) == {"project": {"entry-points": points}}
+    on_page = block('# pyproject.toml\n[project.entry-points."zsxai.tasks"]').replace("one_band.", "")
+    assert tomllib.loads(on_page) == {"project": {"entry-points": points}}
     folder = tmp_path / "run"
     result = run_suite(suite(explainers=["saliency"]), folder, limit=3, workers=1, progress=False)
     assert not len(result.failures)
@@ -129,7 +130,7 @@ def test_the_task_of_the_page_runs_from_a_distribution_of_its_own(distribute: Di
 @pytest.fixture
 def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The page's file, imported but not installed."""
-    (tmp_path / "silence_here.py").write_text(block("# silence.py"), encoding="utf-8")
+    (tmp_path / "silence_here.py").write_text(block("# one_band/silence.py"), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     module = import_module("silence_here")
     TASKS.register("silence", module.SilenceRunner)

@@ -209,13 +209,6 @@ def test_an_unknown_key_within_a_table_brings_the_keys_of_the_table(
     assert foreign not in str(e.value)
 
 
-def test_an_unreadable_recording_is_named(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for i in range(6):
-        (tmp_path / f"{i}.wav").write_bytes(b"no sound")
-    said = refused(capsys, "--data", table, "--out", tmp_path / "out", *QUICK)
-    assert re.search(f"{re.escape(str(tmp_path))}/(\\d).wav cannot be trained on: \\1.wav is not audio", said), said
-
-
 @pytest.mark.parametrize("resume", [[], ["--resume"]])
 def test_output_in_the_data_is_refused_first(
     tmp_path: Path, resume: list[str], capsys: pytest.CaptureFixture[str]

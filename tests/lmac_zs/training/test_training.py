@@ -378,7 +378,7 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nothing to train on: name data, such as --data sounds\.csv"):
         train(toy(), tmp_path / "out", config())
     with pytest.raises(InputError, match="synthetic"):
-        train(toy(), tmp_path / "out", config(data={"s": SYNTHETIC}), roots={"s": str(tmp_path)})
+        train(toy(), tmp_path / "out", config(data={"s": SYNTHETIC}), roots={"s": str(tmp_path / "data")})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.data.clip import LabelledClip
-from zsxai.errors import InputError
 from zsxai.fill import fill
 from zsxai.level import active_power
 from zsxai.lmac_zs.training.captions import Captions
@@ -19,7 +18,6 @@ from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.lmac_zs.training.draw import Draw
 from zsxai.lmac_zs.training.vary import vary_sound
 from zsxai.model import SpectralModel
-from zsxai.names import printable
 
 CACHE_BYTES = 2 * 2**30
 """Sound kept in memory, so that small data sets are read once."""
@@ -74,10 +72,7 @@ class Corpus:
             self._sounds.move_to_end(index)
             return self._sounds[index]
         clip = self.clips[index]
-        try:
-            sound = np.asarray(clip.read().at(self.model.sample_rate), dtype=np.float32)
-        except InputError as error:
-            raise InputError(f"{printable(clip.path or clip.name)} cannot be trained on: {error}") from error
+        sound = np.asarray(clip.read().at(self.model.sample_rate), dtype=np.float32)
         self._sounds[index] = sound
         self._bytes += sound.nbytes
         while self._bytes > CACHE_BYTES and len(self._sounds) > 1:

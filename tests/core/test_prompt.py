@@ -13,7 +13,7 @@ import zsxai
 from tests.toys import STRICT, BlackBoxToy, ConvToy
 from zsxai.black_box import as_model
 from zsxai.errors import InputError
-from zsxai.prompts import ENSEMBLE, check_prompt, embed_prompts, find_template
+from zsxai.prompt import ENSEMBLE, check_prompt, embed_prompts, find_template
 
 pytestmark = STRICT
 NOISE = np.random.default_rng(0).normal(size=16000).astype(np.float32)
