@@ -41,8 +41,9 @@ def whole_number(value: object, what: str, least: int, most: int | None = None) 
     Raises:
         InputError: If it is another type, a bool, or outside.
     """
-    is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_number or int(value) < least or (most is not None and int(value) > most):
-        reach = f", {least} or more" if most is None else f" from {least} to {most:,}"
-        raise InputError(f"{what} is a whole number{reach}, not {value!r}")
-    return int(value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        number = int(value)
+        if number >= least and (most is None or number <= most):
+            return number
+    reach = f", {least} or more" if most is None else f" from {least} to {most:,}"
+    raise InputError(f"{what} is a whole number{reach}, not {value!r}")

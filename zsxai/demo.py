@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.audio.wav import wav_bytes
 from zsxai.data.scene import Scene, demo_scene
 from zsxai.files import whole_folder
 from zsxai.saved import FILES
@@ -29,7 +30,6 @@ from zsxai.show.page import (
 from zsxai.show.parts import Excerpt, excerpt, picture, player_card, shades, signed, strip_peak, table
 from zsxai.show.raster import spectrogram
 from zsxai.target import Contrast, Target
-from zsxai.wav import wav_bytes
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation

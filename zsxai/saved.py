@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zsxai.audio import fingerprint
+from zsxai.audio.wav import read_wav
 from zsxai.errors import InputError
 from zsxai.names import printable
 from zsxai.regions import Region
 from zsxai.value import Value
-from zsxai.wav import read_wav
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation

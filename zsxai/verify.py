@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsxai.audio import fingerprint
+from zsxai.audio.wav import read_wav
 from zsxai.calibration import to_mask
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError
@@ -21,7 +22,6 @@ from zsxai.recording import Recording
 from zsxai.report import Check, Report
 from zsxai.saved import RECORD, Saved, hash_fields, hash_file
 from zsxai.scoring import SCORES, kept_energy, score_masks
-from zsxai.wav import read_wav
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation

@@ -137,7 +137,7 @@ def test_resampling_that_would_leave_nothing_or_too_much_is_refused(monkeypatch:
     assert np.isfinite(there).all()
     with pytest.raises(InputError, match="nothing is left of array at 8,000 samples per second: it has 1 samples"):
         read_audio(one, 192_000).at(8000)
-    monkeypatch.setattr("zsxai.sound.MAX_SAMPLES", 4000)
+    monkeypatch.setattr("zsxai.audio.sound.MAX_SAMPLES", 4000)
     assert len(read_audio(MONO, 8000).at(40_000)) == 4000
     with pytest.raises(InputError, match=r"array at 48,000 samples per second is longer than 4,000 samples"):
         read_audio(MONO, 8000).at(48_000)

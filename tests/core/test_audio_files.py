@@ -188,11 +188,11 @@ def test_what_cannot_be_read_is_one_line_that_says_why(audio: Callable[[], Any],
 
 
 def test_what_never_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zsxai.audio_files.MAX_BYTES", 2**22)
+    monkeypatch.setattr("zsxai.audio.files.MAX_BYTES", 2**22)
     endless = type("Endless", (), {"read": lambda self, n: WAV[:n]})()
     with pytest.raises(InputError, match="the Endless gives more than 4,194,304 bytes: cut it into parts"):
         read_audio(endless)
-    monkeypatch.setattr("zsxai.audio_files.MAX_SAMPLES", len(SOUND) - 1)
+    monkeypatch.setattr("zsxai.audio.files.MAX_SAMPLES", len(SOUND) - 1)
     with pytest.raises(InputError, match=r"is longer than 536,870,912 samples \(3.4 h\): cut it into parts"):
         read_audio(WAV)
 

@@ -19,11 +19,11 @@ from safetensors.numpy import load_file, save_file
 
 import zsxai
 from tests.toys import STRICT, ConvToy
+from zsxai.audio.wav import wav_bytes
 from zsxai.errors import InputError
 from zsxai.explanation import Explanation
 from zsxai.saved import FILES
 from zsxai.show.page import page_html
-from zsxai.wav import wav_bytes
 
 pytestmark = STRICT
 RATE = 16000

@@ -19,9 +19,9 @@ from hypothesis.extra import numpy as arrays
 
 from tests.toys import STRICT
 from zsxai.audio import read_audio
+from zsxai.audio.sound import MAX_PEAK, MAX_RATE, MIN_RATE
 from zsxai.errors import InputError
 from zsxai.names import printable
-from zsxai.sound import MAX_PEAK, MAX_RATE, MIN_RATE
 
 resource = pytest.importorskip("resource", reason="peak memory is read as POSIX gives it")
 # A callback that fails inside libsndfile is seen only so.

@@ -17,9 +17,9 @@ import soundfile
 from safetensors.numpy import load_file
 
 import zsxai
+from zsxai.audio.wav import wav_bytes
 from zsxai.saved import FILES
 from zsxai.show import folder as folders
-from zsxai.wav import wav_bytes
 
 
 def names(folder: Path) -> list[str]:

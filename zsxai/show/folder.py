@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zsxai.audio.wav import wav_bytes
 from zsxai.files import whole_folder
 from zsxai.saved import ARRAYS, FILES, RECORD, hash_file
-from zsxai.wav import wav_bytes
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation

@@ -13,10 +13,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from zsxai.audio_headers import Lengths, cut_in_log, lengths_of
+from zsxai.audio.headers import Lengths, cut_in_log, lengths_of
+from zsxai.audio.sound import MAX_RATE, MAX_SAMPLES, MIN_RATE, Sound, check_rate, make_sound, mix, too_long
 from zsxai.errors import InputError, first_line
 from zsxai.names import printable
-from zsxai.sound import MAX_RATE, MAX_SAMPLES, MIN_RATE, Sound, check_rate, make_sound, mix, too_long
 
 MAX_BYTES = 2**30
 """Of a stream, or of an encoded file that is looked into: 1 GiB."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.audio_arrays import sound_of_array
-from zsxai.audio_files import sound_of_bytes, sound_of_path, sound_of_stream
+from zsxai.audio.arrays import sound_of_array
+from zsxai.audio.files import sound_of_bytes, sound_of_path, sound_of_stream
+from zsxai.audio.sound import Sound, check_rate
 from zsxai.errors import InputError
-from zsxai.sound import Sound, check_rate
 
 __all__ = ["Sound", "fingerprint", "read_audio"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.audio.sound import MAX_SAMPLES, Sound, check_rate, make_sound, mix, too_long
 from zsxai.errors import InputError, first_line
-from zsxai.sound import MAX_SAMPLES, Sound, check_rate, make_sound, mix, too_long
 
 MAX_CHANNELS = 64
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from zsxai.sound import MAX_SAMPLES
+from zsxai.audio.sound import MAX_SAMPLES
 
 _UNKNOWN_BYTES = 0x7FFF0000
 """Lengths from here on (2 GiB) are what writers into a pipe put down, who know none."""
