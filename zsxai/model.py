@@ -37,7 +37,7 @@ class AudioSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_rate: int = Field(ge=100, le=10_000_000)
+    sample_rate: int = Field(ge=100, le=1_000_000)
     window: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     fill: FillRule = "zero"
     overlap: float = Field(default=0.5, ge=0, lt=1)
