@@ -121,6 +121,9 @@ class _Reader(soundfile.SoundFile):  # type: ignore[misc]
 def _read_whole(stream: Any, said: str) -> bytes:
     if getattr(stream, "closed", False):
         raise InputError(f"{said} is closed: open it again")
+    with suppress(AttributeError):
+        if not stream.readable():
+            raise InputError(f"{said} is not open for reading: open it with 'rb'")
     whole = bytearray()
     while True:
         try:
