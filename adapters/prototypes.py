@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.audio import read_audio
+from zsxai.audio import read_and_warn
 from zsxai.errors import InputError
 from zsxai.model import ModelCard
 from zsxai.progress import track
@@ -64,7 +64,7 @@ class Prototypes:
             )
         self._bank = mel_bank(SPEC).T
         heard = track(files, len(files), "reading recordings", None)
-        found = np.stack([self._describe(read_audio(file).at(self.sample_rate)) for file in heard])
+        found = np.stack([self._describe(read_and_warn(file).at(self.sample_rate)) for file in heard])
         # One decibel is added: what hardly differs between the recordings shall not be blown up.
         self._centre, self._spread = found.mean(axis=0), np.sqrt(found.var(axis=0) + 1.0)
         embedded = self._standardise(found)

@@ -240,6 +240,15 @@ def test_names_that_are_no_utf_8(tmp_path: Path, write_sound: Write) -> None:
     assert data.clips[0].sha256() == data.clips[1].sha256()
 
 
+def test_what_a_file_lost_is_warned_of(tmp_path: Path, write_sound: Write) -> None:
+    write_sound(tmp_path / "dog" / "a.wav")
+    whole = (tmp_path / "dog" / "a.wav").read_bytes()
+    (tmp_path / "dog" / "a.wav").write_bytes(whole[: len(whole) // 2])
+    [clip] = Folder(tmp_path).clips
+    with pytest.warns(UserWarning, match=r"a\.wav: .* s could be read: it is cut or damaged"):
+        clip.read()
+
+
 def test_what_looks_alike_is_one_class(tmp_path: Path, write_sound: Write) -> None:
     for name in ("a.wav", "b.wav", "c.wav"):
         write_sound(tmp_path / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import hashlib
+import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from zsxai.audio.files import sound_of_bytes, sound_of_path, sound_of_stream
 from zsxai.audio.sound import Sound, check_rate
 from zsxai.errors import InputError
 
-__all__ = ["Sound", "fingerprint", "read_audio"]
+__all__ = ["Sound", "fingerprint", "read_and_warn", "read_audio"]
 
 
 def read_audio(audio: object, sample_rate: float | None = None) -> Sound:
@@ -54,6 +55,14 @@ def read_audio(audio: object, sample_rate: float | None = None) -> Sound:
         path = audio.get("path")
         return sound_of_array(audio["array"], rate, Path(path).name if isinstance(path, (str, PathLike)) else "array")
     return sound_of_array(audio, sample_rate)
+
+
+def read_and_warn(audio: object) -> Sound:
+    """As :func:`read_audio`, its notes as warnings: for figures of many sounds, which have no place for those of one."""
+    sound = read_audio(audio)
+    for note in sound.notes:
+        warnings.warn(f"{sound.name}: {note}", stacklevel=2)
+    return sound
 
 
 def fingerprint(waveform: NDArray[Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from zsxai.audio import Sound, fingerprint, read_audio
+from zsxai.audio import Sound, fingerprint, read_and_warn
 from zsxai.errors import InputError
 from zsxai.names import printable
 
@@ -54,16 +54,16 @@ class LabelledClip:
             raise InputError(f"the clip {self.name!r} has an empty label")
 
     def read(self) -> Sound:
-        """The sound, mixed to mono.
+        """The sound, mixed to mono; what is to be known of it comes as a warning.
 
         Raises:
             InputError: If it is missing, or no audio; it names the file, or the clip where there is none.
         """
         try:
             if self.path is not None:
-                sound = read_audio(self.path)
+                sound = read_and_warn(self.path)
             else:
-                sound = read_audio(self.audio() if callable(self.audio) else self.audio)
+                sound = read_and_warn(self.audio() if callable(self.audio) else self.audio)
         except InputError as error:
             where = str(self.path or self.name)
             raise InputError(str(error) if where in str(error) else f"{where}: {error}") from error
