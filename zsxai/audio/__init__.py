@@ -58,7 +58,7 @@ def read_audio(audio: object, sample_rate: float | None = None) -> Sound:
 
 
 def read_and_warn(audio: object) -> Sound:
-    """As :func:`read_audio`, its notes as warnings: for figures of many sounds, which have no place for those of one."""
+    """As :func:`read_audio`, with its notes as warnings: figures of many sounds have no place for those of one."""
     sound = read_audio(audio)
     for note in sound.notes:
         warnings.warn(f"{sound.name}: {note}", stacklevel=2)
