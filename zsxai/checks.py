@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,16 @@ def take_list(values: object, what: str, of: str = "prompts") -> list[Any]:
     return sorted(values, key=str) if isinstance(values, (set, frozenset)) else list(values)
 
 
+def one_of(value: object, names: Collection[str], what: str) -> None:
+    """See that a value is one of some names.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if not isinstance(value, str) or value not in names:
+        raise InputError(f"{what} is {' or '.join(map(repr, names))}, not {_shown(value)}")
+
+
 def whole_number(value: object, what: str, least: int, most: int | None = None) -> int:
     """A whole number from ``least`` on, up to ``most`` where that is given.
 
@@ -46,4 +56,10 @@ def whole_number(value: object, what: str, least: int, most: int | None = None) 
         if number >= least and (most is None or number <= most):
             return number
     reach = f", {least} or more" if most is None else f" from {least} to {most:,}"
-    raise InputError(f"{what} is a whole number{reach}, not {value!r}")
+    raise InputError(f"{what} is a whole number{reach}, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Whatever was given, in a part of one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Unpack
 
 from zsxai.api import ExplainOptions, explain, model_of
-from zsxai.checks import take_list
+from zsxai.checks import one_of, take_list
 from zsxai.errors import InputError, unknown
 from zsxai.explanation import Explanation
 from zsxai.progress import track
@@ -65,8 +65,7 @@ def explain_many(
     Raises:
         InputError: If an option is wrong; and while it is gone through, if a recording or a prompt is.
     """
-    if on_error not in ("raise", "skip"):
-        raise InputError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    one_of(on_error, ("raise", "skip"), "on_error")
     for name in options:
         if name not in ExplainOptions.__annotations__:
             raise InputError(unknown("option", name, list(ExplainOptions.__annotations__)))

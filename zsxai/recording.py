@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.checks import whole_number
+from zsxai.checks import one_of, whole_number
 from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, ZeroShotModel
@@ -98,10 +98,8 @@ class Recording:
         self._clip: tuple[int, Clip] | None = None
 
     def _masking(self, domain: Domain, scale: Scale) -> Masking:
-        if domain not in ("stft", "mel"):
-            raise InputError(f"domain is 'stft' or 'mel', not {domain!r}")
-        if scale not in SCALES:
-            raise InputError(f"scale is {' or '.join(map(repr, SCALES))}, not {scale!r}")
+        one_of(domain, ("stft", "mel"), "domain")
+        one_of(scale, SCALES, "scale")
         with torch.no_grad():
             power = self.stft.power(self.waveform)
             if isinstance(self.model, SpectralModel):

@@ -180,6 +180,7 @@ def test_what_is_chosen_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"against": ["rain"], "among": ["bell"]}, "not both"),
         ({"template": "no place"}, "a template holds one {}"),
         ({"domain": "cqt"}, "domain is 'stft' or 'mel', not 'cqt'"),
+        ({"domain": np.array([])}, "domain is 'stft' or 'mel', not array"),
         ({"scale": "db"}, "scale is 'log' or 'gain' or 'log1p', not 'db'"),
         ({"batch_size": 0}, "batch_size is a whole number from 1 to 1,024, not 0"),
         ({"audio": np.zeros(100)}, "silent"),

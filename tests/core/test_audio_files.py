@@ -169,6 +169,10 @@ def at_its_end() -> io.BytesIO:
         (lambda: Breaks(WAV, OSError("network gone")), "cannot read the Breaks: network gone"),
         (lambda: Breaks(WAV, EOFError("half a member")), "cannot read the Breaks: half a member"),
         (lambda: Breaks(WAV, ValueError()), "cannot read the Breaks: ValueError"),
+        (  # a header whose length and sound are nothing
+            lambda: b".snd\0\0\0\x18\0\0\x0f\xa0\0\0\0\x1b\0\0\x1f@\0\0\0\1",
+            "holds no samples that libsndfile finds",
+        ),
         (lambda: "a\0b.wav", r"cannot open a\\x00b.wav: embedded null byte"),
         (lambda: "a" * 5000, r"cannot open a+\.\.\.a+: File name too long"),
         (lambda: "two\nlines.wav", r"no such file: two\\nlines.wav"),

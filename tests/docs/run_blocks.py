@@ -256,7 +256,7 @@ def run_page(page: Path) -> str:
     with tempfile.TemporaryDirectory() as home:
         reader, printed = Reader(Path(home)), ""
         commands = [block.code for block in to_do if block.what == "run"]
-        if commands and not any("zsxai demo" in code for code in commands):
+        if commands and not any(re.search("^zsxai demo", code, re.MULTILINE) for code in commands):
             write_scene(reader.desk / "demo" / "scene.wav")
         try:
             for block in to_do:

@@ -196,7 +196,7 @@ def _notes(reader: Any, samples: int, lengths: Lengths, stopped: str) -> tuple[s
     if whole is None and lengths.data is None and reader.frames < MAX_SAMPLES:
         whole = reader.frames / reader.samplerate
     part = cut_in_log(reader.extra_info)
-    if part is not None:
+    if part:
         whole = seconds / part
     if stopped:
         why = f"it is cut or damaged ({stopped})"
