@@ -15,7 +15,7 @@ from zsxai.audio import Sound, fingerprint, read_audio
 from zsxai.calibration import NOTHING, to_mask
 from zsxai.checks import take_list, whole_number
 from zsxai.conditions import evaluating, plain_torch
-from zsxai.devices import find_device
+from zsxai.devices import find_device, is_same_device
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
@@ -132,7 +132,7 @@ def explain(
     seed = whole_number(seed, "the seed", 0)
     sound = read_audio(audio, sample_rate)
     loaded = model_of(model, device)
-    method = _explainer(explainer, options, loaded)
+    method = explainer_of(explainer, options, loaded)
     with evaluating(loaded):
         bound = [target.bind(loaded, template) for target in targets]
         recording = Recording(
@@ -211,7 +211,7 @@ def model_of(model: object, device: object) -> ZeroShotModel:
     where = find_device(device)
     if not isinstance(model, str):
         loaded = load_model(model)
-        if where is not None and torch.device(where) != loaded.device:
+        if where is not None and not is_same_device(where, loaded.device):
             raise InputError(f"{loaded.card.name} is an object on {loaded.device}: move it there, or leave device out")
         return loaded
     # What this process registered may be replaced, so only models that come from entry points are kept.
@@ -226,8 +226,17 @@ def _cached_model(name: str, device: str | None) -> ZeroShotModel:
     return load_model(name, device=device)
 
 
-def _explainer(explainer: object | None, options: Mapping[str, Any] | None, model: ZeroShotModel) -> Explainer:
-    method = load_explainer(default_explainer(model) if explainer is None else explainer, **(options or {}))
+def explainer_of(explainer: object | None, options: object, model: ZeroShotModel) -> Explainer:
+    """The explainer that a name or an object means, with its options.
+
+    Raises:
+        InputError: If there is none of that name, an option is wrong, or the model lacks what it needs.
+    """
+    if options is not None and not (isinstance(options, Mapping) and all(isinstance(name, str) for name in options)):
+        raise InputError(f"options are a mapping from names to values, not a {type(options).__name__}")
+    method = load_explainer(
+        default_explainer(model) if explainer is None else explainer, **(dict(options) if options else {})
+    )
     if method.card.needs_gradients and not isinstance(model, SpectralModel):
         raise InputError(
             f"{type(method).__name__} needs gradients and {model.card.name} is a black box: use 'occlusion'"

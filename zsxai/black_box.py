@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from zsxai.errors import InputError, ZsxaiError, first_line, first_problem
 from zsxai.model import AudioSpec, ModelCard, ZeroShotModel, check_rows, modules_held_by, rounding_of
+from zsxai.names import printable
 
 
 @runtime_checkable
@@ -47,7 +48,7 @@ class BlackBox(ZeroShotModel):
         name = getattr(inner, "name", None)
         card = getattr(inner, "card", None)
         plain = ModelCard(
-            name=type(inner).__name__ if name is None else str(name),
+            name=printable(type(inner).__name__ if name is None else str(name)),
             summary="A black box: no gradients, no feature maps.",
         )
         self.card = card if isinstance(card, ModelCard) else plain
@@ -57,9 +58,9 @@ class BlackBox(ZeroShotModel):
         except ValidationError as error:
             raise InputError(f"{self.card.name}: {first_problem(error, AudioSpec.model_fields)}") from error
         self.logit_scale = _number(scale)
-        if scale is not None and not (isinstance(self.logit_scale, (int, float)) and 0 < self.logit_scale < math.inf):
-            raise InputError(f"{self.card.name}: logit_scale is a finite number above 0, or None, not {scale!r}")
-        self.templates = getattr(inner, "templates", {})
+        if scale is not None and not (isinstance(self.logit_scale, (int, float)) and 0 < self.logit_scale <= 1e9):
+            raise InputError(f"{self.card.name}: logit_scale is a number above 0, 1e9 at most, or None, not {scale!r}")
+        self.templates = _check_templates(getattr(inner, "templates", None), self.card.name)
         self._coarsest = 0.0
         self._width = 0
 
@@ -89,7 +90,7 @@ class BlackBox(ZeroShotModel):
             ) from error
         rows = _as_tensor(found, said)
         self._coarsest = max(self._coarsest, rounding_of(rows.dtype))
-        rows = rows.to(self.device, torch.float32)
+        rows = rows if rows.is_floating_point() else rows.double()
         check_rows(rows, len(given), self.card.name, what)
         self._width = self._width or rows.shape[1]
         if rows.shape[1] != self._width:
@@ -97,7 +98,7 @@ class BlackBox(ZeroShotModel):
                 f"{self.card.name} gives {self._width} and {rows.shape[1]} numbers for clips and prompts: "
                 "both embeddings have to lie in one space"
             )
-        return nn.functional.normalize(rows, dim=-1)
+        return _unit(rows).to(self.device)
 
     def modules(self) -> tuple[nn.Module, ...]:
         """The inner object, where it is a module itself, or the modules that it holds."""
@@ -114,18 +115,54 @@ def _number(value: Any) -> Any:
 
 
 def _as_tensor(found: Any, said: str) -> Tensor:
-    """What an object gave for a batch as a tensor, in its own precision."""
+    """What an object gave for a batch as a tensor on the CPU, in its own precision."""
     if isinstance(found, list) and found and all(isinstance(row, Tensor) for row in found):
         found = [row.detach().cpu().numpy() for row in found]
     if not isinstance(found, (Tensor, np.ndarray, list)):
         raise InputError(f"{said} gave a {type(found).__name__}: return an array of numbers, one row each")
     try:
-        rows = found.detach() if isinstance(found, Tensor) else torch.as_tensor(np.asarray(found))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{said} gave a {type(found).__name__} that is no array of numbers: {error}") from error
+        rows = _dense(found) if isinstance(found, Tensor) else torch.as_tensor(_plain_array(found))
+    except Exception as error:  # of whatever kind of array the object has
+        raise InputError(
+            f"{said} gave a {type(found).__name__} that is no array of numbers: {first_line(error)}"
+        ) from error
     if rows.is_complex() or rows.dtype == torch.bool:
         raise InputError(f"{said} gave numbers of type {rows.dtype}: return real ones")
     return rows
+
+
+def _dense(rows: Tensor) -> Tensor:
+    if rows.is_nested:
+        raise TypeError("it is nested")
+    plain = rows.dequantize() if rows.is_quantized else rows.detach()
+    return (plain if plain.layout == torch.strided else plain.to_dense()).cpu()
+
+
+def _plain_array(found: Any) -> NDArray[Any]:
+    rows = np.asanyarray(found)
+    if np.ma.is_masked(rows):
+        raise TypeError("some of it is masked")
+    return np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("="))
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Unit float32 rows; those whose length or squares float32 cannot hold are scaled first."""
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    extreme = (largest > 0) & ((largest > 1e6) | (largest < 1e-6))
+    scaled = torch.where(extreme, rows / torch.where(extreme, largest, torch.ones_like(largest)), rows)
+    return nn.functional.normalize(scaled.float(), dim=-1)
+
+
+def _check_templates(templates: Any, model: str) -> dict[str, tuple[str, ...]]:
+    problem = f"{model}: templates is a mapping from names to lists of sentences, not {type(templates).__name__}"
+    if templates is None:
+        return {}
+    if not isinstance(templates, Mapping) or any(isinstance(given, str) for given in templates.values()):
+        raise InputError(problem)
+    try:
+        return {str(name): tuple(map(str, given)) for name, given in templates.items() if given}
+    except TypeError as error:
+        raise InputError(problem) from error
 
 
 def as_model(obj: object) -> ZeroShotModel:

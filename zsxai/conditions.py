@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from weakref import WeakKeyDictionary
 
@@ -12,8 +12,10 @@ import torch
 from zsxai.model import ZeroShotModel
 
 _LOCKS: WeakKeyDictionary[object, threading.RLock] = WeakKeyDictionary()
-_SHARED = threading.RLock()
-"""Of models that cannot be weakly referred to, and around the table of the others."""
+_UNNAMED = threading.RLock()
+"""Of models that cannot be weakly referred to."""
+_SHARED = threading.Lock()
+"""Around what all threads share here."""
 
 
 @contextmanager
@@ -31,21 +33,44 @@ def plain_torch() -> Iterator[None]:
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
-        dtype = torch.get_default_dtype()
-        if dtype != torch.float32:
-            stack.callback(torch.set_default_dtype, dtype)
-            torch.set_default_dtype(torch.float32)
+        stack.enter_context(_float32())
         yield
+
+
+class _Entered:
+    """How many threads need the default dtype, which is the whole process's, and what it was before the first."""
+
+    count = 0
+    before = torch.float32
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    with _SHARED:
+        if not _Entered.count:
+            _Entered.before = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float32)
+        _Entered.count += 1
+    try:
+        yield
+    finally:
+        with _SHARED:
+            _Entered.count -= 1
+            if not _Entered.count:
+                torch.set_default_dtype(_Entered.before)
 
 
 @contextmanager
 def evaluating(model: ZeroShotModel) -> Iterator[None]:
     """Have a model to oneself inside a ``with``, its modules in eval mode; each one's own mode is restored after.
 
-    Other threads wait: modes and hooks belong to the modules, which all threads share.
+    Other threads wait: modes and hooks belong to the modules, which all threads and all wrappers share.
     """
-    with _lock_of(model):
-        modules = model.modules()
+    modules = model.modules()
+    with ExitStack() as locks:
+        # A black box is wrapped anew by every call: its lock is that of what it wraps. Always in one order.
+        for lock in _locks_of(modules or (getattr(model, "inner", model),)):
+            locks.enter_context(lock)
         was_training = [m for root in modules for m in root.modules() if m.training]
         try:
             for root in modules:
@@ -56,11 +81,13 @@ def evaluating(model: ZeroShotModel) -> Iterator[None]:
                 m.training = True
 
 
-def _lock_of(model: ZeroShotModel) -> threading.RLock:
-    # A black box is wrapped anew by every call: the lock belongs to what it wraps.
-    owner = getattr(model, "inner", model)
+def _locks_of(owners: Sequence[object]) -> list[threading.RLock]:
     with _SHARED:
-        try:
-            return _LOCKS.setdefault(owner, threading.RLock())
-        except TypeError:  # not hashable, or without room for weak references
-            return _SHARED
+        return [_lock_of(owner) for owner in sorted(owners, key=id)]
+
+
+def _lock_of(owner: object) -> threading.RLock:
+    try:
+        return _LOCKS.setdefault(owner, threading.RLock())
+    except TypeError:  # not hashable, or without room for weak references
+        return _UNNAMED

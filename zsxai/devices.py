@@ -27,6 +27,12 @@ def find_device(device: object) -> str | None:
     return str(where)
 
 
+def is_same_device(one: object, other: object) -> bool:
+    """Whether two devices are one: ``cuda`` is ``cuda:0``, ``cpu:0`` is ``cpu``."""
+    first, second = torch.device(one), torch.device(other)  # type: ignore[call-overload]  # names or devices
+    return (first.type, first.index or 0) == (second.type, second.index or 0)
+
+
 def list_devices() -> list[str]:
     """Devices of this machine in words, the CPU first."""
     gpus = (f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count()))

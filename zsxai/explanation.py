@@ -20,6 +20,7 @@ from pydantic import (
 
 from zsxai.clip import make_grid
 from zsxai.errors import InputError
+from zsxai.files import as_path
 from zsxai.names import printable
 from zsxai.prompt import Template
 from zsxai.regions import Region, find_regions
@@ -307,7 +308,7 @@ class Explanation(Value):
         """
         from zsxai.show.folder import write_folder
 
-        return write_folder(self, Path(folder), overwrite=overwrite)
+        return write_folder(self, as_path(folder), overwrite=overwrite)
 
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON, with the hash of every field as it was first made."""
@@ -324,7 +325,7 @@ class Explanation(Value):
         """
         from zsxai.saved import read_folder
 
-        return read_folder(cls, Path(folder))
+        return read_folder(cls, as_path(folder))
 
     def verify(self, model: object | None = None) -> Report:
         """Check the record against its own arrays and score it again with the model.

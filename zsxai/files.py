@@ -17,6 +17,18 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """Nobody's mistake."""
 
 
+def as_path(path: object) -> Path:
+    """A path in any form (a str, bytes, anything that ``os.fspath`` takes).
+
+    Raises:
+        InputError: If it is none.
+    """
+    try:
+        return Path(os.fsdecode(path))  # type: ignore[arg-type]  # whatever the caller gave
+    except TypeError as error:
+        raise InputError(f"a folder is named by a path, not by {type(path).__name__}") from error
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a draft beside ``path``; leaving the ``with`` renames it, any exception removes it.
@@ -124,6 +136,8 @@ def _beside(place: Path) -> tuple[Path, Path]:
 
 
 def _resolve(path: Path) -> Path:
+    if "\0" in str(path) or (not path.name and path.resolve() == path.resolve().parent):
+        raise InputError(f"cannot write {printable(path)}: that is no place for a file or a folder of ours")
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:  # Python up to 3.12 says RuntimeError of a circle

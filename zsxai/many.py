@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Unpack
 
-from zsxai.api import ExplainOptions, explain, model_of
+from zsxai.api import ExplainOptions, explain, explainer_of, model_of
 from zsxai.checks import one_of, take_list
 from zsxai.errors import InputError, unknown
 from zsxai.explanation import Explanation
 from zsxai.progress import track
+from zsxai.prompt import find_template
+from zsxai.spectral import DOMAINS, SCALES
+from zsxai.target import Target, as_target
 
 
 class Skipped(NamedTuple):
@@ -69,12 +72,10 @@ def explain_many(
     for name in options:
         if name not in ExplainOptions.__annotations__:
             raise InputError(unknown("option", name, list(ExplainOptions.__annotations__)))
-    if isinstance(recordings, (str, bytes)) or not isinstance(recordings, Iterable):
+    if _is_one(recordings):
         raise InputError(f"explain_many takes a list of recordings, not one {type(recordings).__name__}: use explain")
-    if prompt is not None and not isinstance(prompt, str) and isinstance(prompt, Iterable):
-        prompt = take_list(prompt, "prompts")  # once: every recording is asked for them
     progress = options.pop("progress", None)
-    options["model"] = model_of(options.get("model", "tiny"), options.pop("device", None))
+    prompt = _check_options(prompt, options)
     total = len(recordings) if isinstance(recordings, Sequence) else None
     skipped: list[Skipped] = []
 
@@ -91,6 +92,37 @@ def explain_many(
             warnings.warn(f"recordings skipped: {len(skipped)}; the first: {skipped[0].error}", stacklevel=2)
 
     return Explanations(made(), skipped)
+
+
+def _is_one(recordings: object) -> bool:
+    """Whether this is a recording, which could be gone through as well: a mapping, a file, samples."""
+    numbers = (
+        str(getattr(recordings, "dtype", "")).replace("torch.", "").startswith(("float", "int", "uint", "complex"))
+    )
+    single = isinstance(recordings, (str, bytes, bytearray, memoryview, Mapping)) or hasattr(recordings, "read")
+    return numbers or single or not isinstance(recordings, Iterable)
+
+
+def _check_options(prompt: object, options: ExplainOptions) -> object:
+    """Load what all recordings share, so that what is wrong with it is no fault of a recording.
+
+    What is given once, such as a generator, is taken as a list: every recording asks for it anew.
+    """
+    for name in ("against", "among", "template"):
+        given = options.get(name)
+        if given is not None and not isinstance(given, str):
+            options[name] = take_list(given, name)
+    if prompt is not None and not isinstance(prompt, (str, bytes, Target)) and isinstance(prompt, Iterable):
+        prompt = take_list(prompt, "prompts")
+    model = options["model"] = model_of(options.get("model", "tiny"), options.pop("device", None))
+    options["explainer"] = explainer_of(options.get("explainer"), options.pop("options", None), model)
+    find_template(options.get("template"), model)
+    one_of(options.get("domain", "stft"), DOMAINS, "domain")
+    one_of(options.get("scale", "log"), SCALES, "scale")
+    if prompt is not None:
+        for asked in prompt if isinstance(prompt, list) else [prompt]:
+            as_target(asked, options.get("against"), options.get("among"))
+    return prompt
 
 
 def _pair(item: Any) -> tuple[object, object]:

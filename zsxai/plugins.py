@@ -23,7 +23,7 @@ PREFERRED_EXPLAINERS = ("lmac-zs", "gradcam", "occlusion")
 """What ``explainer=None`` tries in turn; the first that fits the model is used and recorded."""
 
 
-def load_model(model: object, *, device: str | int | torch.device | None = None, **options: Any) -> ZeroShotModel:
+def load_model(model: object, /, *, device: str | int | torch.device | None = None, **options: Any) -> ZeroShotModel:
     """Load a model by name, or wrap an object.
 
     Whatever the caller has set for all of torch (``inference_mode``, a default dtype) does not reach the model.
@@ -51,12 +51,12 @@ def load_model(model: object, *, device: str | int | torch.device | None = None,
     except ModuleNotFoundError as error:
         raise MODELS.missing(name, error) from error
     except TypeError as error:
-        if options and "unexpected keyword" in str(error):
+        if options and ("unexpected keyword" in str(error) or "multiple values" in str(error)):
             raise InputError(f"the model {name!r} does not take these options: {', '.join(options)}") from error
         raise
 
 
-def load_explainer(explainer: object, **options: Any) -> Explainer:
+def load_explainer(explainer: object, /, **options: Any) -> Explainer:
     """Load an explainer by name, or set options on an object.
 
     Args:
@@ -84,7 +84,7 @@ def load_explainer(explainer: object, **options: Any) -> Explainer:
             return plugin
         options = {**plugin.model_dump(), **options}
         plugin = type(plugin)
-    if not (isinstance(plugin, type) and issubclass(plugin, Explainer)):
+    if not (isinstance(plugin, type) and issubclass(plugin, Explainer)) or plugin is Explainer:
         raise InputError(f"{name!r} is no explainer: subclass zsxai.Explainer and write attribute()")
     try:
         return plugin(**options)

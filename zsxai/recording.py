@@ -14,7 +14,7 @@ from zsxai.checks import one_of, whole_number
 from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, ZeroShotModel
-from zsxai.spectral import SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, render
+from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, render
 
 TAIL_SECONDS = 0.03
 """Sound behind a window that is worth no further one: lossy copies decode to up to a block more than their original,
@@ -98,7 +98,7 @@ class Recording:
         self._clip: tuple[int, Clip] | None = None
 
     def _masking(self, domain: Domain, scale: Scale) -> Masking:
-        one_of(domain, ("stft", "mel"), "domain")
+        one_of(domain, DOMAINS, "domain")
         one_of(scale, SCALES, "scale")
         with torch.no_grad():
             power = self.stft.power(self.waveform)

@@ -143,7 +143,7 @@ def _read(kind: type[Explanation], folder: Path) -> Explanation:
     loaded = kind(**fields, **arrays, original=original)
     if rate != loaded.sample_rate:
         raise ValueError(f"{ORIGINAL} has {rate} samples per second, not {loaded.sample_rate}")
-    loaded._sha256, loaded._saved = envelope.sha256, Saved(folder, envelope)
+    loaded._sha256, loaded._saved = envelope.sha256, Saved(folder.absolute(), envelope)
     return loaded
 
 

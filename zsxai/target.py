@@ -161,7 +161,7 @@ class Probability(Target):
     unit: ClassVar[str] = "probability"
     kind: Literal["probability"] = "probability"
     among: tuple[str, ...] = Field(min_length=1)
-    logit_scale: float | None = Field(default=None, gt=0)
+    logit_scale: float | None = Field(default=None, gt=0, le=1e9)
 
     @model_validator(mode="after")
     def _more_than_the_prompt(self) -> Self:
@@ -214,6 +214,8 @@ def as_target(prompt: object, against: object = None, among: object = None) -> T
     if isinstance(prompt, Target):
         if contrasts or labels:
             raise InputError("give either a target object or against/among, not both")
+        if type(prompt) not in (Similarity, Contrast, Probability):
+            raise InputError(f"a target is a Similarity, a Contrast or a Probability, not a {type(prompt).__name__}")
         return prompt
     text = check_prompt(prompt)
     if contrasts and labels:

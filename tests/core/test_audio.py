@@ -228,3 +228,12 @@ def test_files_that_are_no_audio(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             read_audio(path, rate)
+
+
+def test_channels_that_nearly_cancel_are_noted() -> None:
+    tone = 0.3 * np.sin(np.arange(16000) / 5).astype(np.float32)
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
+    [note] = read_audio(np.stack([tone, noise - tone]), 16000).notes
+    assert note == "the channels nearly cancel in their mono mix: its peak is 63 dB under theirs; give one of them"
+    assert not read_audio(np.stack([tone, 0.5 * tone]), 16000).notes
+    assert not read_audio(np.stack([tone, 0 * tone]), 16000).notes

@@ -314,3 +314,15 @@ def test_a_clip_names_its_file(tmp_path: Path) -> None:
     soundfile.write(bad, np.ones(1), 192_000)
     with pytest.raises(InputError, match=r"nothing is left of dog/1.wav"):
         LabelledClip("dog/1.wav", "dog", "1", path=bad).read().at(8000)
+
+
+def test_a_header_that_leaves_sound_out_is_noted(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(64000) / 9), 16000, subtype="PCM_16")
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = (4096).to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(content)
+    for audio in (tmp_path / "a.wav", bytes(content)):
+        sound = read_audio(audio)
+        assert len(sound.waveform) == 2048
+        assert sound.notes[0].startswith("0.128 s could be read, as the header says: 123,948 of 128,044 bytes")

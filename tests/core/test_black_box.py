@@ -115,6 +115,8 @@ AUDIO: dict[str, tuple[Any, str]] = {
     "ragged": (lambda _rows: [[1.0], [1.0, 2.0]], "no array of numbers"),
     "words": (lambda _rows: np.array([["a"]]), "no array of numbers"),
     "complex": (lambda rows: rows.to(torch.complex64), "numbers of type torch.complex64"),
+    "masked": (lambda rows: np.ma.masked_less(rows.numpy(), 1e9), "some of it is masked"),
+    "meta": (lambda rows: rows.to("meta"), "no array of numbers"),
     "bool": (lambda rows: rows > 0, "numbers of type torch.bool"),
     "(B, 1, D)": (lambda rows: rows[:, None], r"shape \(1, 1, 4\) for 1 clips: it should be \(1, D\)"),
     "(D,)": (lambda rows: rows[0], r"shape \(4,\) for 1 clips"),
@@ -162,10 +164,13 @@ def test_what_embeds_prompts_wrongly_is_named(text: Any, message: str, tone: Ton
         ({"window": 0}, "window: Input should be greater than 0"),
         ({"window": float("inf")}, "window: Input should be a finite number"),
         ({"window": 1e-5}, "a window of 1e-05 s holds 0 samples"),
-        ({"logit_scale": float("nan")}, "logit_scale is a finite number above 0"),
-        ({"logit_scale": 0.0}, "logit_scale is a finite number above 0"),
-        ({"logit_scale": -1.0}, "logit_scale is a finite number above 0"),
-        ({"logit_scale": max}, "logit_scale is a finite number above 0"),
+        ({"logit_scale": float("nan")}, "logit_scale is a number above 0"),
+        ({"logit_scale": 0.0}, "logit_scale is a number above 0"),
+        ({"logit_scale": -1.0}, "logit_scale is a number above 0"),
+        ({"logit_scale": 1e300}, "logit_scale is a number above 0, 1e9 at most"),
+        ({"templates": ["a {}"]}, "templates is a mapping"),
+        ({"templates": {"one": "a {}"}}, "templates is a mapping"),
+        ({"logit_scale": max}, "logit_scale is a number above 0"),
     ],
 )
 def test_attributes_that_cannot_be(attributes: dict[str, Any], message: str) -> None:
@@ -187,12 +192,19 @@ def test_a_class_is_no_model() -> None:
         lambda rows: list(rows),
         lambda rows: [row.numpy() for row in rows],
         lambda rows: rows.double(),
+        lambda rows: rows.double() * 1e30,
+        lambda rows: rows.double() * 1e-50,
+        lambda rows: rows.numpy().astype(">f4")[:, ::-1][:, ::-1],
+        lambda rows: rows.to_sparse(),
         lambda rows: rows.clone().requires_grad_(),
     ],
 )
 def test_rows_of_any_form_are_the_same_rows(form: Any, tone: Tone) -> None:
     expected = zsxai.classify(tone(), ["dog", "rain"], sample_rate=16000, model=BlackBoxToy())
-    assert zsxai.classify(tone(), ["dog", "rain"], sample_rate=16000, model=Given(form, form)) == expected
+    found = zsxai.classify(tone(), ["dog", "rain"], sample_rate=16000, model=Given(form, form))
+    assert [row.label for row in found] == [row.label for row in expected]
+    for row, right in zip(found, expected, strict=True):
+        assert row.similarity == pytest.approx(right.similarity, abs=1e-6)
 
 
 def test_numbers_of_torch_are_numbers() -> None:

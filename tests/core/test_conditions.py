@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,3 +169,43 @@ def test_objects_of_any_kind_can_be_locked() -> None:
 
     with evaluating(Unhashable()):
         pass
+
+
+def test_wrappers_of_one_module_take_turns() -> None:
+    """The first to end once restored the train mode of a module that the other was still running."""
+    network = torch.nn.Dropout(0.5)
+    network.train()
+    wrappers = [ConvToy() for _ in range(8)]
+    for wrapper in wrappers:
+        wrapper.network = network  # type: ignore[attr-defined]
+
+    def use(wrapper: ConvToy) -> bool:
+        found = True
+        for _ in range(50):
+            with evaluating(wrapper):
+                time.sleep(1e-4)
+                found = found and not network.training
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(use, wrappers))
+    assert network.training
+
+
+def test_the_default_dtype_is_restored_by_the_last_of_several_threads() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay() -> torch.dtype:
+        with plain_torch():
+            entered.set()
+            leave.wait(10)
+            return torch.get_default_dtype()
+
+    with default_dtype(torch.float64), ThreadPoolExecutor(1) as pool:
+        staying = pool.submit(stay)
+        entered.wait(10)
+        with plain_torch():
+            pass
+        leave.set()
+        assert staying.result() == torch.float32
+        assert torch.get_default_dtype() == torch.float64

@@ -55,9 +55,23 @@ def test_by_default_it_ends_at_the_first() -> None:
         (([noise(0)],), {}, "pairs"),
         (([(noise(0), "dog", "x")],), {}, "pairs"),
         (([], "dog"), {"explaner": "gradcam"}, "unknown option 'explaner': did you mean 'explainer'"),
+        (([noise(0)], "dog"), {"explainer": "nope", "on_error": "skip"}, "unknown explainer 'nope'"),
+        (([noise(0)], "dog"), {"domain": "x", "on_error": "skip"}, "domain is 'stft' or 'mel', not 'x'"),
+        (([noise(0)], ""), {"on_error": "skip"}, "the prompt is empty"),
+        ((noise(0), "dog"), {}, "not one dict: use explain"),
+        ((np.zeros(9), "dog"), {}, "not one ndarray: use explain"),
         (([], "dog"), {"on_error": "stop"}, "on_error is 'raise' or 'skip', not 'stop'"),
     ],
 )
 def test_mistakes_are_one_line(arguments: tuple[Any, ...], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         list(zsxai.explain_many(*arguments, **options))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("against", ["rain"]), ("among", ["rain"]), ("template", ["a {}", "the {}"])]
+)
+def test_what_is_given_once_holds_for_all(name: str, values: list[str]) -> None:
+    """A generator is used up by the first recording."""
+    found = list(zsxai.explain_many([noise(0), noise(1)], "a siren", model=MODEL, **{name: iter(values)}))  # type: ignore[arg-type]
+    assert found == [zsxai.explain(noise(seed), "a siren", model=MODEL, **{name: values}) for seed in (0, 1)]  # type: ignore[call-overload]

@@ -53,7 +53,8 @@ def sound_of_array(array: object, sample_rate: object, name: str = "array") -> S
     notes: tuple[str, ...] = ()
     if values.dtype.kind in "iu":
         values, notes = _scale(values)
-    return make_sound(mix(values, name), rate, len(values), name, said=name, any_sound=bool(values.any()), notes=notes)
+    mono, loudest = mix(values, name), float(np.abs(values).max(initial=0))
+    return make_sound(mono, rate, len(values), name, said=name, loudest=loudest, notes=notes)
 
 
 def _as_array(array: Any) -> NDArray[Any]:

@@ -25,6 +25,11 @@ _BLOCK = 2**16
 """Values decoded at a time."""
 _WORTH_A_NOTE = 0.03
 """Seconds that are missing: decoders differ from headers by up to a block, 26 ms for MP3 at 44,100 Hz."""
+_UNCOMPRESSED = ("WAV", "WAVEX", "AIFF", "AU", "CAF", "W64", "RF64")
+_WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+"""Bytes of a sample, by coding."""
+_MUCH = 0.4
+"""Part of a file that is not read as sound: more than text and pictures beside a recording usually are."""
 _LOOKED_INTO = (b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")
 """First bytes of Ogg, FLAC and MP3."""
 
@@ -48,7 +53,8 @@ def sound_of_path(path: os.PathLike[Any] | str, sample_rate: object = None) -> S
         # A pipe that nobody writes to would else wait for ever; the flag means nothing to files.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as error:
-        raise InputError(f"no such file: {said}") from error
+        hint = ": nothing is downloaded, fetch it first" if "://" in file else ""
+        raise InputError(f"no such file: {said}{hint}") from error
     except (OSError, ValueError) as error:
         folder = os.path.isdir(file)  # noqa: PTH112 (Path.is_dir raises where a name is too long)
         what = f"{said} is a folder, not an audio file" if folder else f"cannot open {said}: {_reason(error)}"
@@ -63,16 +69,16 @@ def sound_of_path(path: os.PathLike[Any] | str, sample_rate: object = None) -> S
             return sound_of_bytes(_read_whole(opened, said), sample_rate, said=said, name=name)
         if not stat.S_ISREG(mode):
             raise InputError(f"{said} is a device, not an audio file")
-        head = opened.read(4)
+        head, size = opened.read(4), os.fstat(descriptor).st_size
         lengths = Lengths()
-        if head.startswith(_LOOKED_INTO) and os.fstat(descriptor).st_size <= MAX_BYTES:
+        if head.startswith(_LOOKED_INTO) and size <= MAX_BYTES:
             opened.seek(0)
             lengths = lengths_of(_read_whole(opened, said))
     # libsndfile opens files itself: it takes the ending as a hint, and finds the second file of Sound Designer II.
     # By its bytes, where names are bytes: they need not be UTF-8.
     by_name = os.fsencode(file) if os.name == "posix" else file
     source = by_name if lengths.data is None else _Memory(lengths.data)
-    return _decode(source, sample_rate, lengths, said=said, name=name)
+    return _decode(source, sample_rate, lengths, size, said=said, name=name)
 
 
 def sound_of_stream(stream: Any, sample_rate: object = None) -> Sound:
@@ -99,7 +105,7 @@ def sound_of_bytes(
     if not data:
         raise InputError(f"{said} gives no bytes: it is empty, or at its end")
     lengths = lengths_of(data)
-    return _decode(_Memory(lengths.data or data), sample_rate, lengths, said=said, name=name)
+    return _decode(_Memory(lengths.data or data), sample_rate, lengths, len(data), said=said, name=name)
 
 
 class _Memory(io.BytesIO):
@@ -142,7 +148,9 @@ def _read_whole(stream: Any, said: str) -> bytes:
             return bytes(whole)
 
 
-def _decode(source: str | bytes | BinaryIO, sample_rate: object, lengths: Lengths, *, said: str, name: str) -> Sound:
+def _decode(
+    source: str | bytes | BinaryIO, sample_rate: object, lengths: Lengths, size: int, *, said: str, name: str
+) -> Sound:
     try:
         reader = _Reader(source)
     except (RuntimeError, TypeError, ValueError, OSError) as error:
@@ -160,22 +168,22 @@ def _decode(source: str | bytes | BinaryIO, sample_rate: object, lengths: Length
         with suppress(soundfile.LibsndfileError):  # Opus that begins in the middle of a broadcast starts late else
             reader.seek(0)
         buffer = np.empty((max(1, _BLOCK // reader.channels), reader.channels), np.float32)
-        parts, samples, any_sound, stopped = [], 0, False, ""
+        parts, samples, loudest, stopped = [], 0, 0.0, ""
         while not stopped:
             block, stopped = _read_block(reader, buffer)
             if not len(block):
                 break
             parts.append(mix(block.T, said))
-            any_sound = any_sound or bool(block.any())
+            loudest = max(loudest, float(np.abs(block).max()))
             samples += len(block)
             if samples > MAX_SAMPLES:
                 raise too_long(said, rate)
-        notes = _notes(reader, samples, lengths, stopped)
+        notes = _notes(reader, samples, lengths, stopped, size)
         channels = reader.channels
     if not samples:
         why = lengths.why or (notes[0] if notes else "the header may be damaged")
         raise InputError(f"{said} holds no samples that libsndfile finds: {why}")
-    return make_sound(np.concatenate(parts), rate, channels, name, said=said, any_sound=any_sound, notes=notes)
+    return make_sound(np.concatenate(parts), rate, channels, name, said=said, loudest=loudest, notes=notes)
 
 
 def _read_block(reader: Any, buffer: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
@@ -189,7 +197,7 @@ def _read_block(reader: Any, buffer: NDArray[np.float32]) -> tuple[NDArray[np.fl
         return buffer[: int(unread.argmax()) if unread.any() else len(buffer)], _reason(error)
 
 
-def _notes(reader: Any, samples: int, lengths: Lengths, stopped: str) -> tuple[str, ...]:
+def _notes(reader: Any, samples: int, lengths: Lengths, stopped: str, size: int) -> tuple[str, ...]:
     """What of the file could not be read."""
     seconds = samples / reader.samplerate
     whole, why = lengths.seconds, lengths.why
@@ -202,7 +210,16 @@ def _notes(reader: Any, samples: int, lengths: Lengths, stopped: str) -> tuple[s
         why = f"it is cut or damaged ({stopped})"
     if whole is not None and whole - seconds >= _WORTH_A_NOTE:
         return (f"{_thousandths(seconds)} of {_thousandths(whole)} s could be read: {why or 'it is cut or damaged'}",)
-    return (f"{_thousandths(seconds)} s could be read: {why}",) if why else ()
+    if why:
+        return (f"{_thousandths(seconds)} s could be read: {why}",)
+    width = _WIDTHS.get(reader.subtype, 0) if reader.format in _UNCOMPRESSED else 0
+    unread = size - samples * reader.channels * width
+    if width and unread > _MUCH * size and unread >= _WORTH_A_NOTE * reader.samplerate * reader.channels * width:
+        return (
+            f"{_thousandths(seconds)} s could be read, as the header says: {unread:,} of {size:,} bytes are something "
+            "else, or sound that it leaves out",
+        )
+    return ()
 
 
 def _thousandths(seconds: float) -> str:

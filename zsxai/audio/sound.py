@@ -22,6 +22,8 @@ MAX_PEAK = 1e12
 added up before float32 ends at 3.4e38."""
 LOUD = 8.0
 """Peak (18 dB over full scale) above which floats are hardly samples in [-1, 1]; lossy copies overshoot to 2."""
+_CANCELLED = 0.03
+"""Part of its channels' peak under which a mono mix is noted: 30 dB, which no two channels of one scene come near."""
 QUIET = 1e-5
 """Peak, -100 dB of full scale: below the last bit of 16-bit recordings."""
 
@@ -111,7 +113,7 @@ def make_sound(
     name: str,
     *,
     said: str,
-    any_sound: bool,
+    loudest: float,
     notes: tuple[str, ...] = (),
 ) -> Sound:
     """Check mixed samples.
@@ -122,7 +124,7 @@ def make_sound(
         channels: Before the mix.
         name: Of the sound.
         said: What errors call it.
-        any_sound: Whether any sample of any channel was not zero.
+        loudest: Peak of the channels before the mix.
         notes: What reading it showed.
 
     Raises:
@@ -134,10 +136,10 @@ def make_sound(
     if not peak <= MAX_PEAK:
         raise InputError(f"{said} holds samples too large for float32 power (peak {peak:.3g}): scale them to [-1, 1]")
     if peak == 0:
-        mixed = " after mixing to mono (opposite channels cancel)" if any_sound else ""
+        mixed = " after mixing to mono (opposite channels cancel)" if loudest else ""
         read = f" ({notes[0]})" if notes else ""
         raise InputError(f"{said} is silent{mixed}: every sample is 0, so there is nothing to explain{read}")
-    return Sound(waveform, rate, channels, name, (*notes, *_level_notes(peak)))
+    return Sound(waveform, rate, channels, name, (*notes, *_level_notes(peak), *_mix_notes(peak, loudest)))
 
 
 def _level_notes(peak: float) -> tuple[str, ...]:
@@ -148,6 +150,13 @@ def _level_notes(peak: float) -> tuple[str, ...]:
     if peak < QUIET:
         return (f"the sound is very quiet: its peak is {peak:.2g}, {20 * math.log10(peak):.0f} dB of full scale",)
     return ()
+
+
+def _mix_notes(peak: float, loudest: float) -> tuple[str, ...]:
+    if peak >= _CANCELLED * loudest:
+        return ()
+    under = 20 * math.log10(loudest / peak)
+    return (f"the channels nearly cancel in their mono mix: its peak is {under:.0f} dB under theirs; give one of them",)
 
 
 def _said(value: object) -> str:

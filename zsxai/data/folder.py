@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from zsxai.data.checks import Reader, complete, existing_folder
@@ -34,7 +35,7 @@ class Folder(Reader):
         folders = sorted(f for f in self.root.iterdir() if f.is_dir() and not _is_clutter(f.name))
         if not folders:
             raise InputError(f"{place} holds no class folders: looked for {place}/<class>/<name>.wav")
-        clips = []
+        clips, empty = [], []
         for folder in folders:
             files = [
                 p for p in folder.rglob("*") if p.is_file() and not any(map(_is_clutter, p.relative_to(folder).parts))
@@ -43,6 +44,8 @@ class Folder(Reader):
             unread = sorted(p for p in files if p.suffix.lower() in UNREAD)
             if unread and not audio:
                 raise InputError(f"{printable(unread[0])} is of a kind that is not read: convert it to WAV or FLAC")
+            if not audio:
+                empty.append(printable(folder.name))
             for path in audio:
                 name = path.relative_to(self.root).as_posix()
                 # Two files of one stem in two places are two recordings.
@@ -50,6 +53,8 @@ class Folder(Reader):
                 clips.append(LabelledClip(name, folder.name.replace("_", " "), source, path=path))
         if not clips:
             raise InputError(f"the class folders in {place} hold no audio: looked for {', '.join(ENDINGS)}")
+        if empty:
+            warnings.warn(f"class folders in {place} without audio are passed over: {', '.join(empty)}", stacklevel=2)
         self.clips = complete(sorted(clips, key=lambda clip: clip.name), f"the folder {place}")
         self.labels = sorted({clip.label for clip in clips})
 

@@ -13,6 +13,7 @@ from zsxai.errors import InputError
 from zsxai.spectral.front_end import FrontEndSpec, StftSpec, hz_to_mel, mel_points, mel_to_hz
 
 Domain = Literal["stft", "mel"]
+DOMAINS: tuple[Domain, ...] = ("stft", "mel")
 
 MOST_PATCHES = 100_000
 """Patches of :func:`patch_grid`, each of which may cost a forward."""
