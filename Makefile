@@ -3,7 +3,8 @@
 # make demo AUDIO=my.wav PROMPT="a dog barking"    explain a recording of your own
 # make test         ruff, typos, mypy and the quick tests, with coverage
 # make test-slow    the tests that train or build models of the published sizes
-# make legacy       the tests of laion-clap's and msclap's own networks, in an environment of their own
+# make legacy       the quick tests of laion-clap's and msclap's own networks, in an environment of their own
+# make legacy-slow  the same at the published sizes
 # make test-lowest  a few tests on the lowest versions that pyproject.toml declares
 # make lint, make typecheck, make clean
 #
@@ -29,7 +30,7 @@ CODE := zsxai adapters baselines benchmarks tests
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --durations=25
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow legacy test-lowest lint typecheck clean
+.PHONY: help demo test test-slow legacy legacy-slow test-lowest lint typecheck clean
 
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
@@ -79,7 +80,10 @@ test-slow: $(VENV)/.dev
 	$(PYTEST) -m slow
 
 legacy:
-	tests/legacy.sh
+	tests/legacy.sh -m "legacy and not slow"
+
+legacy-slow:
+	tests/legacy.sh -m "legacy and slow"
 
 test-lowest:
 	tests/lowest.sh

@@ -27,12 +27,12 @@ for line in [*project["dependencies"], *(line for extra in sys.argv[1].split(","
 PYTHON
     echo "installing the lowest versions into $venv (about two minutes)"
     "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --only-binary :all: \
-        -c "$venv/constraints.txt" -e ".[$extras]" pytest
+        -c "$venv/constraints.txt" -e ".[$extras]" pytest pytest-xdist
     touch "$venv/.done"
 fi
 rm -rf build/lowest
 export OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1
-"$venv/bin/python" -m pytest -m "not slow and not legacy" --durations=10 "$@" \
+"$venv/bin/python" -m pytest -n "${WORKERS:-2}" -m "not slow and not legacy" --durations=10 "$@" \
     tests/adapters/test_hf.py tests/core/test_api.py tests/core/test_explanation.py tests/show
 "$venv/bin/zsxai" demo --out build/lowest/demo --overwrite
 "$venv/bin/zsxai" bench run smoke --limit 1 --out build/lowest/smoke
