@@ -237,3 +237,8 @@ def test_channels_that_nearly_cancel_are_noted() -> None:
     assert note == "the channels nearly cancel in their mono mix: its peak is 63 dB under theirs; give one of them"
     assert not read_audio(np.stack([tone, 0.5 * tone]), 16000).notes
     assert not read_audio(np.stack([tone, 0 * tone]), 16000).notes
+
+
+def test_a_zero_has_no_sign() -> None:
+    samples = np.array([0.5, -0.0, 0.0, -0.5])
+    assert fingerprint(read_audio(samples, 16000).waveform) == fingerprint(np.abs(samples) * [1, 1, 1, -1])

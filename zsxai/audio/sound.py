@@ -103,7 +103,8 @@ def mix(channels_first: NDArray[Any], said: str) -> NDArray[np.float32]:
         raise InputError(f"{said} holds NaN or infinite samples: repair or cut them first")
     with np.errstate(over="ignore", invalid="ignore"):
         mono = channels_first[0] if len(channels_first) == 1 else channels_first.mean(axis=0, dtype=np.float64)
-        return np.array(mono, dtype=np.float32)
+        # Plus 0: a sample of -0 is one of 0, and a hash of the same sound the same.
+        return np.asarray(mono, dtype=np.float32) + np.float32(0)
 
 
 def make_sound(
