@@ -89,5 +89,5 @@ test-lowest:
 	tests/lowest.sh
 
 clean:
-	rm -rf build dist demo *.egg-info .coverage .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist demo *.egg-info .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

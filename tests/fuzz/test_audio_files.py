@@ -30,7 +30,7 @@ MEMORY = 512 * 2**20
 """Bytes by which the process may grow at its peak: files here are below 100 kB, whatever they claim."""
 COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 QUICK = {"files": 2000, "arguments": 1000}
-LONG = 5
+LONG = 3
 
 
 def quick(kind: str) -> settings:

@@ -116,7 +116,7 @@ def test_any_arguments_of_classify(prompts: Any, asked: dict[str, Any], model: o
 
 
 @pytest.mark.slow
-@settings(COMMON, max_examples=3000, print_blob=True)
+@settings(COMMON, max_examples=1500, print_blob=True)
 @given(PROMPTS, options(), st.sampled_from(MODELS))
 def test_many_more(prompt: Any, asked: dict[str, Any], model: object) -> None:
     explain(prompt, asked, model)
