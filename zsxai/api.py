@@ -134,7 +134,8 @@ def explain(
     loaded = model_of(model, device)
     method = explainer_of(explainer, options, loaded)
     with evaluating(loaded):
-        bound = [target.bind(loaded, template) for target in targets]
+        around = find_template(template, loaded)
+        bound = [target.bind(loaded, around) for target in targets]
         recording = Recording(
             loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
         )

@@ -58,6 +58,12 @@ def test_targets_and_lists_of_prompts(kind: str) -> None:
     assert among.score == pytest.approx(zsxai.explain(TONE, "band 2", among=WORDS, **asked).score, abs=1e-6)
 
 
+def test_templates_given_once_hold_for_all_prompts() -> None:
+    asked: dict[str, Any] = {"sample_rate": 16000, "model": BandToy(), "explainer": "gradcam"}
+    found = zsxai.explain(TONE, ["band 1", "band 2"], template=iter(["{}", "a {}"]), **asked)
+    assert [e.provenance.template for e in found] == [("{}", "a {}")] * 2
+
+
 @pytest.mark.parametrize("none", [None, (), [], np.array([])])
 def test_no_other_prompts_is_a_plain_similarity(none: Any) -> None:
     e = zsxai.explain(TONE, "band 2", against=none, among=none, sample_rate=16000, model=BandToy())
