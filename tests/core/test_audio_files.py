@@ -326,3 +326,10 @@ def test_a_header_that_leaves_sound_out_is_noted(tmp_path: Path) -> None:
         sound = read_audio(audio)
         assert len(sound.waveform) == 2048
         assert sound.notes[0].startswith("0.128 s could be read, as the header says: 123,948 of 128,044 bytes")
+
+
+def test_a_tag_behind_flac_is_no_damage() -> None:
+    expected = read_audio(FLAC)
+    tagged = read_audio(FLAC + b"TAG" + bytes(125))
+    assert not tagged.notes
+    np.testing.assert_array_equal(tagged.waveform, expected.waveform)

@@ -72,7 +72,9 @@ def _flac(data: bytes, start: int) -> Lengths:
     samples = int.from_bytes(info[13:18]) & (2**36 - 1)
     # The length is the last 36 bits; 0 is unknown, and is read to the end.
     blank = info[:13] + bytes([info[13] & 0xF0, 0, 0, 0, 0])
-    blanked = data[: start + 8] + blank + data[start + 26 :]
+    # An ID3v1 tag, 128 bytes that some programs write behind it, is no damage.
+    end = len(data) - 128 if data[-128:-125] == b"TAG" else len(data)
+    blanked = data[: start + 8] + blank + data[start + 26 : end]
     return Lengths(blanked, samples / rate if rate and 0 < samples < MAX_SAMPLES else None)
 
 
