@@ -214,8 +214,6 @@ def as_target(prompt: object, against: object = None, among: object = None) -> T
     if isinstance(prompt, Target):
         if contrasts or labels:
             raise InputError("give either a target object or against/among, not both")
-        if type(prompt) not in (Similarity, Contrast, Probability):
-            raise InputError(f"a target is a Similarity, a Contrast or a Probability, not a {type(prompt).__name__}")
         return prompt
     text = check_prompt(prompt)
     if contrasts and labels:
