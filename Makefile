@@ -76,8 +76,9 @@ typecheck: $(VENV)/.dev
 test: lint typecheck
 	$(PYTEST) -m "not slow" --cov --cov-report=term
 
+# Few and long: a worker that has none left takes another's.
 test-slow: $(VENV)/.dev
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --dist worksteal
 
 legacy:
 	tests/legacy.sh -m "legacy and not slow"
