@@ -122,9 +122,9 @@ def make_sound(
     Args:
         waveform: ``(T,)`` float32 of its own.
         rate: Samples per second.
-        channels: Before the mix.
-        name: Of the sound.
-        said: What errors call it.
+        channels: Number of channels before the mix.
+        name: Name of the sound.
+        said: Name of it in errors.
         loudest: Peak of the channels before the mix.
         notes: What reading it showed.
 
