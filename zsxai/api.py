@@ -233,11 +233,10 @@ def explainer_of(explainer: object | None, options: object, model: ZeroShotModel
     Raises:
         InputError: If there is none of that name, an option is wrong, or the model lacks what it needs.
     """
-    if options is not None and not (isinstance(options, Mapping) and all(isinstance(name, str) for name in options)):
-        raise InputError(f"options are a mapping from names to values, not a {type(options).__name__}")
-    method = load_explainer(
-        default_explainer(model) if explainer is None else explainer, **(dict(options) if options else {})
-    )
+    given = {} if options is None else options
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise InputError(f"options are a mapping from names to values, not {type(given).__name__}")
+    method = load_explainer(default_explainer(model) if explainer is None else explainer, **given)
     if method.card.needs_gradients and not isinstance(model, SpectralModel):
         raise InputError(
             f"{type(method).__name__} needs gradients and {model.card.name} is a black box: use 'occlusion'"

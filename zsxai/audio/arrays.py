@@ -21,7 +21,7 @@ def sound_of_array(array: object, sample_rate: object, name: str = "array") -> S
     Args:
         array: ``(T,)`` or ``(C, T)``. Integers of up to 32 bits are scaled by their full range.
         sample_rate: Samples per second; None is refused.
-        name: Of the sound.
+        name: Name of the sound.
 
     Raises:
         InputError: If it is no sound; one line.
