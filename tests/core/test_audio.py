@@ -59,6 +59,13 @@ def test_forms_of_an_array(name: str) -> None:
     assert hugging_face.name == "dog.wav"
 
 
+def test_a_name_of_hugging_face_is_printable() -> None:
+    given = {"array": np.zeros(100), "sampling_rate": 16000, "path": "a/\x1f.wav"}
+    with pytest.raises(InputError, match=r"^\\x1f\.wav is silent"):
+        read_audio(given)
+    assert read_audio(given | {"array": MONO}).name == r"\x1f.wav"
+
+
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
 def test_files(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"dog.{ending}"

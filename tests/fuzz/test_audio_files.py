@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.fuzz.lengths import long, quick
 from tests.toys import STRICT
 from zsxai.audio import read_audio
 from zsxai.audio.sound import MAX_PEAK, MAX_RATE, MIN_RATE
@@ -28,19 +29,7 @@ resource = pytest.importorskip("resource", reason="peak memory is read as POSIX 
 pytestmark = [*STRICT, pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")]
 MEMORY = 512 * 2**20
 """Bytes by which the process may grow at its peak: files here are below 100 kB, whatever they claim."""
-COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
-QUICK = {"files": 2000, "arguments": 1000}
-LONG = 3
-
-
-def quick(kind: str) -> settings:
-    """The same examples on every machine."""
-    return settings(COMMON, max_examples=QUICK[kind], derandomize=True)
-
-
-def long(kind: str) -> settings:
-    """Others every time; hypothesis prints how to see a failure again."""
-    return settings(COMMON, max_examples=LONG * QUICK[kind], print_blob=True)
+FILES_READ, ARGUMENTS = 2000, 1000
 
 
 def written() -> Iterator[tuple[str, bytes]]:
@@ -164,27 +153,27 @@ def read_damaged(folder: Path, file: Damaged, as_file: bool) -> None:
     check(path if as_file else file.data)
 
 
-@quick("files")
+@quick(FILES_READ)
 @given(file=damaged(), as_file=st.booleans())
 def test_damaged_files(folder: Path, file: Damaged, as_file: bool) -> None:
     read_damaged(folder, file, as_file)
 
 
-@quick("arguments")
+@quick(ARGUMENTS)
 @given(audio=AUDIO, rate=RATE)
 def test_anything_as_audio(folder: Path, audio: object, rate: object) -> None:
     check(audio, rate)
 
 
 @pytest.mark.slow
-@long("files")
+@long(3 * FILES_READ)
 @given(file=damaged(), as_file=st.booleans())
 def test_many_damaged_files(folder: Path, file: Damaged, as_file: bool) -> None:
     read_damaged(folder, file, as_file)
 
 
 @pytest.mark.slow
-@long("arguments")
+@long(3 * ARGUMENTS)
 @given(audio=AUDIO, rate=RATE)
 def test_many_things_as_audio(folder: Path, audio: object, rate: object) -> None:
     check(audio, rate)

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import zsxai
+from tests.fuzz.lengths import long, quick
 from tests.toys import BlackBoxToy, ConvToy
 from zsxai.errors import InputError
 
 SOUND = np.random.default_rng(0).normal(size=4000).astype(np.float32)
 MODELS = [ConvToy(), BlackBoxToy()]
-COMMON = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 WORDS = st.text(max_size=30) | st.sampled_from(["a dog", "rain", "\u200b", "caf\udce9", "{}", "a" * 9999, "\x00", "🐕"])
 READABLE = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=9) | st.lists(
@@ -103,20 +103,20 @@ def classify(prompts: Any, given_options: dict[str, Any], model: object) -> None
     assert all(math.isfinite(row.similarity) for row in found)
 
 
-@settings(COMMON, max_examples=300, derandomize=True)
+@quick(300)
 @given(PROMPTS, options(), st.sampled_from(MODELS))
 def test_any_arguments_of_explain(prompt: Any, asked: dict[str, Any], model: object) -> None:
     explain(prompt, asked, model)
 
 
-@settings(COMMON, max_examples=300, derandomize=True)
+@quick(300)
 @given(PROMPTS, options(), st.sampled_from(MODELS))
 def test_any_arguments_of_classify(prompts: Any, asked: dict[str, Any], model: object) -> None:
     classify(prompts, asked, model)
 
 
 @pytest.mark.slow
-@settings(COMMON, max_examples=1500, print_blob=True)
+@long(1500)
 @given(PROMPTS, options(), st.sampled_from(MODELS))
 def test_many_more(prompt: Any, asked: dict[str, Any], model: object) -> None:
     explain(prompt, asked, model)

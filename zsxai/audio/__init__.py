@@ -17,6 +17,7 @@ from zsxai.audio.arrays import sound_of_array
 from zsxai.audio.files import sound_of_bytes, sound_of_path, sound_of_stream
 from zsxai.audio.sound import Sound, check_rate
 from zsxai.errors import InputError
+from zsxai.names import printable
 
 __all__ = ["Sound", "fingerprint", "read_and_warn", "read_audio"]
 
@@ -53,7 +54,8 @@ def read_audio(audio: object, sample_rate: float | None = None) -> Sound:
                 f"the mapping says {rate} samples per second, sample_rate says {sample_rate}: leave it out"
             )
         path = audio.get("path")
-        return sound_of_array(audio["array"], rate, Path(path).name if isinstance(path, (str, PathLike)) else "array")
+        name = printable(Path(path).name) if isinstance(path, (str, PathLike)) else "array"
+        return sound_of_array(audio["array"], rate, name)
     return sound_of_array(audio, sample_rate)
 
 

@@ -30,6 +30,7 @@ class Strength:
         short: Probability of silence after a part of the window.
         shift: Most mel bands up or down.
         stretch: Largest factor of tempo.
+        colour: Spread of a random equaliser, in decibels.
         patches: Most SpecAugment bars along each axis.
     """
 
@@ -41,6 +42,7 @@ class Strength:
     short: float = 0.1
     shift: int = 3
     stretch: float = 1.25
+    colour: float = 3.0
     patches: int = 1
 
 
@@ -123,7 +125,7 @@ class Augment:
         at = torch.arange(mels)[None] - by[:, None]
         inside = ((at >= 0) & (at < mels))[..., None]
         moved = clips.gather(1, at.clamp(0, mels - 1)[..., None].expand(-1, -1, clips.shape[2]))
-        colour = 3.0 * torch.randn(n, 1, 5, generator=self.generator)
+        colour = s.colour * torch.randn(n, 1, 5, generator=self.generator)
         colour = nn.functional.interpolate(colour, size=mels, mode="linear", align_corners=True)[:, 0, :, None]
         level = torch.where(self._some(n, s.level), self._uniform(n, 1, 1, low=-24, high=6), 0.0)
         # Silence has no colour and no level: what lies on the floor stays there.
