@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from zsxai.errors import InputError
 
 if TYPE_CHECKING:
     from zsxai.adapters.tiny.model import TinyClap
 
-__all__ = ["load"]
+__all__ = ["load", "load_twin"]
+
+TWINS = ("1", "2", "3")
+"""Folds of ESC-50, each of them not heard by one twin."""
 
 
 def load(argument: str | None = None, *, device: str | None = None) -> TinyClap:
@@ -23,11 +29,33 @@ def load(argument: str | None = None, *, device: str | None = None) -> TinyClap:
     Raises:
         InputError: If the weights are missing or not what their manifest says.
     """
-    from pathlib import Path
+    import torch
 
+    from zsxai.adapters.tiny.model import WEIGHTS, TinyClap
+
+    return TinyClap.from_folder(Path(argument) if argument else WEIGHTS, torch.device(device or "cpu"))
+
+
+def load_twin(argument: str | None = None, *, device: str | None = None) -> TinyClap:
+    """Load a twin of the bundled model: trained alike but for one fold of ESC-50, on which it can be judged.
+
+    Args:
+        argument: The fold that it has not heard, ``"1"``, ``"2"`` or ``"3"``.
+        device: Where the model runs; the CPU where it is None.
+
+    Returns:
+        The model, frozen and in eval mode.
+
+    Raises:
+        InputError: If there is no such twin, or this is an installed package, which holds none.
+    """
     import torch
 
     from zsxai.adapters.tiny.model import TinyClap
 
-    folder = Path(argument) if argument else Path(__file__).parent / "weights"
-    return TinyClap.from_folder(folder, torch.device(device or "cpu"))
+    if argument not in TWINS:
+        raise InputError(f"the twins of tiny are {', '.join(f'tiny-twin:{name}' for name in TWINS)}")
+    folder = Path(__file__).parent / "training" / "twins" / argument
+    if not folder.is_dir():
+        raise InputError("the twins of tiny come with a checkout of zsxai's sources, not with the installed package")
+    return TinyClap.from_folder(folder, torch.device(device or "cpu"), twin=int(argument))

@@ -19,6 +19,8 @@ from zsxai.model import AudioSpec, Encoding, FeatureMap, Features, ModelCard, Sp
 from zsxai.prompt import note_unknown
 from zsxai.spectral import FrontEnd, Grid, map_grid
 
+WEIGHTS = Path(__file__).parent / "weights"
+"""Those that travel with the library."""
 DECODERS = Path(__file__).parent / "decoders"
 """Decoders of LMAC-ZS for the weights that travel with the library; other weights have none."""
 AUDIO_SPEC = AudioSpec(sample_rate=SAMPLE_RATE, window=SECONDS, fill="zero")
@@ -34,6 +36,7 @@ class TinyClap(SpectralModel):
         tokenizer: Text to ids.
         card: Licence, sources, hash.
         device: Where the tensors go.
+        decoders: Folder of decoders that come with the weights.
     """
 
     templates: Mapping[str, tuple[str, ...]] = {"published": ("the sound of {}",)}
@@ -46,9 +49,10 @@ class TinyClap(SpectralModel):
         tokenizer: WordPiece,
         card: ModelCard,
         device: torch.device,
+        decoders: Path = DECODERS,
     ) -> None:
         self.card = card
-        self.decoders = (DECODERS,)
+        self.decoders = (decoders,)
         self.audio_spec = AUDIO_SPEC
         self.device = device
         self.front_end = FrontEnd(FRONT_END, read_bank()).to(device).eval()
@@ -60,13 +64,19 @@ class TinyClap(SpectralModel):
         self.taps: Mapping[str, nn.Module] = dict(self.audio.taps.items())
 
     @classmethod
-    def from_folder(cls, folder: Path, device: torch.device) -> TinyClap:
+    def from_folder(cls, folder: Path, device: torch.device, *, twin: int | None = None) -> TinyClap:
         """Load a weights folder.
+
+        Args:
+            folder: Holds the weights.
+            device: Where the model runs.
+            twin: Number of the fold that these weights have not heard, of a twin: it has the text side of the bundled
+                model, and decoders of its own.
 
         Raises:
             InputError: If a file is missing, corrupt or of another network.
         """
-        files = read_verified(folder)
+        files = read_verified(folder, None if twin is None else WEIGHTS)
         # Overwritten at once. (The meta device would draw no numbers, but it imports torch._dynamo: a second.)
         with torch.random.fork_rng(devices=[]):
             audio, text = AudioEncoder(), TextTower()
@@ -76,7 +86,7 @@ class TinyClap(SpectralModel):
         pinned, notes = manifest_of(folder)
         folds = ", ".join(str(f) for f in notes.get("folds", ())) or "unknown"
         card = ModelCard(
-            name="tiny",
+            name="tiny" if twin is None else f"tiny-twin:{twin}",
             summary="A CLAP of 9.2 million parameters, trained by this project on about fifty everyday sounds.",
             licence="CC-BY-4.0 AND Apache-2.0",
             source="trained by zsxai; text tower distilled from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
@@ -84,7 +94,8 @@ class TinyClap(SpectralModel):
             training_data=f"CC0 and CC-BY clips of ESC-50, folds {folds}, listed in clips.csv beside the weights",
             limits="Open wording for about fifty everyday sounds, not an open vocabulary of sounds.",
         )
-        return cls(audio, text, centre, WordPiece(vocabulary, LIMIT), card, device)
+        decoders = DECODERS if twin is None else folder / "decoders"
+        return cls(audio, text, centre, WordPiece(vocabulary, LIMIT), card, device, decoders)
 
     def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Log-mel as a picture of one channel, ``(B, 1, n_mels, N)`` decibels."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load as load_arrays
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from zsxai.errors import InputError
@@ -56,35 +56,38 @@ def unpacked(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def write_weights(
-    folder: Path, audio: nn.Module, text: nn.Module, centre: Tensor, vocabulary: bytes, notes: Mapping[str, Any]
-) -> None:
+def packed_text(text: nn.Module, centre: Tensor) -> bytes:
+    """The file of a text side: its tower, and ``(D,)`` the mean of the caption embeddings."""
+    return save(packed(text.state_dict(), rows=True) | {"centre": centre.float().contiguous()})
+
+
+def write_weights(folder: Path, audio: nn.Module, text: bytes, vocabulary: bytes, notes: Mapping[str, Any]) -> None:
     """Write a weights folder.
 
     Args:
         folder: Made where it is absent; its weight files are replaced.
         audio: The audio encoder.
-        text: The text tower.
-        centre: ``(D,)`` mean of the caption embeddings.
+        text: Content of ``text.safetensors``, from :func:`packed_text` or another weights folder.
         vocabulary: Content of ``vocab.txt``.
         notes: How the weights were made; kept in the manifest.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Batch norm counts its batches; nothing uses the count.
     state = {k: v for k, v in audio.state_dict().items() if not k.endswith("num_batches_tracked")}
-    save_file(packed(state, rows=False), folder / AUDIO)
-    save_file(packed(text.state_dict(), rows=True) | {"centre": centre.float().contiguous()}, folder / TEXT)
-    (folder / VOCABULARY).write_bytes(vocabulary)
-    for name in (AUDIO, TEXT):
-        # safetensors writes for the owner alone; a package is everybody's.
-        (folder / name).chmod(0o644)
-    hashes = {name: _sha256((folder / name).read_bytes()) for name in (AUDIO, TEXT, VOCABULARY)}
+    files = {AUDIO: save(packed(state, rows=False)), TEXT: text, VOCABULARY: vocabulary}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    hashes = {name: _sha256(content) for name, content in files.items()}
     manifest = {"format": 1, "sha256": hashes, "notes": dict(notes)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def read_verified(folder: Path) -> dict[str, bytes]:
+def read_verified(folder: Path, beside: Path | None = None) -> dict[str, bytes]:
     """Read the files of a weights folder, each held against the manifest.
+
+    Args:
+        folder: Holds the manifest.
+        beside: Another weights folder, for the files that the first leaves to it.
 
     Raises:
         InputError: If a file is missing or is not what the manifest says.
@@ -96,7 +99,8 @@ def read_verified(folder: Path) -> dict[str, bytes]:
         raise InputError(f"no weights of tiny at {folder}: {MANIFEST} is missing") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{folder / MANIFEST} is no manifest of tiny's weights") from None
-    return {name: _verified(folder / name, wanted) for name, wanted in hashes.items()}
+    places = {name: folder if beside is None or (folder / name).exists() else beside for name in hashes}
+    return {name: _verified(places[name] / name, wanted) for name, wanted in hashes.items()}
 
 
 def read_bank() -> NDArray[Any]:

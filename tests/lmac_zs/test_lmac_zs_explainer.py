@@ -190,6 +190,15 @@ def test_provenance_says_which_weights(model: ConvToy, folder: Path) -> None:
     assert explain(model, explainer="gradcam").provenance.explainer_weights == {}
 
 
+@pytest.mark.parametrize("domain", ["stft", "mel"])
+def test_one_decoder_for_both_domains(domain: Any, tmp_path: Path) -> None:
+    model = toy()
+    saved(tmp_path / "one", model, random_decoder(seed=1), domain="both")
+    found = explain(model, explainer=f"lmac-zs:{tmp_path / 'one'}", domain=domain)
+    assert found.provenance.warnings == ()
+    assert set(found.provenance.explainer_weights) == {"decoder of stft", "decoder of mel"}
+
+
 @pytest.mark.parametrize(("domain", "scale"), [("mel", "log"), ("stft", "gain"), ("mel", "log1p")])
 def test_masks_it_was_not_trained_for_are_noted(model: ConvToy, domain: Any, scale: Any) -> None:
     note = f"the decoder was trained for masks on stft (log); these lie on {domain} ({scale})"

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zsxai.errors import InputError, first_problem
 from zsxai.lmac_zs.decoder import DecoderSpec
-from zsxai.spectral import Domain, Scale
+from zsxai.spectral import DOMAINS, Domain, Scale
 
 FORMAT = 1
 CARD = "card.json"
+TrainedDomain = Domain | Literal["both"]
+"""Where the masks of a training lie; ``both``: on hertz and on mel in turn, one decoder for either."""
+
+
+def domains_of(trained: TrainedDomain) -> tuple[Domain, ...]:
+    """The domains that a training's masks lie in."""
+    return DOMAINS if trained == "both" else (trained,)
 
 
 class DecoderCard(BaseModel):
@@ -23,7 +30,7 @@ class DecoderCard(BaseModel):
         format: Version of the folder.
         model: Name of the model that it explains.
         model_sha256: Hash of that model's weights.
-        domain: Domain of the masks trained with.
+        domain: Domain of the masks trained with, or ``both``.
         scale: Scale of the masks trained with.
         calibration: Turns its log-odds into masks.
         decoder: Sizes of the network.
@@ -42,7 +49,7 @@ class DecoderCard(BaseModel):
     format: int = FORMAT
     model: str
     model_sha256: str
-    domain: Domain
+    domain: TrainedDomain
     scale: Scale
     calibration: str = "sigmoid"
     decoder: DecoderSpec
@@ -96,7 +103,8 @@ def describe(card: DecoderCard) -> str:
     return (
         "---\nlibrary_name: zsxai\ntags: [audio, explainability, lmac-zs]\n---\n"
         f"# LMAC-ZS decoder for {card.model}\n\n"
-        f"Explains `{card.model}` (weights `{card.model_sha256[:12]}`) and no other model. Masks on `{card.domain}`, "
+        f"Explains `{card.model}` (weights `{card.model_sha256[:12]}`) and no other model. Masks on "
+        f"{' and '.join(f'`{domain}`' for domain in domains_of(card.domain))}, "
         f"scale `{card.scale}`, calibration `{card.calibration}`. Licence: {card.licence}.\n\n"
         f'```python\nzsxai.explain(audio, prompt, model="{card.model}", explainer="lmac-zs:<folder or hub id>")\n'
         "```\n\n"

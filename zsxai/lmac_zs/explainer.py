@@ -13,7 +13,7 @@ from torch import Tensor
 from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.lmac_zs.card import CARD, DecoderCard, read_card
+from zsxai.lmac_zs.card import CARD, DecoderCard, domains_of, read_card
 from zsxai.lmac_zs.checkpoint import TrainedDecoder, find_folder
 from zsxai.lmac_zs.decoder import select_maps
 from zsxai.lmac_zs.gradient import encode_with_evidence
@@ -63,7 +63,7 @@ class LMACZS(Explainer):
     def notes(self, clip: Clip) -> tuple[str, ...]:
         """See :meth:`zsxai.Explainer.notes`."""
         card, masking = self.load_decoder(clip).card, clip.masking
-        if (card.domain, card.scale) == (masking.domain, masking.scale):
+        if masking.domain in domains_of(card.domain) and masking.scale == card.scale:
             return ()
         return (
             f"the decoder was trained for masks on {card.domain} ({card.scale}); these lie on {masking.domain} "
@@ -141,7 +141,8 @@ def _load(folder: Path, device: str, weights_sha256: str) -> TrainedDecoder:
 def _read_cards(folder: Path) -> Cards:
     """The decoder in a folder, or those in the folders in it."""
     places = [folder] if (folder / CARD).exists() else sorted(file.parent for file in folder.glob(f"*/{CARD}"))
-    return {card.domain: (place, card) for place, card in ((place, read_card(place)) for place in places)}
+    cards = [(place, read_card(place)) for place in places]
+    return {domain: found for found in cards for domain in domains_of(found[1].domain)}
 
 
 def _cards_of(model: SpectralModel) -> Cards:

@@ -87,6 +87,21 @@ class Augment:
         self._apply(self._shortened, out, s.short)
         return out.clamp_(min=FLOOR), partner, share
 
+    def nothing(self, count: int, length: int) -> Tensor:
+        """Steady noise of any level and slope, a quarter of it silence: ``(count, n_mels, length)`` decibels."""
+        shape = self._noise(torch.empty(count, len(self.band), length))
+        loudest = shape.amax(dim=(1, 2), keepdim=True)
+        level = self._uniform(count, 1, 1, low=FLOOR, high=20.0)
+        silent = self._some(count, 0.25)
+        return torch.where(silent, FLOOR, shape - loudest + level).clamp_(min=FLOOR)
+
+    def _noise(self, clips: Tensor) -> Tensor:
+        """White or sloping noise of the clips' shape, in decibels of no particular level."""
+        n, mels, _ = clips.shape
+        slope = self._uniform(n, 1, 1, low=-8, high=3) * torch.linspace(0, 1, mels)[:, None]
+        slope = torch.where(self._some(n, 0.5), 0.0, slope)
+        return self.band[:, None] + slope + self.jitter[:, None] * torch.randn(clips.shape, generator=self.generator)
+
     def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         return low + (high - low) * torch.rand(*shape, generator=self.generator)
 
@@ -151,13 +166,9 @@ class Augment:
 
     def _noisy(self, clips: Tensor) -> Tensor:
         """Add white or sloping noise, 3 to 30 dB under the clip."""
-        n, mels, _ = clips.shape
-        slope = self._uniform(n, 1, 1, low=-8, high=3) * torch.linspace(0, 1, mels)[:, None]
-        slope = torch.where(self._some(n, 0.5), 0.0, slope)
-        shape = self.band[:, None] + slope + self.jitter[:, None] * torch.randn(clips.shape, generator=self.generator)
-        noise = 10.0 ** (shape / 10.0)
+        noise = 10.0 ** (self._noise(clips) / 10.0)
         power = 10.0 ** (clips / 10.0)
-        snr = self._uniform(n, 1, 1, low=3, high=30)
+        snr = self._uniform(len(clips), 1, 1, low=3, high=30)
         ratio = 10.0 ** (-snr / 10.0) * power.mean(dim=(1, 2), keepdim=True) / noise.mean(dim=(1, 2), keepdim=True)
         return 10.0 * torch.log10(power + ratio * noise)
 

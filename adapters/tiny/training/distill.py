@@ -15,6 +15,7 @@ from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.adapters.tiny.training.captions import Captions
 from zsxai.adapters.tiny.training.checkpoint import load_checkpoint, save_checkpoint
 from zsxai.adapters.tiny.training.corpus import generate
+from zsxai.adapters.tiny.training.precision import fast
 from zsxai.adapters.tiny.training.teacher import load_teacher
 
 Tick = Callable[[int, int, float], None]
@@ -143,7 +144,7 @@ def _step(
 ) -> float:
     """One step on the distance to the teacher, before and after centring: audio meets text in the centred space."""
     ids, mask = pad(rows)
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast():
         states = student(ids, mask)[0]
     got = states.float()
     plain = 1 - (got * wanted).sum(dim=-1)

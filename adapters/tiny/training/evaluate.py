@@ -1,4 +1,7 @@
-"""Measure ``tiny`` on ESC-50: ``python -m zsxai.adapters.tiny.training.evaluate --data DIR --fold 4``."""
+"""Measure ``tiny`` on ESC-50: ``python -m zsxai.adapters.tiny.training.evaluate --data DIR``.
+
+Its twins, each on the fold that it has not heard, pooled; or, with ``--fold``, the bundled weights on one fold.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -16,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from zsxai.adapters.tiny import load
+from zsxai.adapters.tiny import TWINS, load, load_twin
 from zsxai.adapters.tiny.model import TinyClap
 from zsxai.adapters.tiny.spec import SAMPLE_RATE
 from zsxai.adapters.tiny.training.captions import UNHEARD, Captions, load_captions
@@ -78,6 +82,33 @@ def embed(model: TinyClap, clips: Sequence[LabelledClip], progress: bool | None 
     return [torch.cat(rows) for rows in out]
 
 
+def accuracy_differences(
+    clips: Sequence[LabelledClip],
+    embeddings: Sequence[Tensor],
+    others: Sequence[Tensor],
+    texts: Tensor,
+    labels: Sequence[str],
+    seed: int,
+) -> dict[str, Figure]:
+    """Accuracy under every condition less that of other embeddings of the same clips, paired.
+
+    Args:
+        clips: Clips, all of ``labels``.
+        embeddings: Embeddings of the clips under every condition.
+        others: As many, of another model.
+        texts: ``(labels, D)`` embeddings of the prompts.
+        labels: Classes to choose among.
+        seed: Seed of the bootstrap.
+    """
+    truth = torch.tensor([list(labels).index(c.label) for c in clips])
+    weights = replicate_weights([c.source for c in clips], seed)
+    out = {}
+    for name, mine, other in zip(CONDITIONS, embeddings, others, strict=True):
+        right, wrong = (((rows @ texts.T).argmax(dim=1) == truth).double().numpy() for rows in (mine, other))
+        out[f"accuracy, {name}"] = with_interval(micro(right - wrong), weights, 0.0, len(clips))
+    return out
+
+
 def _embed_class(model: TinyClap, prompts: Sequence[str]) -> Tensor:
     return torch.nn.functional.normalize(model.embed_text(prompts).mean(dim=0), dim=0)
 
@@ -133,8 +164,9 @@ def figures(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of ESC-50")
-    parser.add_argument("--fold", type=int, nargs="+", default=[4], help="folds to measure on")
-    parser.add_argument("--weights", help="folder of weights; the bundled ones by default")
+    parser.add_argument("--fold", type=int, nargs="+", help="folds to measure one model on; without it, the twins")
+    parser.add_argument("--weights", help="folder of weights, or of the twins'; those of the checkout by default")
+    parser.add_argument("--against", type=Path, help="folder of other twins, to compare with clip by clip")
     parser.add_argument("--seed", type=int, default=0, help="of the noise and the bootstrap")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--log", type=Path, help="append date, commit and figures to this file, a JSON line each")
@@ -147,33 +179,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
-        model = load(options.weights)
-        data = ESC50(options.data, options.fold)
-        labels = list(UNHEARD) if options.zero_shot else data.labels
-        clips = [c for c in data if c.label in labels]
-        if not clips:
-            raise InputError(f"no clips of folds {options.fold} at {options.data}")
+        if options.against and options.fold:
+            raise InputError("--against compares twins: leave --fold out")
+        asked = _models(options.weights, options.fold)
+        heard = [_clips(options.data, folds, options.zero_shot) for _, folds in asked]
+        others = _models(options.against, None) if options.against else []
     except InputError as error:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
         return 2
+    labels = list(UNHEARD) if options.zero_shot else sorted({c.label for clips in heard for c in clips})
+    clips = [c for part in heard for c in part]
+    model = asked[0][0]  # twins share their text side
     with torch.inference_mode():
-        embeddings = embed(model, clips)
+        embeddings = _pooled([embed(m, part) for (m, _), part in zip(asked, heard, strict=True)])
         found = figures(model, clips, embeddings, load_captions(), labels, options.seed)
+        less: dict[str, Figure] = {}
+        if others:
+            theirs = _pooled([embed(m, part) for (m, _), part in zip(others, heard, strict=True)])
+            prompts = model.embed_text([TEMPLATE.format(label) for label in labels])
+            less = accuracy_differences(clips, embeddings, theirs, prompts, labels, options.seed)
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "data": "ESC-50, CC0 and CC-BY clips" if (options.data / "metadata.csv").is_file() else "ESC-50",
-        "folds": options.fold,
+        "folds": [fold for _, folds in asked for fold in folds],
+        "twins": not options.fold,
         "clips": len(clips),
         "recordings": len({c.source for c in clips}),
         "classes": len(labels),
         "seed": options.seed,
-        "weights": model.card.weights_sha256,
+        "weights": [m.card.weights_sha256 for m, _ in asked],
         "template": TEMPLATE,
         "torch": torch.__version__,
         "figures": {name: asdict(f) for name, f in found.items()},
+        "less": {name: asdict(f) for name, f in less.items()},
     }
     console.print(_table(record, found))
+    if less:
+        console.print(_table(record, less, f", less {options.against}"))
     if options.json:
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if options.log:
@@ -182,10 +225,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _table(record: dict[str, object], found: dict[str, Figure]) -> Table:
+def _models(weights: str | Path | None, folds: Sequence[int] | None) -> list[tuple[TinyClap, list[int]]]:
+    """Models, each with the folds that it is measured on."""
+    if folds:
+        return [(load(weights and str(weights)), list(folds))]
+    if weights is None:
+        return [(load_twin(name), [int(name)]) for name in TWINS]
+    cpu = torch.device("cpu")
+    return [(TinyClap.from_folder(Path(weights) / name, cpu, twin=int(name)), [int(name)]) for name in TWINS]
+
+
+def _clips(root: Path, folds: Sequence[int], zero_shot: bool) -> list[LabelledClip]:
+    clips = [c for c in ESC50(root, folds) if not zero_shot or c.label in UNHEARD]
+    if not clips:
+        raise InputError(f"no clips of folds {list(folds)} at {root}")
+    return clips
+
+
+def _pooled(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Embeddings of several sets of clips, joined under every condition."""
+    return [torch.cat(rows) for rows in zip(*parts, strict=True)]
+
+
+def _table(record: dict[str, Any], found: dict[str, Figure], less: str = "") -> Table:
+    who = "the twins of tiny, each on its left-out fold" if record["twins"] else f"tiny, fold {record['folds']}"
     title = (
-        f"tiny on {record['data']}, fold {record['folds']}: {record['clips']} clips of {record['recordings']} "
-        f"recordings, {record['classes']} classes, seed {record['seed']}, weights {str(record['weights'])[:12]}"
+        f"{who}: {record['data']}, {record['clips']} clips of {record['recordings']} recordings, {record['classes']} "
+        f"classes, seed {record['seed']}, weights {', '.join(w[:12] for w in record['weights'])}{less}"
     )
     table = Table("figure", "value", "95 % interval", "chance", "n", title=title)
     for name, f in found.items():

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from zsxai.adapters.tiny.audio import AudioEncoder
 from zsxai.adapters.tiny.training.augment import Augment, Strength
 from zsxai.adapters.tiny.training.checkpoint import load_checkpoint, save_checkpoint
-
-LENGTHS = (224, 256, 288, 320, 352)
-"""Frames of crops: few sizes, since every new one costs the convolutions a set-up."""
+from zsxai.adapters.tiny.training.precision import fast
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,8 @@ class Recipe:
         decay: Weight decay.
         captions: Captions of every class a step.
         others: Captions of other sounds a step.
+        nothing: Part of the clips replaced by noise or silence, to which no caption is nearer than another.
+        lengths: Frames of crops; few sizes, since every new one costs the convolutions a set-up.
         average: Decay of the running average of the weights, which is what ships.
         whole_from: Part of the epochs after which clips are whole.
         unmixed_from: Part of the epochs after which clips are not mixed.
@@ -70,6 +70,8 @@ class Recipe:
     decay: float = 0.02
     captions: int = 4
     others: int = 40
+    nothing: float = 0.0
+    lengths: tuple[int, ...] = (224, 256, 288, 320, 352)
     average: float = 0.997
     whole_from: float = 0.85
     unmixed_from: float = 0.925
@@ -206,12 +208,16 @@ def _epoch(
         chosen = order[i * recipe.batch : (i + 1) * recipe.batch]
         length = clips.shape[2]
         if not whole:
-            length = LENGTHS[int(torch.randint(len(LENGTHS), (1,), generator=generator))]
+            length = recipe.lengths[int(torch.randint(len(recipe.lengths), (1,), generator=generator))]
         heard, partner, share = augment(clips[chosen].float(), length, whole=whole, mixing=mixing)
         captions = texts.draw(generator, recipe.captions, recipe.others)
         right = right_captions(labels[chosen], partner, share, len(texts.by_class), recipe.captions, recipe.others)
+        empty = torch.rand(len(chosen), generator=generator) < recipe.nothing
+        if bool(empty.any()):
+            heard[empty] = augment.nothing(int(empty.sum()), length)
+            right[empty] = 1.0 / right.shape[1]
         inputs = heard[:, None].contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast():
             embedding = model(inputs)[0]
             with torch.no_grad():
                 opinions = [m(inputs)[0] for m in ensemble]

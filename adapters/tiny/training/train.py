@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch import Tensor
 
 from zsxai.adapters.tiny.audio import AudioEncoder
-from zsxai.adapters.tiny.store import TEXT, fill_module, read_verified, write_weights
+from zsxai.adapters.tiny.store import TEXT, packed_text, read_verified, write_weights
 from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.adapters.tiny.training.captions import UNHEARD, Captions, load_captions
@@ -31,14 +31,6 @@ from zsxai.errors import InputError
 
 LIST = "clips.csv"
 """Name of the list of clips trained on, with author, licence and source."""
-
-
-@dataclass(frozen=True)
-class TextSide:
-    """A finished text side: the tower, as it is stored, and its centre ``(D,)``."""
-
-    tower: TextTower
-    centre: Tensor
 
 
 class Bars:
@@ -66,14 +58,14 @@ def vocabulary_file() -> Path:
 
 def text_side(
     out: Path, cache: Path, captions: Captions, bars: Bars, *, texts: int, epochs: int, seed: int, resume: bool
-) -> TextSide:
-    """Distil the text tower, or take the finished one of ``out`` when resuming."""
+) -> bytes:
+    """Distil the text tower, or take the finished one of ``out`` when resuming; the file that ships."""
     at = out / "text.done"
-    tower = TextTower()
     if resume and at.is_file():
         state = load_checkpoint(at)
+        tower = TextTower()
         tower.load_state_dict(state["model"])
-        return TextSide(tower.requires_grad_(False).eval(), state["centre"])
+        return packed_text(tower, state["centre"])
     vocabulary = vocabulary_file().read_text(encoding="utf-8").rstrip("\n").split("\n")
     tower, centre = distil(
         captions,
@@ -88,14 +80,7 @@ def text_side(
         tick=lambda done, total, loss: bars.show("text tower", done, total, f"loss {loss:.3f}"),
     )
     save_checkpoint(at, {"model": tower.state_dict(), "centre": centre})
-    return TextSide(tower, centre)
-
-
-def text_side_of(folder: Path) -> TextSide:
-    """Take the text side of a weights folder."""
-    tower = TextTower()
-    centre = fill_module(tower, read_verified(folder)[TEXT], also=("centre",))["centre"]
-    return TextSide(tower.requires_grad_(False).eval(), centre)
+    return packed_text(tower, centre)
 
 
 def caption_texts(captions: Captions, labels: Sequence[str], cache: Path) -> Texts:
@@ -189,9 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if unknown := set(data.names) ^ set(captions.phrases):
                 raise InputError(f"the classes of {options.data} are not ESC-50's: {', '.join(sorted(unknown)[:4])}")
             if options.text_from:
-                side = text_side_of(options.text_from)
+                text = read_verified(options.text_from)[TEXT]
             else:
-                side = text_side(
+                text = text_side(
                     out / "text",
                     out / "cache",
                     captions,
@@ -225,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "without": list(UNHEARD) if options.zero_shot else [],
         "recipe": asdict(recipe),
     }
-    write_weights(weights, audio, side.tower, side.centre, vocabulary_file().read_bytes(), notes)
+    write_weights(weights, audio, text, vocabulary_file().read_bytes(), notes)
     names = {c.name for c in data.clips if c.label in labels}
     write_clip_list(options.data, names, weights / LIST)
     console.print(f"weights written to {weights}", highlight=False, soft_wrap=True)

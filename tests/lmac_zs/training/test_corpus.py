@@ -17,9 +17,10 @@ from zsxai.errors import InputError
 from zsxai.level import active_power
 from zsxai.lmac_zs.training import captions as captions_module
 from zsxai.lmac_zs.training import corpus as module
-from zsxai.lmac_zs.training.corpus import FRAMES, Corpus
+from zsxai.lmac_zs.training.corpus import NEAREST, Corpus
 from zsxai.lmac_zs.training.data import read_clips, split
 from zsxai.lmac_zs.training.draw import Draw
+from zsxai.lmac_zs.training.mixing import FRAMES
 from zsxai.model import TextEncoding
 
 pytestmark = STRICT
@@ -119,6 +120,58 @@ def test_what_is_mixed_is_the_neighbour(corpus: Corpus) -> None:
     some = drawn(corpus, batch=8, mix=0.5)
     assert torch.equal(some.others.abs().amax(dim=1) > 0, some.mixed)
     torch.testing.assert_close(some.waveforms, some.sounds + some.others)
+
+
+def test_a_third_sound_is_the_next_neighbour_and_nothing_is_asked_about_it() -> None:
+    corpus = Corpus(ConvToy(), sounds(2), ("{}",))
+    draw = drawn(corpus, batch=6, mix=1.0, third=1.0, level=0.0)
+    assert groups(corpus, draw.third) == groups(corpus, draw.own.roll(-2))
+    two = drawn(corpus, batch=6, mix=1.0, level=0.0)
+    assert (two.third == -1).all()
+    for i, others in enumerate(draw.others):
+        basis = torch.stack([draw.sounds[(i + 1) % 6], draw.sounds[(i + 2) % 6]], dim=1)
+        rest = others[:, None] - basis @ torch.linalg.lstsq(basis, others[:, None]).solution
+        assert float(rest.square().mean()) < 1e-6 * float(others.square().mean())
+        assert not set(groups(corpus, draw.foreign[i : i + 1])) & {
+            groups(corpus, c[i : i + 1])[0] for c in all_of(draw)
+        }
+
+
+def all_of(draw: Draw) -> tuple[torch.Tensor, ...]:
+    return draw.own, draw.partner, draw.third
+
+
+def test_noise_lies_under_recordings_and_may_be_all_there_is(corpus: Corpus) -> None:
+    noisy = drawn(corpus, batch=8, mix=0.0, noise=1.0)
+    assert noisy.heard.all()
+    for sound, below in zip(noisy.sounds, noisy.others, strict=True):
+        assert -31 < 10 * np.log10(float(below.square().mean()) / power(sound)) < -9
+    empty = drawn(corpus, batch=8, mix=1.0, nothing=0.999)
+    assert empty.heard.tolist() == [True] + [False] * 7
+    assert empty.mixed.tolist() == empty.heard.tolist()
+    assert not empty.others[1:].any()
+    flat = [float(np.corrcoef(s[1:], s[:-1])[0, 1]) for s in empty.sounds[1:].numpy()]
+    assert max(flat) > 0.5 > min(flat), "another colour every time"
+
+
+def test_foreign_captions_may_be_those_nearest_to_the_recording() -> None:
+    """Class k has an embedding at k tenths of the way round a circle, and so has its recording."""
+    corpus = Corpus(ConvToy(), classes(9, each=1), ("{}",))
+    angle = np.arange(9) / 10 * np.pi
+    vars(corpus)["_similarity"] = np.cos(angle[:, None] - angle[None]).astype(np.float32)
+    for step in range(5):
+        draw = drawn(corpus, (step,), batch=4, mix=1.0, similar=1.0)
+        own, partner, foreign = (np.array(groups(corpus, c)) for c in (draw.own, draw.partner, draw.foreign))
+        away = np.minimum(abs(foreign - own), abs(foreign - partner))
+        assert away.max() <= NEAREST
+
+
+def test_similarity_is_the_models(corpus: Corpus) -> None:
+    index = 3
+    embedding = corpus.model.embed_audio(corpus.window(index, corpus.model.audio_spec.window_samples, None)[None])[0]
+    cosines = corpus.captions.embedding @ embedding
+    wanted = [float(cosines[captions].max()) for captions in corpus.captions.by_group]
+    np.testing.assert_allclose(corpus._similarity[index], wanted, atol=1e-6)
 
 
 def test_no_recording_clips() -> None:

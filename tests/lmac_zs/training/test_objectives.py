@@ -48,13 +48,22 @@ class Heard:
         return self.embed(mask[None], torch.tensor([index]))[0]
 
 
-def draw_of(mixed: list[bool]) -> Draw:
+def draw_of(mixed: list[bool], heard: list[bool] | None = None) -> Draw:
     """Captions 0, 1, ... of the recordings, their neighbours' and foreign ones from 100."""
     count = len(mixed)
     own = torch.arange(count)
     silence = torch.zeros(count, 4)
-    bank = torch.arange(7)
-    return Draw(silence, silence, own, own.roll(-1), torch.tensor(mixed), 100 + own, bank)
+    return Draw(
+        sounds=silence,
+        others=silence,
+        own=own,
+        heard=torch.tensor(heard or [True] * count),
+        partner=own.roll(-1),
+        mixed=torch.tensor(mixed),
+        third=torch.full((count,), -1),
+        foreign=100 + own,
+        bank=torch.arange(7),
+    )
 
 
 def situation(pairs: Pairs, recordings: int, done: float = 0.5, masks: Tensor | None = None) -> Situation:
@@ -123,6 +132,9 @@ def test_pairs_of_the_contrastive_objective() -> None:
     assert pairs.caption.tolist() == [0, 1, 2, 1, 2, 0, 100, 101, 102]
     # Of a mixture both captions are true; of a single clip the partner's is not; a foreign one never is.
     assert pairs.matched.tolist() == [True, True, True, True, False, True, False, False, False]
+    # Of noise alone, its own caption is not true either.
+    nothing = Contrastive().pairs(draw_of([True, False], heard=[True, False]))
+    assert nothing.matched.tolist() == [True, False, True, False, False, False]
     # What is left of a mixture is the other sound, whichever was asked for.
     assert pairs.beside.tolist() == [1, -1, 0, 0, -1, 2, -1, -1, -1]
 

@@ -10,15 +10,17 @@ from torch import Tensor
 
 from zsxai.clip import make_grid
 from zsxai.errors import InputError, first_problem
-from zsxai.lmac_zs.cells import Cells, Sounds
+from zsxai.lmac_zs.card import domains_of
+from zsxai.lmac_zs.cells import Cells
 from zsxai.lmac_zs.decoder import Decoder, DecoderSpec, select_maps
 from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.model import SpectralModel
+from zsxai.spectral import Domain
 
 
 def build_decoder(
     model: SpectralModel, waveforms: Tensor, caption: str, config: TrainingConfig
-) -> tuple[Decoder, Cells]:
+) -> tuple[Decoder, dict[Domain, Cells]]:
     """Build a decoder for a model, with weights drawn from the seed.
 
     Args:
@@ -28,14 +30,13 @@ def build_decoder(
         config: Everything else.
 
     Returns:
-        The decoder, and what carries its log-odds to masks.
+        The decoder, and what carries its log-odds to masks in each domain trained for.
 
     Raises:
         InputError: If the configuration does not fit the model.
     """
-    sounds = Sounds.of(model, waveforms.to(model.device), config.domain, config.scale)
     with torch.no_grad():
-        feature_maps = model.encode(sounds.features).feature_maps
+        feature_maps = model.encode(model.features(waveforms.to(model.device))).feature_maps
         text = model.encode_text([caption])
     known = [m.name for m in feature_maps]
     names = config.decoder.maps or tuple(known[-len(config.decoder.widths) :])
@@ -48,8 +49,8 @@ def build_decoder(
         decoder = Decoder(spec).to(model.device)
     decoder.standardise(maps)
     source = next(m.grid for m in feature_maps if m.name == names[0])
-    onto = make_grid(model.front_end.spec, config.domain, waveforms.shape[-1])
-    return decoder, Cells(source, onto, model.device)
+    grids = {d: make_grid(model.front_end.spec, d, waveforms.shape[-1]) for d in domains_of(config.domain)}
+    return decoder, {domain: Cells(source, onto, model.device) for domain, onto in grids.items()}
 
 
 def decoder_spec(

@@ -9,9 +9,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zsxai.errors import InputError, first_problem
+from zsxai.lmac_zs.card import TrainedDomain
 from zsxai.lmac_zs.training.objectives import AnyObjective, Contrastive, Paper
 from zsxai.model import AudioSpec
-from zsxai.spectral import Domain, Scale
+from zsxai.spectral import Scale
 from zsxai.toml import read_toml
 
 
@@ -58,7 +59,7 @@ class TrainingConfig(Record):
         held_out: Part of the recordings (by their source) kept for the diagnostics where no validation data are named.
         templates: Around class names; sentences are taken as they are.
         phrases: A TOML file of further wording, ``[classes."dog"] phrases = [...]``, beside the configuration.
-        domain: Domain of the masks.
+        domain: Domain of the masks; ``both`` takes hertz and mel in turn.
         scale: How masks act.
         objective: What is minimised.
         decoder: The network.
@@ -72,7 +73,11 @@ class TrainingConfig(Record):
         clip_norm: Norm at which gradients are clipped.
         mix: Part of the recordings that are mixed with another; objectives without mixtures ignore it.
         level: Most decibels by which the other one is louder or softer.
+        third: Part of the mixtures that hold a third sound.
+        noise: Part of the recordings under which noise lies, 10 to 30 dB softer.
+        nothing: Part of the recordings that are noise alone: no caption is right.
         vary: Part of the recordings that are given another speed and colour.
+        similar: Part of the foreign captions taken from those that the model finds nearest to the recording.
         bank: Captions to distinguish in a step, at least.
         same_above: Cosine of two captions from which on they count as the same.
         seconds: Length of a window, where the model takes any.
@@ -95,7 +100,7 @@ class TrainingConfig(Record):
         "this is a sound of {}",
     )
     phrases: str | None = None
-    domain: Domain = "stft"
+    domain: TrainedDomain = "stft"
     scale: Scale = "log"
     objective: AnyObjective = Contrastive()
     decoder: DecoderChoice = DecoderChoice()
@@ -109,7 +114,11 @@ class TrainingConfig(Record):
     clip_norm: float = Field(default=1.0, gt=0)
     mix: float = Field(default=0.8, ge=0, le=1)
     level: float = Field(default=5.0, ge=0)
+    third: float = Field(default=0.0, ge=0, le=1)
+    noise: float = Field(default=0.0, ge=0, le=1)
+    nothing: float = Field(default=0.0, ge=0, lt=1)
     vary: float = Field(default=0.0, ge=0, le=1)
+    similar: float = Field(default=0.0, ge=0, le=1)
     bank: int = Field(default=48, ge=2, le=100_000)
     same_above: float = Field(default=0.95, gt=0, le=1)
     seconds: float = Field(default=10.0, gt=0, le=600)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
 from zsxai.fill import fill
-from zsxai.level import active_power
 from zsxai.lmac_zs.training.captions import Captions
 from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.lmac_zs.training.draw import Draw
+from zsxai.lmac_zs.training.mixing import lay_noise, level_neighbours
 from zsxai.lmac_zs.training.vary import vary_sound
 from zsxai.model import SpectralModel
 
 CACHE_BYTES = 2 * 2**30
 """Sound kept in memory, so that small data sets are read once."""
-FRAMES = 250
-"""Frames in a window, of which the active ones make its level: 20 ms of a window of 5 s."""
+NEAREST = 5
+"""Groups of absent captions nearest to a recording, one of which is foreign."""
 
 
 class Corpus:
@@ -109,26 +111,37 @@ class Corpus:
         """
         rng = np.random.default_rng(list(key))
         chosen = self._choose_unlike(rng.permutation(len(self.clips)), config.batch)
+        near = np.stack([np.roll(chosen, -k) for k in range(3)])  # each clip, its partner, and a third
+        group, by_group = self.group[near], self.captions.by_group
         samples = config.samples(self.model.audio_spec)
-        windows = torch.stack([self.window(int(i), samples, rng, config.vary) for i in chosen])
-        mixed = torch.from_numpy(rng.random(config.batch) < config.mix)
-        others = torch.where(mixed[:, None], _level_neighbours(windows, config.level, rng), 0.0)
-        peak = (windows + others).abs().amax(dim=1, keepdim=True).clamp(min=1.0)
-        group = self.group[chosen]
-        neighbour = np.roll(group, -1)
-        by_group = self.captions.by_group
-        own = np.array([rng.choice(by_group[g]) for g in group])
-        partner = np.array([rng.choice(by_group[g]) for g in neighbour])
-        foreign = np.array([self._choose_foreign(rng, pair) for pair in zip(group, neighbour, strict=True)])
+        sounds = torch.stack([self.window(int(i), samples, rng, config.vary) for i in chosen])
+        mixed, three, noisy, nothing = (
+            rng.random(config.batch) < part for part in (config.mix, config.third, config.noise, config.nothing)
+        )
+        nothing[0] = False  # something is always heard
+        mixed &= ~nothing
+        three &= mixed & (group[2] != group[0]) & (len(by_group) > 3)
+        others = _where(mixed, level_neighbours(sounds, 1, config.level, rng))
+        if three.any():
+            others += _where(three, level_neighbours(sounds, 2, config.level, rng))
+        if noisy.any():
+            others += _where(noisy & ~nothing, lay_noise(sounds + others, rng))
+        if nothing.any():
+            sounds = _where(~nothing, sounds) + _where(nothing, lay_noise(sounds, rng))
+        peak = (sounds + others).abs().amax(dim=1, keepdim=True).clamp(min=1.0)
+        own, partner, third = (np.array([rng.choice(by_group[g]) for g in row]) for row in group)
+        foreign = np.array([self._choose_foreign(rng, clips, config.similar) for clips in near.T])
         bank = list(dict.fromkeys([*own.tolist(), *partner.tolist(), *foreign.tolist()]))
         besides = rng.permutation(len(by_group))[: max(0, config.bank - len(bank))]
         bank = list(dict.fromkeys([*bank, *(int(rng.choice(by_group[int(g)])) for g in besides)]))
         return Draw(
-            sounds=windows / peak,
+            sounds=sounds / peak,
             others=others / peak,
             own=torch.from_numpy(own),
+            heard=torch.from_numpy(~nothing),
             partner=torch.from_numpy(partner),
-            mixed=mixed,
+            mixed=torch.from_numpy(mixed),
+            third=torch.from_numpy(np.where(three, third, -1)),
             foreign=torch.from_numpy(foreign),
             bank=torch.tensor(bank, dtype=torch.long),
         )
@@ -148,20 +161,33 @@ class Corpus:
             rows[-1] = chosen[1]
         return np.array(rows)
 
-    def _choose_foreign(self, rng: np.random.Generator, heard: tuple[int, int]) -> int:
-        """A caption of neither group."""
-        while True:
-            group = int(rng.integers(len(self.captions.by_group)))
-            if group not in heard:
-                return int(rng.choice(self.captions.by_group[group]))
+    def _choose_foreign(self, rng: np.random.Generator, clips: NDArray[np.int_], similar: float) -> int:
+        """A caption of none of the clips' groups; of three groups in all, of neither of the first two's."""
+        groups = len(self.captions.by_group)
+        present = self.group[clips[: min(len(clips), groups - 1)]]
+        absent = np.setdiff1d(np.arange(groups), present)
+        if rng.random() < similar:
+            nearest = np.argsort(-self._similarity[clips[:2]].max(axis=0)[absent], kind="stable")
+            absent = absent[nearest[:NEAREST]]
+        return int(rng.choice(self.captions.by_group[int(rng.choice(absent))]))
+
+    @cached_property
+    def _similarity(self) -> NDArray[np.float32]:
+        """Cosine of every clip with the nearest caption of every group, ``(clips, groups)``."""
+        samples = self.model.audio_spec.window_samples
+        rows = []
+        with evaluating(self.model), torch.no_grad():
+            for index in range(len(self.clips)):
+                sound = self.sound(index)
+                window = self.window(index, samples or len(sound), None)
+                rows.append(self.model.embed_audio(window[None].to(self.model.device))[0] @ self.captions.embedding.T)
+        cosines = torch.stack(rows).cpu().numpy()
+        return np.stack([cosines[:, captions].max(axis=1) for captions in self.captions.by_group], axis=1)
 
 
-def _level_neighbours(windows: Tensor, level: float, rng: np.random.Generator) -> Tensor:
-    """Each window's neighbour, at most ``level`` decibels louder or softer than it, by active power."""
-    gain = 10.0 ** (rng.uniform(-level, level, len(windows)) / 20.0)
-    power = torch.tensor([active_power(window, len(window) // FRAMES) for window in windows])
-    factor = torch.from_numpy(gain).float() * (power / torch.roll(power, -1).clamp(min=1e-20)).sqrt()
-    return factor[:, None] * torch.roll(windows, -1, dims=0)
+def _where(chosen: NDArray[np.bool_], sounds: Tensor) -> Tensor:
+    """``(B, T)`` where chosen, and silence elsewhere."""
+    return torch.where(torch.from_numpy(chosen)[:, None], sounds, 0.0)
 
 
 def _key(clip: LabelledClip) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zsxai.clip import BATCH_SIZE
 from zsxai.lmac_zs.bank import log_probability
+from zsxai.lmac_zs.card import domains_of
 from zsxai.lmac_zs.cells import Cells, Sounds
 from zsxai.lmac_zs.decoder import Decoder, select_maps
 from zsxai.lmac_zs.gradient import encode_with_evidence
@@ -21,6 +22,8 @@ from zsxai.lmac_zs.training.corpus import Corpus
 from zsxai.lmac_zs.training.draw import Draw
 from zsxai.metrics.localisation import ideal_binary_mask, roc_auc
 
+PLAIN = dict.fromkeys(("mix", "level", "third", "noise", "nothing", "vary", "similar"), 0.0)
+"""Recordings as they are, for the figures to mean the same whatever is trained on."""
 _KEY = 2**31
 """Stands in the key of the validation's draw where that of a step has its number."""
 
@@ -74,15 +77,16 @@ class Validation:
 
     Args:
         corpus: Held-out clips.
-        config: Decides how many, and how they are masked.
+        config: Decides how many, and how they are masked: of two domains, in the first.
     """
 
     def __init__(self, corpus: Corpus, config: TrainingConfig) -> None:
         self.corpus = corpus
         self.config = config
+        self.domain = domains_of(config.domain)[0]
         size = min(BATCH_SIZE, len(corpus.captions.by_group))
         rounds = max(1, round(config.validation_clips / (2 * size)))
-        plain = config.model_copy(update={"batch": size, "mix": 0.0, "level": 0.0, "vary": 0.0})
+        plain = config.model_copy(update={**PLAIN, "batch": size})
         mixed = plain.model_copy(update={"mix": 1.0})
         self.single = [corpus.draw((_KEY, i), plain) for i in range(rounds)]
         self.mixed = [corpus.draw((_KEY, rounds + i), mixed) for i in range(rounds)]
@@ -123,7 +127,7 @@ class Validation:
 
     def _sounds(self, waveforms: Tensor) -> Sounds:
         model = self.corpus.model
-        return Sounds.of(model, waveforms.to(model.device), self.config.domain, self.config.scale)
+        return Sounds.of(model, waveforms.to(model.device), self.domain, self.config.scale)
 
     def _masks(
         self, decoder: Decoder, cells: Cells, sounds: Sounds, asked: Sequence[Tensor]

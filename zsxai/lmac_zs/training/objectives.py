@@ -27,12 +27,14 @@ class Pairs:
         caption: ``(n,)`` captions.
         matched: ``(n,)`` bool: whether the recording holds what the caption says.
         beside: ``(n,)`` caption of the other sound of a mixture; -1 where there is none.
+        third: ``(n,)`` caption of a third sound, of which nothing is asked; -1 where there is none.
     """
 
     of: Tensor
     caption: Tensor
     matched: Tensor
     beside: Tensor
+    third: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class Situation:
         beside: ``(n, D)`` captions of the other sounds; anything where there is none.
         bank: ``(K, D)`` captions to distinguish.
         same: ``(n, K)`` bool: captions of the bank that mean what the pair's does.
-        same_beside: ``(n, K)`` bool: those that mean what its other sound's does.
+        same_beside: ``(n, K)`` bool: those that mean what its other sounds do.
         scale: The model's factor on cosines.
         done: Part of the training that is done, in [0, 1).
     """
@@ -122,12 +124,12 @@ class Contrastive(Objective):
         """Own caption, partner's caption, a foreign one, about every recording."""
         count = len(draw.own)
         none = torch.full((count,), -1)
-        yes = torch.ones(count, dtype=torch.bool)
         return Pairs(
             of=torch.arange(count).repeat(3),
             caption=torch.cat([draw.own, draw.partner, draw.foreign]),
-            matched=torch.cat([yes, draw.mixed, ~yes]),
+            matched=torch.cat([draw.heard, draw.mixed, torch.zeros_like(draw.heard)]),
             beside=torch.cat([torch.where(draw.mixed, draw.partner, -1), torch.where(draw.mixed, draw.own, -1), none]),
+            third=draw.third.repeat(3),
         )
 
     def terms(self, at: Situation) -> Terms:
@@ -192,7 +194,8 @@ class Paper(Objective):
         """Every caption about every recording."""
         count = len(draw.own)
         of, caption = torch.arange(count).repeat(count), torch.arange(count).repeat_interleave(count)
-        return Pairs(of, draw.own[caption], of == caption, torch.full((count * count,), -1))
+        none = torch.full((count * count,), -1)
+        return Pairs(of, draw.own[caption], of == caption, none, none)
 
     def terms(self, at: Situation) -> Terms:
         """See :meth:`Objective.terms`."""

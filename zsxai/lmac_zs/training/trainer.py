@@ -20,6 +20,7 @@ from torch import Tensor
 from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError, ZsxaiError
+from zsxai.lmac_zs.card import domains_of
 from zsxai.lmac_zs.cells import Sounds
 from zsxai.lmac_zs.decoder import Decoder, select_maps
 from zsxai.lmac_zs.gradient import encode_with_evidence
@@ -32,6 +33,7 @@ from zsxai.lmac_zs.training.logs import Progress, Report
 from zsxai.lmac_zs.training.objectives import Situation
 from zsxai.lmac_zs.training.state import load_state, save_state
 from zsxai.model import SpectralModel
+from zsxai.spectral import Domain
 
 STATE = "state.ckpt"
 """File of the checkpoint in the folder of a training."""
@@ -81,7 +83,8 @@ class Trainer:
         self.validation = None
         if held_out:
             self.validation = Validation(Corpus(model, held_out, config.templates, phrases), config)
-        self._drawing = config if config.objective.mixing else config.model_copy(update={"mix": 0.0})
+        alone = {"mix": 0.0, "noise": 0.0, "nothing": 0.0}
+        self._drawing = config if config.objective.mixing else config.model_copy(update=alone)
         with evaluating(model), frozen(model):
             first = self._draw(0, 0).waveforms
             decoder, self.cells = build_decoder(model, first, self.corpus.captions.texts[0], config)
@@ -164,7 +167,7 @@ class Trainer:
         if self.validation is None:
             raise InputError("no recordings were held out for diagnostics: name validation data, or held_out above 0")
         with evaluating(self.model):
-            return self.validation(self.bare, self.cells)
+            return self.validation(self.bare, self.cells[self.validation.domain])
 
     def _update(self) -> dict[str, float]:
         """One update of the weights; returns the terms of the loss, and the mean of all masks."""
@@ -173,10 +176,12 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         total: dict[str, float] = {}
+        domains = domains_of(config.domain)
         for part in range(config.accumulate):
             last = part == config.accumulate - 1
             with nullcontext() if last else self.accelerator.no_sync(self.decoder):
-                terms, mask = self._terms(self._draw(self.step, part))
+                domain = domains[(self.step * config.accumulate + part) % len(domains)]
+                terms, mask = self._terms(self._draw(self.step, part), domain)
                 loss = torch.stack(list(terms.values())).sum()
                 if not bool(torch.isfinite(loss)):
                     raise DivergedError(self._explain_divergence(terms))
@@ -200,10 +205,10 @@ class Trainer:
     def _draw(self, step: int, part: int) -> Draw:
         return self.corpus.draw((self.config.seed, step, part, self.accelerator.process_index), self._drawing)
 
-    def _terms(self, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+    def _terms(self, draw: Draw, domain: Domain) -> tuple[dict[str, Tensor], Tensor]:
         """The terms of the loss, and the mean of all masks."""
         model, config, device, captions = self.model, self.config, self.model.device, self.corpus.captions
-        sounds = Sounds.of(model, draw.waveforms.to(device), config.domain, config.scale)
+        sounds = Sounds.of(model, draw.waveforms.to(device), domain, config.scale)
         sounds = replace(sounds, autocast=self._autocast)
         pairs = config.objective.pairs(draw)
         bank = captions.embedding[draw.bank]
@@ -214,7 +219,7 @@ class Trainer:
             maps = select_maps(encoding.feature_maps, self.spec.maps)
             text, of = captions.encode(pairs.caption), pairs.of.to(device)
             log_odds, evidence = self.decoder(maps, text, of, bank, torch.cat(gradients))
-        masks = self.cells.mask(log_odds.float())
+        masks = self.cells[domain].mask(log_odds.float())
         situation = Situation(
             sounds=sounds,
             embedding=encoding.embedding.float(),
@@ -225,7 +230,8 @@ class Trainer:
             beside=captions.embedding[pairs.beside],
             bank=bank,
             same=captions.same(pairs.caption, draw.bank, config.same_above),
-            same_beside=captions.same(pairs.beside, draw.bank, config.same_above),
+            same_beside=captions.same(pairs.beside, draw.bank, config.same_above)
+            | captions.same(pairs.third, draw.bank, config.same_above),
             scale=model.logit_scale or 1.0,
             done=self.step / self.steps,
         )
