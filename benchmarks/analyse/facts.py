@@ -56,11 +56,11 @@ def write_caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
     if at is not None:
         found["settings"] = [s for s in found["settings"] if all(at.get(k, v) == v for k, v in s.items())]
         found |= {"domains": [at["domain"]], "scales": [at["scale"]], "seeds": [at["seed"]]}
-        models = [model for model in result.suite.models if model.row == at["model"]]
-        titles = {model.title for model in models}
+        shown = [model for model in result.suite.models if model.row == at["model"]]
+        titles = {model.title for model in shown}
         found["models"] = [m for m in found["models"] if m["label"] in titles]
         found["left_out"] = {m: names for m, names in found["left_out"].items() if m in titles}
-        found["data"] = {at["data"]: _get_data(result.suite, at["data"], models)}
+        found["data"] = {at["data"]: _get_data(result.suite, at["data"], shown)}
     data = "; ".join(f"{key} ({', '.join([d['reader'], *list_options(d)])})" for key, d in found["data"].items())
     n = "; ".join(f"{s['task']} on {s['data']}, {s['contamination']}: {_describe_n(s)}" for s in found["settings"])
     models = ", ".join(_describe_model(m) for m in found["models"])
