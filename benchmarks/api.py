@@ -34,7 +34,7 @@ def run_suite(
         suite: Name of a shipped one, a TOML file, a mapping, or a suite.
         out: Folder of the results; made where there is none. It may hold a run of a suite of the same name.
         data: Folders by data set.
-        models: Names of models in place of the suite's.
+        models: In place of the suite's: names of models, of pools, or of TOML files of models.
         without: Data sets that you do not have: what needs them is left out, and the folder's record says so.
         limit: Items per data set and setting; all where None.
         engine: ``local``, or ``ray`` (extra ``[scale]``).

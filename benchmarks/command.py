@@ -55,7 +55,7 @@ def run(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="M", help="A model in place of the suite's; may be repeated."),
+        typer.Option("--model", metavar="M", help="Model, pool or file of models, not the suite's; may be repeated."),
     ] = None,
     without: Annotated[
         list[str] | None,

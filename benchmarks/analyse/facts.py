@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.run.plan import Cell
-    from zsxai.benchmarks.run.suite import Suite
+    from zsxai.benchmarks.run.suite import ModelSpec, Suite
 
 INTERVAL = (
     "95 % percentile bootstrap over recordings; a mixture of two recordings weighs the product of their draws; "
@@ -25,7 +25,7 @@ def collect_facts(result: Result) -> dict[str, Any]:
     return {
         "suite": suite.name,
         "headline": suite.headline.model_dump(mode="json"),
-        "data": {key: _get_data(result, key) for key in suite.data},
+        "data": {key: _get_data(suite, key, suite.models) for key in suite.data},
         "settings": _list_settings(result),
         "limit": result.settings.get("limit"),
         "models": _list_models(result),
@@ -56,15 +56,14 @@ def write_caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
     if at is not None:
         found["settings"] = [s for s in found["settings"] if all(at.get(k, v) == v for k, v in s.items())]
         found |= {"domains": [at["domain"]], "scales": [at["scale"]], "seeds": [at["seed"]]}
-        found["models"] = [m for m in found["models"] if m["label"] == at["model"]]
-        found["left_out"] = {m: names for m, names in found["left_out"].items() if m == at["model"]}
-        found["data"] = {at["data"]: found["data"][at["data"]]}
-    data = "; ".join(
-        f"{key} ({', '.join([d['reader'], *(f'{k} {v}' for k, v in d['options'].items())])})"
-        for key, d in found["data"].items()
-    )
+        shown = [model for model in result.suite.models if model.row == at["model"]]
+        titles = {model.title for model in shown}
+        found["models"] = [m for m in found["models"] if m["label"] in titles]
+        found["left_out"] = {m: names for m, names in found["left_out"].items() if m in titles}
+        found["data"] = {at["data"]: _get_data(result.suite, at["data"], shown)}
+    data = "; ".join(f"{key} ({', '.join([d['reader'], *list_options(d)])})" for key, d in found["data"].items())
     n = "; ".join(f"{s['task']} on {s['data']}, {s['contamination']}: {_describe_n(s)}" for s in found["settings"])
-    models = ", ".join(f"{m['label']} ({str(m['weights'])[:12]})" for m in found["models"])
+    models = ", ".join(_describe_model(m) for m in found["models"])
     calibrations = ", ".join(f"{e} {'/'.join(c)}" for e, c in found["calibrations"].items()) if at is None else "by row"
     versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
     lacking = found["cells"]["missing"]
@@ -78,6 +77,13 @@ def write_caption(result: Result, at: Mapping[str, Any] | None = None) -> str:
         + (f" {lacking} of {found['cells']['planned']} cells are not measured yet." if lacking else "")
         + (f" Failures: {found['failures']}." if found["failures"] else "")
     )
+
+
+def list_options(data: Mapping[str, Any]) -> list[str]:
+    """List the options of a data set, as :func:`collect_facts` gives it: of all models, or before each."""
+    return [f"{k} {v}" for k, v in data.get("options", {}).items()] + [
+        f"{k} {v} before {model}" for model, options in data.get("parts", {}).items() for k, v in options.items()
+    ]
 
 
 def find_left_out(suite: Suite, cells: Iterable[Cell]) -> dict[str, list[str]]:
@@ -104,13 +110,20 @@ def describe_left_out(found: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
+def _describe_model(model: Mapping[str, Any]) -> str:
+    return f"{model['label']} ({str(model['weights'])[:12]})" + (f" of {model['pool']}" if "pool" in model else "")
+
+
 def _describe_n(setting: dict[str, Any]) -> str:
     return f"{setting['items']} items from {setting['recordings']} recordings, seed {setting['seed']}"
 
 
-def _get_data(result: Result, key: str) -> dict[str, Any]:
-    spec = result.suite.data[key]
-    return {"reader": spec.reader, "options": dict(spec.options)}
+def _get_data(suite: Suite, key: str, models: Sequence[ModelSpec]) -> dict[str, Any]:
+    """Get reader and options; ``parts``, the options by model, where these differ."""
+    parts = {model.title: suite.data_of(key, model.title).options for model in models}
+    first, *others = parts.values()
+    options = {"parts": parts} if any(other != first for other in others) else {"options": first}
+    return {"reader": suite.data[key].reader, **options}
 
 
 def _list_settings(result: Result) -> list[dict[str, Any]]:
@@ -133,6 +146,7 @@ def _list_models(result: Result) -> list[dict[str, Any]]:
             model = stored.description.get("model", {})
             found[cell.model] = {
                 "label": cell.model,
+                **({"pool": cell.pool} if cell.pool else {}),
                 **{name: model.get(name) for name in ("name", "options", "weights", "logit_scale")},
             }
     return list(found.values())

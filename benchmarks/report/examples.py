@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -56,18 +58,21 @@ def _explain_all(result: Result, chosen: Extremes, audio: bool) -> list[Html]:
     from zsxai.benchmarks.run.plan import Library, Settings
 
     library = Library(result.suite, Settings(**result.settings))
-    model = library.model(chosen.block.at["model"])
+    load = lru_cache(maxsize=1)(library.model)
     return [
-        _render_example(library, model, chosen, row, kind, audio)
+        _render_example(library, load, chosen, row, kind, audio)
         for kind, rows in (("Best", chosen.best), ("Worst", chosen.worst))
         for _, row in rows.iterrows()
     ]
 
 
-def _render_example(library: Library, model: ZeroShotModel, chosen: Extremes, row: Any, kind: str, audio: bool) -> Html:
-    item = next(i for i in _find_items(library, chosen.block) if i.name == row["item"])
+def _render_example(
+    library: Library, load: Callable[[str], ZeroShotModel], chosen: Extremes, row: Any, kind: str, audio: bool
+) -> Html:
+    label, item = _find_item(library, chosen.block, row["item"])
+    model, classes = load(label), library.dataset(chosen.block.at["data"], label).labels
     sound = _read_sound(library, chosen.block, item, model.sample_rate)
-    made = _explain(library, model, chosen, row["prompt"], sound)
+    made = _explain(library, model, chosen, row["prompt"], classes, sound)
     metric = library.suite.headline.metric
     control, base = split_figure(metric)
     digits = choose_digits(chosen.block.task, base)
@@ -94,9 +99,12 @@ def _render_example(library: Library, model: ZeroShotModel, chosen: Extremes, ro
     )
 
 
-def _find_items(library: Library, block: Block) -> list[Item]:
+def _find_item(library: Library, block: Block, name: str) -> tuple[str, Item]:
+    """Find an item by its name, and the label of the model that was judged on it."""
     number, contamination = _find_numbers(library, block)
-    return library.items(number, block.at["data"], contamination, block.at["seed"])
+    setting = (number, block.at["data"], contamination, block.at["seed"])
+    labels = [model.title for model in library.suite.models if model.row == block.at["model"]]
+    return next((label, i) for label in labels for i in library.items(*setting, label) if i.name == name)
 
 
 def _find_numbers(library: Library, block: Block) -> tuple[int, int]:
@@ -117,7 +125,14 @@ def _read_sound(library: Library, block: Block, item: Item, rate: int) -> NDArra
     return runner_of(task.kind).sound(task, item, mixed, block.at["seed"], rate).waveform
 
 
-def _explain(library: Library, model: ZeroShotModel, chosen: Extremes, prompt: str, sound: NDArray[Any]) -> Explanation:
+def _explain(
+    library: Library,
+    model: ZeroShotModel,
+    chosen: Extremes,
+    prompt: str,
+    classes: Sequence[str],
+    sound: NDArray[Any],
+) -> Explanation:
     import zsxai
     from zsxai.plugins import load_explainer
     from zsxai.spectral import Domain, Scale
@@ -125,7 +140,7 @@ def _explain(library: Library, model: ZeroShotModel, chosen: Extremes, prompt: s
     named = next(e for e in library.suite.all_explainers if e.title == chosen.explainer)
     explainer = load_explainer(named.name, **{**named.options, "calibration": chosen.calibration})
     prompting = library.suite.prompting
-    others = [x for x in library.dataset(chosen.block.at["data"]).labels if x != prompt]
+    others = [x for x in classes if x != prompt]
     return zsxai.explain(
         sound,
         prompt,

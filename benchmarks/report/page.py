@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsxai.benchmarks.analyse.facts import collect_facts
+from zsxai.benchmarks.analyse.facts import collect_facts, list_options
 from zsxai.benchmarks.report import rest
 from zsxai.benchmarks.report.examples import render_examples
 from zsxai.benchmarks.report.headline import render_headline
@@ -47,13 +47,11 @@ def _render_header(result: Result) -> Html:
     found = collect_facts(result)
     clips = max((s["items"] for s in found["settings"]), default=0)
     recordings = max((s["recordings"] for s in found["settings"]), default=0)
-    data = ", ".join(
-        f"{key}" + "".join(f", {k} {v}" for k, v in spec["options"].items()) for key, spec in found["data"].items()
-    )
+    data = ", ".join(text for key, spec in found["data"].items() for text in (key, *list_options(spec)))
     listed = [
         data,
         f"up to {clips} items from {recordings} recordings",
-        f"models: {', '.join(m['label'] for m in found['models']) or 'none'}",
+        f"models: {', '.join(dict.fromkeys(m.get('pool', m['label']) for m in found['models'])) or 'none'}",
         f"seeds: {', '.join(map(str, found['seeds']))}",
         f"zsxai {', '.join(dict.fromkeys(v.get('zsxai', '?') for v in found['versions'])) or '?'}",
     ]

@@ -171,7 +171,11 @@ def render_configuration(result: Result, command: str) -> Html:
     found = collect_facts(result)
     versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
     models = [
-        join(untrusted(m["label"]), " (weights ", tag("code", str(m["weights"])), ")") if m["weights"] else m["label"]
+        join(
+            untrusted(m["label"]),
+            join(" (weights ", tag("code", str(m["weights"])), ")") if m["weights"] else "",
+            join(" of ", untrusted(m["pool"])) if "pool" in m else "",
+        )
         for m in found["models"]
     ]
     listed = {

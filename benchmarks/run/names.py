@@ -29,6 +29,9 @@ def check_suite(suite: Suite) -> None:
     _check_unique("control", suite.controls)
     _check_unique("seed", [str(seed) for seed in suite.seeds])
     _check_unique("model", [model.title for model in suite.models])
+    _check_unique("model", [row for row, _ in dict.fromkeys((model.row, model.pool) for model in suite.models)])
+    for model in suite.models:
+        _check_known("data set", tuple(model.data), suite.data)
     for e in suite.explainers:
         if e.title in suite.controls and e.name != e.title:
             raise ValueError(f"{e.title!r} is a blind control's name: give {e.name!r} another label")

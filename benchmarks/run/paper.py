@@ -16,7 +16,8 @@ def departures(suite: Suite) -> list[str]:
     found = [f"{name} = {asked[name]!r} for {value!r}" for name, value in PROMPTING.items() if asked[name] != value]
     if suite.prompting.target != "similarity":
         found.append(f"target = {suite.prompting.target!r} for 'similarity'")
-    us8k = [spec for spec in suite.data.values() if spec.reader == "urbansound8k"]
+    specs = [suite.data_of(key, model.title) for key in suite.data for model in suite.models]
+    us8k = [spec for spec in specs if spec.reader == "urbansound8k"]
     if any(spec.options.get("labels") != "as-written" for spec in us8k):
         found.append("labels without their underscores")
     return found + [text for task in suite.tasks for text in task.departures()]

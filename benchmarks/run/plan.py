@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
@@ -18,7 +19,7 @@ from zsxai.benchmarks.run.identity import (
     own_code,
 )
 from zsxai.benchmarks.run.names import check_plugins
-from zsxai.benchmarks.run.suite import Named, Suite
+from zsxai.benchmarks.run.suite import ModelSpec, Suite
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Item, Place
 from zsxai.benchmarks.tasks.classes import logit_scale_of
@@ -33,6 +34,9 @@ from zsxai.prompt import fill_template
 from zsxai.registry import DATASETS
 from zsxai.spectral import Domain, Scale
 from zsxai.versions import versions
+
+SHOWN = 5
+"""Names in a message, before the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class Cell:
         explainer: Label.
         domain: Domain of masks.
         scale: Scale of masks.
+        pool: Under which the model's rows stand with those of others; empty where they stand for themselves.
     """
 
     key: str
@@ -100,6 +105,7 @@ class Cell:
     explainer: str
     domain: Domain
     scale: Scale
+    pool: str = ""
 
     @property
     def place(self) -> Place:
@@ -108,9 +114,9 @@ class Cell:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What every row of the cell has in common."""
+        """What every row of the cell has in common; the model is its pool, where it has one."""
         names = ("task", "model", "data", "contamination", "seed", "domain", "scale", "explainer")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"model": self.pool or self.model}
 
     def to_json(self) -> list[Any]:
         """The cell as ``suite.json`` lists it."""
@@ -129,7 +135,7 @@ class Cell:
             raise InputError("suite.json lists its cells in another form: run the suite again") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlannedCell(Cell):
     """A cell that can be measured.
 
@@ -161,33 +167,38 @@ class Library:
     def __init__(self, suite: Suite, settings: Settings) -> None:
         self.suite = suite
         self.settings = settings
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets: dict[tuple[str, str | None], Dataset] = {}
         self._items: dict[tuple[object, ...], list[Item]] = {}
 
-    def dataset(self, key: str) -> Dataset:
-        """A data set by its key in the suite."""
-        if key not in self._datasets:
-            spec = self.suite.data[key]
+    def dataset(self, key: str, model: str | None = None) -> Dataset:
+        """A data set by its key in the suite; for a model, by its label, the part that it is judged on."""
+        at = (key, self._find_owner(model, key))
+        if at not in self._datasets:
+            spec = self.suite.data_of(key, model)
             root = self.settings.roots.get(key, spec.root)
             if root is None and _reads_files(spec.reader):
                 raise InputError(
                     f"the data set {key!r} of the suite needs a folder: --data {key}=DIR, or --without {key}"
                 )
-            self._datasets[key] = load_dataset(spec.reader, root, **spec.options)
-        return self._datasets[key]
+            self._datasets[at] = load_dataset(spec.reader, root, **spec.options)
+        return self._datasets[at]
 
-    def items(self, task: int, data: str, contamination: int, seed: int) -> list[Item]:
+    def items(self, task: int, data: str, contamination: int, seed: int, model: str | None = None) -> list[Item]:
         """Items of a setting, cut to the limit. A larger limit begins with the same items."""
-        at = (task, data, contamination, seed)
+        chosen = self.suite.tasks[task]
+        mixed = chosen.contaminations[contamination]
+        at = (task, data, contamination, seed, self._find_owner(model, data, mixed.data))
         if at not in self._items:
-            chosen = self.suite.tasks[task]
-            mixed = chosen.contaminations[contamination]
-            others = self.dataset(mixed.data) if mixed.data else None
-            found = runner_of(chosen.kind).items(chosen, self.dataset(data), mixed, seed, others)
+            others = self.dataset(mixed.data, model) if mixed.data else None
+            found = runner_of(chosen.kind).items(chosen, self.dataset(data, model), mixed, seed, others)
             if not found:
                 raise InputError(f"the data set {data!r} gives no item for the task {chosen.kind!r}")
             self._items[at] = found[: self.settings.limit]
         return self._items[at]
+
+    def _find_owner(self, model: str | None, *keys: str | None) -> str | None:
+        """A model that is judged on a part of its own of a data set; None where all models share it."""
+        return model if model is not None and {*keys} & {*self.suite.model(model).data} else None
 
     def explainers(self, task: Task) -> dict[str, Explainer]:
         """Explainers of a task by label."""
@@ -195,7 +206,7 @@ class Library:
 
     def model(self, label: str) -> ZeroShotModel:
         """A model by label, loaded anew."""
-        named = next(m for m in self.suite.models if m.title == label)
+        named = self.suite.model(label)
         return load_model(named.name, device=self.settings.device, **named.options)
 
 
@@ -212,10 +223,30 @@ def plan(suite: Suite, settings: Settings) -> list[PlannedCell]:
     """
     check_plugins(suite)
     library, files = Library(suite, settings), Files()
+    _check_pools(library)
     return [cell for named in suite.models for cell in _cells_of(library, named, files)]
 
 
-def _cells_of(library: Library, named: Named, files: Files) -> Iterator[PlannedCell]:
+def _check_pools(library: Library) -> None:
+    """Check that the models of a pool share all classes and no recording, of which another may have heard a part."""
+    judges: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    classes: dict[tuple[str, str], Sequence[str]] = {}
+    pooled = [model for model in library.suite.models if model.pool is not None]
+    for model, key in product(pooled, dict.fromkeys(key for task in library.suite.tasks for key in task.data)):
+        dataset, at = library.dataset(key, model.title), (model.row, key)
+        if classes.setdefault(at, dataset.labels) != dataset.labels:
+            raise InputError(f"the models of the pool {model.row!r} are not asked about the same classes of {key!r}")
+        names = dict.fromkeys([clip.source for clip in dataset.clips] + [clip.name for clip in dataset.clips])
+        if shared := [name for name in names if name in judges[at]]:
+            more = f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else ""
+            raise InputError(
+                f"{judges[at][shared[0]]!r} and {model.title!r} of the pool {model.row!r} are both judged on "
+                f"{', '.join(shared[:SHOWN])}{more}: give each model a part of {key!r} that shares no recording"
+            )
+        judges[at] |= dict.fromkeys(names, model.title)
+
+
+def _cells_of(library: Library, named: ModelSpec, files: Files) -> Iterator[PlannedCell]:
     """Cells of one model, which is let go before the next one is loaded."""
     suite = library.suite
     model = library.model(named.title)
@@ -237,7 +268,7 @@ def _cells_of(library: Library, named: Named, files: Files) -> Iterator[PlannedC
         mixed = task.contaminations[unit.contamination]
         of_unit = {
             "reader": suite.data[unit.data].reader,
-            "classes": _prompts_hash(library, unit.data),
+            "classes": _prompts_hash(library, unit.data, unit.model),
             "contamination": mixed.key(),
             "seed": unit.seed,
             "items": [item.key(files) for item in items],
@@ -259,6 +290,7 @@ def _cells_of(library: Library, named: Named, files: Files) -> Iterator[PlannedC
                 explainer=place.explainer,
                 domain=place.domain,
                 scale=place.scale,
+                pool=named.pool or "",
                 unit=unit,
                 description=description,
             )
@@ -281,10 +313,10 @@ def _description_of(task: Task) -> dict[str, Any]:
     }
 
 
-def _prompts_hash(library: Library, data: str) -> str:
+def _prompts_hash(library: Library, data: str, model: str) -> str:
     """Hash of the prompts of all classes."""
     template = library.suite.prompting.template
-    return hashed([fill_template(template, label) for label in library.dataset(data).labels])
+    return hashed([fill_template(template, label) for label in library.dataset(data, model).labels])
 
 
 def _units(library: Library, model: str) -> Iterator[tuple[Unit, list[Item]]]:
@@ -292,7 +324,7 @@ def _units(library: Library, model: str) -> Iterator[tuple[Unit, list[Item]]]:
     suite = library.suite
     for number, task in enumerate(suite.tasks):
         for data, contamination, seed in product(task.data, range(len(task.contaminations)), suite.seeds):
-            items = library.items(number, data, contamination, seed)
+            items = library.items(number, data, contamination, seed, model)
             for start in range(0, len(items), suite.batch):
                 part = items[start : start + suite.batch]
                 yield Unit(number, model, data, contamination, seed, start, start + len(part)), part

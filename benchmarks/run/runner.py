@@ -14,7 +14,7 @@ from zsxai.benchmarks.run.folder import check_folder, make_folder, write_record
 from zsxai.benchmarks.run.plan import PlannedCell, Settings, Unit, plan
 from zsxai.benchmarks.run.processes import Processes
 from zsxai.benchmarks.run.store import Store
-from zsxai.benchmarks.run.suite import Named, Suite, load_suite
+from zsxai.benchmarks.run.suite import POOLS, ModelSpec, Suite, load_models, load_suite
 from zsxai.benchmarks.run.worker import Worker, group_by_unit
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.data.checks import keep_apart
@@ -51,7 +51,8 @@ def choose(
 ) -> Suite:
     """Load a suite, leave out what needs some data sets, and take other models where they are given.
 
-    A model that the suite names keeps the options that it has there.
+    A name is that of a model or of a pool of the suite, which keep what the suite says of them; else that of a file of
+    models; else that of a model.
     """
     for what, names in (("models", models), ("without", without)):
         if isinstance(names, str):
@@ -61,9 +62,14 @@ def choose(
         chosen = chosen.without(key)
     if models is None:
         return chosen
-    known = {model.title: model for model in chosen.models}
-    named = tuple(known.get(name, Named(name=name)) for name in models)
-    return load_suite({**chosen.model_dump(), "models": [model.model_dump() for model in named]})
+    named = [model.model_dump() for name in models for model in _find_models(chosen, name)]
+    return load_suite({**chosen.model_dump(), "models": named})
+
+
+def _find_models(suite: Suite, name: str) -> Sequence[ModelSpec]:
+    if known := [model for model in suite.models if name in (model.title, model.pool)]:
+        return known
+    return load_models(name) if name in POOLS or name.endswith(".toml") else [ModelSpec(name=name)]
 
 
 def check_engine(suite: Suite, engine: str, workers: int | None, address: str | None) -> None:
@@ -213,7 +219,7 @@ def _find_local_plugin(suite: Suite) -> str | None:
     """A plugin that only this process knows, if the suite needs one."""
     needed = [
         (MODELS, [model.name.partition(":")[0] for model in suite.models]),
-        (EXPLAINERS, [explainer.name for explainer in suite.all_explainers]),
+        (EXPLAINERS, [explainer.name.partition(":")[0] for explainer in suite.all_explainers]),
         (DATASETS, [spec.reader for spec in suite.data.values()]),
         (TASKS, [task.kind for task in suite.tasks]),
         (METRICS, [name for task in suite.tasks for name in runner_of(task.kind).chosen_metrics(task)]),

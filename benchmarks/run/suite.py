@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
@@ -16,6 +16,10 @@ from zsxai.errors import InputError, first_problem
 from zsxai.toml import read_toml
 
 SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity")
+POOLS = ("twins",)
+"""Files of models that come with zsxai."""
+
+F = TypeVar("F", bound=Frozen)
 
 
 def _by_name(value: object) -> object:
@@ -69,7 +73,37 @@ class Named(Frozen):
         return self.label or self.name
 
 
+class ModelSpec(Named):
+    """A model, and what it is judged on.
+
+    Attributes:
+        data: Options of data sets that are others before this model, by data set: ``{esc50 = {folds = [1]}}`` is the
+            part that it has not heard.
+        pool: Models of one pool are one model in tables, under the pool's name: each is judged on a part of its own.
+            None where the model stands for itself.
+    """
+
+    data: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    pool: Annotated[str, Field(min_length=1)] | None = None
+
+    @property
+    def row(self) -> str:
+        """How tables call it, alone or with the others of its pool."""
+        return self.pool or self.title
+
+
 Plugin = Annotated[Named, BeforeValidator(_by_name)]
+Models = Annotated[tuple[Annotated[ModelSpec, BeforeValidator(_by_name)], ...], Field(min_length=1)]
+
+
+class ModelFile(Frozen):
+    """A file of models: what stands in place of a suite's.
+
+    Attributes:
+        models: As a suite lists them.
+    """
+
+    models: Models
 
 
 class Headline(Frozen):
@@ -122,7 +156,7 @@ class Suite(Frozen):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     description: str = ""
     data: dict[str, DataSpec]
-    models: Annotated[tuple[Plugin, ...], Field(min_length=1)] = (Named(name="tiny"),)
+    models: Models = (ModelSpec(name="tiny"),)
     explainers: tuple[Plugin, ...]
     controls: Annotated[tuple[str, ...], Field(min_length=1)] = ("constant", "random", "loudness", "energy")
     prompting: Prompting = Prompting()
@@ -147,6 +181,16 @@ class Suite(Frozen):
         named |= {e.title for e in self.explainers}
         return (*self.explainers, *(Named(name=c) for c in self.controls if c not in named))
 
+    def model(self, title: str) -> ModelSpec:
+        """A model by its title."""
+        return next(m for m in self.models if m.title == title)
+
+    def data_of(self, key: str, model: str | None = None) -> DataSpec:
+        """A data set as it is for all models, or as it is for one of them, by its title."""
+        spec = self.data[key]
+        own = self.model(model).data.get(key, {}) if model is not None else {}
+        return spec.model_copy(update={"options": {**spec.options, **own}})
+
     def without(self, key: str) -> Suite:
         """The suite less what needs a data set: contaminations with its clips, and tasks on them where others are left.
 
@@ -156,7 +200,8 @@ class Suite(Frozen):
         if key not in self.data:
             raise InputError(f"the suite {self.name!r} has no data set {key!r}: it has {', '.join(self.data)}")
         values = self.model_dump()
-        del values["data"][key]
+        for holder in (values, *values["models"]):
+            holder["data"].pop(key, None)
         for task in values["tasks"]:
             task["data"] = [d for d in task["data"] if d != key]
             task["contaminations"] = [c for c in task["contaminations"] if c["data"] != key]
@@ -184,17 +229,30 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
     if isinstance(suite, Suite):
         return suite
     if isinstance(suite, Mapping):
-        return _checked(dict(suite), "the suite")
-    path = Path(suite)
-    if str(suite) in SUITES:
-        path = Path(str(resources.files("zsxai.benchmarks").joinpath("suites", f"{suite}.toml")))
+        return _checked(Suite, dict(suite), "the suite")
+    return _checked(Suite, _read(str(suite), "suite", SUITES), str(suite))
+
+
+def load_models(file: str) -> tuple[ModelSpec, ...]:
+    """Read the models of a file: a shipped one (:data:`POOLS`) by its name, or a TOML file.
+
+    Raises:
+        InputError: If there is none, or something in it is wrong; one line.
+    """
+    return _checked(ModelFile, _read(file, "pool", POOLS), file).models
+
+
+def _read(name: str, kind: str, shipped: Sequence[str]) -> dict[str, Any]:
+    path = Path(name)
+    if name in shipped:
+        path = Path(str(resources.files("zsxai.benchmarks").joinpath(f"{kind}s", f"{name}.toml")))
     elif not path.is_file():
-        raise InputError(f"no suite {str(suite)!r}: one of {', '.join(SUITES)}, or a TOML file")
-    return _checked(read_toml(path), str(suite))
+        raise InputError(f"no {kind} {name!r}: one of {', '.join(shipped)}, or a TOML file")
+    return read_toml(path)
 
 
-def _checked(values: dict[str, Any], name: str) -> Suite:
+def _checked(kind: type[F], values: dict[str, Any], name: str) -> F:
     try:
-        return Suite(**values)
+        return kind(**values)
     except ValidationError as error:
-        raise InputError(f"{name}: {first_problem(error, Suite.model_fields)}") from error
+        raise InputError(f"{name}: {first_problem(error, kind.model_fields)}") from error

@@ -66,13 +66,13 @@ class Worker:
 
     def _run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
         runner = self._get_runner(unit)
-        items = self.library.items(unit.task, unit.data, unit.contamination, unit.seed)[unit.start : unit.stop]
+        items = self.library.items(unit.task, unit.data, unit.contamination, unit.seed, unit.model)
         forwards = Forwards()
         measured: list[Measured] = []
         model = runner.stage.model
         with evaluating(model), counted(model, forwards):
             start = time.process_time()
-            prepared = runner.prepare(items)
+            prepared = runner.prepare(items[unit.start : unit.stop])
             shared = (time.process_time() - start) / len(places)
             for place in places:
                 start, rows_before = time.process_time(), forwards.rows.copy()
@@ -93,7 +93,7 @@ class Worker:
                 prompting=self.suite.prompting,
                 task=task,
                 model=self._get_model(unit.model),
-                dataset=self.library.dataset(unit.data),
+                dataset=self.library.dataset(unit.data, unit.model),
                 contamination=task.contaminations[unit.contamination],
                 seed=unit.seed,
                 explainers=self.library.explainers(task),

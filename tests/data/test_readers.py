@@ -64,6 +64,15 @@ def test_folds_keep_all_classes_and_need_only_their_files(esc_folder: Path) -> N
     assert data.labels == ["church bells", "dog"]
 
 
+def test_recordings_are_left_out(esc_folder: Path) -> None:
+    for without in ([100], {"100"}):
+        assert [clip.source for clip in ESC50(esc_folder, folds=[1], without=without)] == ["300"]
+    with pytest.raises(InputError, match="has no clip of the recording '200' to leave out"):
+        ESC50(esc_folder, folds=[1], without=[200])
+    with pytest.raises(InputError, match=r"without is a list of recordings, such as \[131943\], not '100'"):
+        ESC50(esc_folder, without="100")
+
+
 @pytest.mark.parametrize("folds", [{2}, np.array([2]), pandas.Series([2], index=[7]), (fold for fold in [2])])
 def test_folds_in_any_collection(esc_folder: Path, folds: Any) -> None:
     assert [clip.name for clip in ESC50(esc_folder, folds=folds)] == ["2-200-A-46.wav"]

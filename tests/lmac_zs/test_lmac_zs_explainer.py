@@ -223,6 +223,21 @@ def test_the_decoder_for_the_domain_is_taken(tmp_path: Path) -> None:
     np.testing.assert_array_equal(explain(model, domain="mel").mask, explain(model, explainer=both, domain="mel").mask)
 
 
+def test_the_decoder_for_the_model_is_taken(tmp_path: Path) -> None:
+    """One folder holds those of several models."""
+    models = [toy(), toy()]
+    models[1].card = models[1].card.model_copy(update={"weights_sha256": "1" * 64})
+    folders = [saved(tmp_path / str(k), model, random_decoder(seed=k)) for k, model in enumerate(models)]
+    for model, folder in zip(models, folders, strict=True):
+        found = LMACZS(decoder=str(tmp_path)).weights(model)
+        assert found == {"decoder of stft": read_card(folder).weights_sha256}
+        assert explain(model, explainer=f"lmac-zs:{tmp_path}").provenance.explainer_weights == found
+    stranger = toy()
+    stranger.card = stranger.card.model_copy(update={"weights_sha256": "2" * 64})
+    with pytest.raises(InputError, match="this decoder was trained for"):
+        explain(stranger, explainer=f"lmac-zs:{tmp_path}")
+
+
 def test_the_first_that_comes_with_a_model_counts(tmp_path: Path) -> None:
     model = toy()
     first, second = (saved(tmp_path / n, model, random_decoder(seed=s)) for n, s in (("a", 1), ("b", 2)))

@@ -145,7 +145,7 @@ def in_folds(clips: Sequence[LabelledClip], folds: Any, what: str) -> list[Label
     """
     if folds is None:
         return list(clips)
-    wanted = list(folds) if isinstance(folds, Iterable) and not isinstance(folds, (str, bytes, Mapping)) else []
+    wanted = list(folds) if _is_list(folds) else []
     if not wanted:
         raise InputError(f"folds is a list of fold numbers, such as [4], not {folds!r}")
     there = sorted({clip.fold for clip in clips})
@@ -153,6 +153,29 @@ def in_folds(clips: Sequence[LabelledClip], folds: Any, what: str) -> list[Label
         if isinstance(fold, bool) or fold not in there:
             raise InputError(f"{what} has no clip in fold {fold!r}: its folds are {', '.join(map(str, there))}")
     return [clip for clip in clips if clip.fold in wanted]
+
+
+def without_recordings(clips: Sequence[LabelledClip], recordings: Any, what: str) -> list[LabelledClip]:
+    """The clips less those of some recordings.
+
+    Args:
+        clips: Clips.
+        recordings: Names or numbers of recordings, in any collection.
+        what: Data set, for messages.
+
+    Raises:
+        InputError: If the recordings are no list, or no clip is of one of them.
+    """
+    if not _is_list(recordings):
+        raise InputError(f"without is a list of recordings, such as [131943], not {recordings!r}")
+    unwanted = {str(recording) for recording in recordings}
+    if unknown := unwanted - {clip.source for clip in clips}:
+        raise InputError(f"{what} has no clip of the recording {min(unknown)!r} to leave out")
+    return [clip for clip in clips if clip.source not in unwanted]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
 def complete(clips: Sequence[LabelledClip], what: str) -> list[LabelledClip]:

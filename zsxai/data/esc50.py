@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from zsxai.data.checks import Reader, complete, existing_folder, in_folds, read_table, whole_number
+from zsxai.data.checks import (
+    Reader,
+    complete,
+    existing_folder,
+    in_folds,
+    read_table,
+    whole_number,
+    without_recordings,
+)
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 
@@ -23,12 +31,17 @@ class ESC50(Reader):
         root: Either the official layout (``meta/esc50.csv`` and ``audio/*.wav``) or a folder with ``metadata.csv``
             and ``audio/``, both with the columns filename, fold and category.
         folds: Folds to keep; all by default. Classes stay all.
+        without: Recordings to leave out, by their Freesound ids. Two have clips in both of the folds 2 and 3: 131943
+            and 134049.
 
     Raises:
-        InputError: If neither layout is found, naming what was looked for; if the table or the files are incomplete.
+        InputError: If neither layout is found, naming what was looked for; if the table or the files are incomplete; if
+            there is no such fold or recording.
     """
 
-    def __init__(self, root: str | Path, folds: Collection[int] | None = None) -> None:
+    def __init__(
+        self, root: str | Path, folds: Collection[int] | None = None, without: Collection[str | int] = ()
+    ) -> None:
         self.root = existing_folder(root, "ESC-50")
         tables = [self.root / "meta" / "esc50.csv", self.root / "metadata.csv"]
         table = next((t for t in tables if t.is_file()), None)
@@ -47,7 +60,7 @@ class ESC50(Reader):
             for row in rows
         ]
         what = f"ESC-50 at {self.root}"
-        self.clips = complete(in_folds(clips, folds, what), what)
+        self.clips = complete(without_recordings(in_folds(clips, folds, what), without, what), what)
         self.labels = sorted({clip.label for clip in clips})
 
 

@@ -32,8 +32,8 @@ class LMACZS(Explainer):
     """Log-odds of the mask that a decoder gives for the prompt; of a contrast, see :func:`contrast_log_odds`.
 
     Attributes:
-        decoder: Folder or hub id of a trained decoder, or of several, a folder each, of which the one for the masks'
-            domain is taken; where None, those that come with the model.
+        decoder: Folder or hub id of a trained decoder, or of several, a folder each, of which the one for the model and
+            the masks' domain is taken; where None, those that come with the model.
     """
 
     name: ClassVar[str] = "lmac-zs"
@@ -115,7 +115,7 @@ class LMACZS(Explainer):
         if self.decoder is None:
             return _cards_of(model)
         folder = find_folder(self.decoder)
-        cards = _read_cards(folder)
+        cards = _read_cards(folder, model) or _read_cards(folder)
         if not cards:
             read_card(folder)  # raises, and says what is missing
         return cards
@@ -138,15 +138,15 @@ def _load(folder: Path, device: str, weights_sha256: str) -> TrainedDecoder:
     return TrainedDecoder.from_pretrained(folder, device=device)
 
 
-def _read_cards(folder: Path) -> Cards:
-    """The decoder in a folder, or those in the folders in it."""
+def _read_cards(folder: Path, model: SpectralModel | None = None) -> Cards:
+    """The decoder in a folder, or those in the folders in it; of a model, those that are for its weights."""
     places = [folder] if (folder / CARD).exists() else sorted(file.parent for file in folder.glob(f"*/{CARD}"))
-    cards = [(place, read_card(place)) for place in places]
-    return {domain: found for found in cards for domain in domains_of(found[1].domain)}
+    found = [(place, read_card(place)) for place in places]
+    ours = {card.model_sha256 for _, card in found} if model is None else {model.card.weights_sha256}
+    return {d: (place, card) for place, card in found if card.model_sha256 in ours for d in domains_of(card.domain)}
 
 
 def _cards_of(model: SpectralModel) -> Cards:
     """Decoders that come with a model, those of other weights left out; of one domain, the first."""
-    shipped = [_read_cards(folder) for folder in model.decoders]
-    ours = model.card.weights_sha256
-    return {d: at for cards in reversed(shipped) for d, at in cards.items() if at[1].model_sha256 == ours}
+    shipped = [_read_cards(folder, model) for folder in model.decoders]
+    return {domain: at for cards in reversed(shipped) for domain, at in cards.items()}
