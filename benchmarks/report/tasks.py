@@ -20,7 +20,7 @@ from zsxai.benchmarks.report.parts import (
     render_table,
     render_text,
 )
-from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK
+from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, OTHER_MASKS
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.show.html import Html, join, tag, untrusted
 
@@ -82,6 +82,7 @@ def _render_tables(block: Block) -> list[Html]:
     found = [render_block(block, metrics, about)]
     if CEILING in block.variants:
         found.append(_render_resolution(block))
+    found += [_render_variant(block, v, metrics) for v in OTHER_MASKS if v in block.variants]
     controls = [v for v in CONTROLS_OF_A_MASK if v in block.variants]
     if controls:
         others = [_render_variant(block, v, metrics) for v in controls]
@@ -104,7 +105,7 @@ def _render_variant(block: Block, variant: str, metrics: Sequence[str], stratum:
         )
         for name, g in groups.items()
     ]
-    meaning = {"foil": "asked about another class", "rolled": "the mask in the wrong place"}.get(variant, variant)
+    meaning = {**CONTROLS_OF_A_MASK, **OTHER_MASKS}.get(variant, variant)
     caption = f"Only rows of the stratum “{stratum}”" if stratum else f"{variant}: {meaning}"
     return render_table(untrusted(caption), ["explainer", *(render_head(block.task, m) for m in shown)], rows, caption)
 

@@ -47,6 +47,7 @@ def scores(count=5, seed=0):
         masks=tuple(rng.random((12, 20 + k)).astype(np.float32) for k in range(count)),
         in_band=np.arange(12) > 3,
         kept_energy=rng.random(count),
+        audibility=rng.random(count),
         by_area=curves[0],
         by_energy=curves[1],
     )
@@ -68,7 +69,7 @@ def test_every_record_is_registered_once_and_every_evidence_has_some():
     modules = [importlib.import_module(f"zsxai.metrics.{name}") for name in MODULES]
     written = [value.name for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     assert sorted(written) == zsxai.list_metrics()
-    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 44
+    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 45
 
 
 @pytest.mark.parametrize("name", zsxai.list_metrics())
@@ -150,6 +151,7 @@ def test_metrics_of_an_explanation(explanations):
         "heard-probability": e.score_heard,
         "mask-mean": e.mask_mean,
         "kept-energy": e.kept_energy,
+        "audibility": e.audibility,
     }
     for name, value in expected.items():
         assert load_metric(name)(read) == pytest.approx([value], rel=1e-9), name

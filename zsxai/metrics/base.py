@@ -49,6 +49,7 @@ class MaskedScores:
         masks: B masks ``(F, N)`` in [0, 1]; recordings of unlike lengths have unlike N.
         in_band: ``(F,)`` bool: rows that the model hears; all metrics of masks look at these alone.
         kept_energy: ``(B,)``.
+        audibility: ``(B,)`` (:func:`zsxai.scoring.audibility`).
         by_area: Curve over the part of the cells.
         by_energy: Curve over the part of the energy.
     """
@@ -63,6 +64,7 @@ class MaskedScores:
     masks: tuple[Array, ...] | None = None
     in_band: Array | None = None
     kept_energy: Array | None = None
+    audibility: Array | None = None
     by_area: BudgetCurve | None = None
     by_energy: BudgetCurve | None = None
 
