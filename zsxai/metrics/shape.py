@@ -52,8 +52,8 @@ AUDIBILITY = _metric(
     formula="`sum P [M >= 1/2][g >= 1/4] / sum P [M >= 1/2]` over the bins: P power of the clip, g power gain of the "
     "mask; a mel mask is carried to bins by the bank's weights",
     reference="this project",
-    sensitive_to="the calibration and the scale of the mask: on `gain` it is 1 by construction; on `log` a cell of L dB "
-    "above the floor needs M of `1 - 6 / L` or more; a few loud cells decide",
+    sensitive_to="the calibration and the scale of the mask: on `gain` it is 1 by construction; on `log` a cell of L "
+    "dB above the floor needs M of `1 - 6 / L` or more; a few loud cells decide",
     gamed_by="any mask of zeros and ones, wherever it lies, ones everywhere too, and one that lifts its surest cell "
     "alone to one half: read it beside mask mean, kept energy and the binary control of the same size",
     invalid="no cell reaches one half (the mask shows nothing), or those that do are silent",
