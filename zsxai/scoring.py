@@ -183,11 +183,9 @@ def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) ->
     Returns:
         See :func:`zsxai.metrics.functional.audibility`.
     """
-    found = []
     with torch.no_grad():
         power = stft.power(waveform)
-        for mask in masks.to(power):
-            on_bins = spread(stft.bank, mask) if masking.domain == "mel" and isinstance(stft, FrontEnd) else mask
-            gain = audio_gain(stft, masking, power, mask)
-            found.append(functional.audibility(power.cpu(), gain[None].cpu(), on_bins[None].cpu())[0])
-    return np.array(found)
+        masks = masks.to(power)
+        on_bins = spread(stft.bank, masks) if masking.domain == "mel" and isinstance(stft, FrontEnd) else masks
+        gains = audio_gain(stft, masking, power, masks)
+    return functional.audibility(power.cpu(), gains.cpu(), on_bins.cpu())

@@ -80,9 +80,9 @@ def tabulate_ratio(
     for sample in samples:
         for at, group in sample.group(sample.select(variant, stratum)):
             if sample.has(group, over) and sample.has(group, under):
-                values = sample.values(group, [over, under])
+                one, other = sample.values(group, [over, under]).T
                 index.append(tuple({**sample.at, **at}[name] for name in INDEX))
-                lines.append(sample.resampling.ratio(*values.T, group["unit"].to_numpy()))
+                lines.append(sample.resampling.ratio(one, other, group["unit"].to_numpy()))
     levels: list[Any] = list(zip(*index, strict=True)) or [[] for _ in INDEX]
     return pandas.DataFrame(
         lines, columns=list(Interval._fields), index=pandas.MultiIndex.from_arrays(levels, names=INDEX)

@@ -124,8 +124,8 @@ def _render_ratio(block: Block, ratio: Ratio) -> Html:
     def measure(group: DataFrame | None) -> Interval | None:
         if group is None or not all(block.sample.has(group, name) for name in (ratio.over, ratio.under)):
             return None
-        values = block.sample.values(group, [ratio.over, ratio.under])
-        return block.sample.resampling.ratio(*values.T, group["unit"].to_numpy())
+        over, under = block.sample.values(group, [ratio.over, ratio.under]).T
+        return block.sample.resampling.ratio(over, under, group["unit"].to_numpy())
 
     rows = [
         render_row(

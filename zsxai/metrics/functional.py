@@ -138,10 +138,10 @@ def audibility(power: ArrayLike, gain: ArrayLike, masks: ArrayLike) -> Values:
     Returns:
         NaN where no cell reaches :data:`INSIDE`, and where those that do are silent.
     """
+    cells = np.asarray(power, dtype=np.float64).ravel()
     inside = np.asarray(masks) >= INSIDE * _ONCE_MORE
     heard = inside & (np.asarray(gain) >= AUDIBLE * _ONCE_MORE**2)
-    whole = np.asarray(power, dtype=np.float64)
-    return ratio(np.where(heard, whole, 0.0).sum(axis=(1, 2)), np.where(inside, whole, 0.0).sum(axis=(1, 2)))
+    return ratio(*(region.reshape(len(region), -1).astype(np.float64) @ cells for region in (heard, inside)))
 
 
 class Summary(NamedTuple):
