@@ -205,6 +205,19 @@ class Explanation(Value):
         return spread(self.transform.bank, torch.from_numpy(self.mask.copy()).double()).float().numpy()
 
     @cached_property
+    def audibility(self) -> float:
+        """Part of the power inside the white line (mask of one half or more) that is within 6 dB of the recording.
+
+        NaN where nothing is inside it.
+        """
+        import torch
+
+        from zsxai.scoring import audibility
+
+        waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
+        return float(audibility(self.transform, self.masking, waveform, mask[None])[0])
+
+    @cached_property
     def transform(self) -> Any:
         """The STFT of :attr:`front_end`, with the mel bank where the mask lies on mel."""
         from zsxai.spectral import FrontEnd, Stft

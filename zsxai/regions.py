@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.metrics.functional import INSIDE
 from zsxai.spectral import Grid
 from zsxai.value import Value
 
@@ -32,7 +33,7 @@ class Region(Value):
         return f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz ({self.share:.0%} of the mask)"
 
 
-def find_regions(mask: NDArray[Any], grid: Grid, count: int = 3, threshold: float = 0.5) -> list[Region]:
+def find_regions(mask: NDArray[Any], grid: Grid, count: int = 3, threshold: float = INSIDE) -> list[Region]:
     """The heaviest connected parts of a mask above a threshold.
 
     Args:

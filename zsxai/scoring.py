@@ -14,7 +14,7 @@ from zsxai.clip import BATCH_SIZE, Clip, batches
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
 from zsxai.recording import Recording
-from zsxai.spectral import FrontEnd
+from zsxai.spectral import FrontEnd, Masking, Stft, spread
 from zsxai.spectral.mask import audio_gain, render
 from zsxai.target import BoundTarget
 from zsxai.value import Value
@@ -167,3 +167,25 @@ def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:
         gains = (audio_gain(stft, recording.masking, power, mask.to(power)) for mask in masks)
         kept = [functional.kept_energy(power.cpu(), gain[None].cpu(), heard.cpu())[0] for gain in gains]
     return np.array(kept)
+
+
+def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) -> NDArray[Any]:
+    """Part of the power inside the regions of ``(P, F, N)`` masks that is heard within 6 dB of the recording, ``(P,)``.
+
+    On STFT bins, where masks become sound: a mel mask and its gain are carried there by the bank's own weights.
+
+    Args:
+        stft: Gives the STFT, and the bank of a mel mask.
+        masking: How the masks act.
+        waveform: ``(T,)`` samples.
+        masks: In [0, 1] on the recording's grid, 0 outside the band.
+
+    Returns:
+        See :func:`zsxai.metrics.functional.audibility`.
+    """
+    with torch.no_grad():
+        power = stft.power(waveform)
+        masks = masks.to(power)
+        on_bins = spread(stft.bank, masks) if masking.domain == "mel" and isinstance(stft, FrontEnd) else masks
+        gains = audio_gain(stft, masking, power, masks)
+    return functional.audibility(power.cpu(), gains.cpu(), on_bins.cpu())

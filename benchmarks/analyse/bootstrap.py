@@ -127,6 +127,17 @@ class Resampling:
             for m, a, b, c in zip(centre, low, high, counts, strict=True)
         ]
 
+    def ratio(self, over: ArrayLike, under: ArrayLike, rows: NDArray[Any] | None = None) -> Interval:
+        """The mean of one figure over that of another on the same rows, ``(B,)`` each; NaN where that one is 0."""
+        pair = np.stack([np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)], axis=1)
+        pair[~np.isfinite(pair).all(axis=1)] = np.nan
+        one, other = self.intervals(pair, rows)
+        centre = _divide(np.array([one.mean]), np.array([other.mean]))
+        low, high = find_bounds(_divide(*self.means(pair, rows).T)[:, None])
+        if np.isnan(one.low):
+            low, high = np.full((2, 1), np.nan)
+        return Interval(float(centre[0]), float(low[0]), float(high[0]), one.n, one.n_invalid)
+
 
 def find_bounds(draws: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Find the 2.5th and 97.5th percentiles of ``(draws, K)``, over the draws that are finite."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.statistics import Better
-from zsxai.benchmarks.run.figures import split_figure
+from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, split_figure
 from zsxai.benchmarks.tasks import runner_of
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def find_reading(task: str, name: str) -> Reading:
     control, metric = split_figure(name)
     if control:
         own = find_reading(task, metric)
-        other = "asked about another class" if control == "foil" else "with its mask in the wrong place"
         return Reading(
             name=name,
             symbol=f"{own.symbol} over {control}",
             better="higher",
             bounds=(0.0, 1.0),
             chance=0.5 if control == "foil" else None,
-            meaning=f"Share of clips whose {own.symbol} is better than that of the same explainer {other}; "
+            meaning=f"Share of clips whose {own.symbol} is better than that of the same explainer "
+            f"{CONTROLS_OF_A_MASK[control]}; "
             "equal ones count half.",
             gamed_by=_GAMES[control],
             reference="this project",

@@ -13,7 +13,7 @@ from zsxai.benchmarks.analyse.frame import INDEX, build_frame, import_pandas, li
 from zsxai.benchmarks.analyse.reading import find_reading, list_metrics
 from zsxai.benchmarks.analyse.sample import Sample, split_settings
 from zsxai.benchmarks.analyse.statistics import correct_holm
-from zsxai.benchmarks.analyse.tables import Pair, tabulate, tabulate_comparisons, tabulate_ranks
+from zsxai.benchmarks.analyse.tables import Pair, tabulate, tabulate_comparisons, tabulate_ranks, tabulate_ratio
 from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, WINS, split_figure
 from zsxai.benchmarks.run.folder import read_record
 from zsxai.benchmarks.run.plan import Cell
@@ -164,6 +164,30 @@ class Result:
         self._check(chosen, metrics, variant, stratum)
         by_task = {s.task: list(metrics) if metrics is not None else self.metrics(s.task) for s in chosen}
         return tabulate(chosen, by_task or {"": metrics or ()}, variant, stratum, macro)
+
+    def ratio(
+        self, over: str, under: str, task: str | None = None, variant: str = "own", stratum: str | None = None
+    ) -> DataFrame:
+        """The mean of one figure over that of another, with 95 % intervals by bootstrap over recordings.
+
+        A mean of ratios depends on the few rows where the second figure is small; a ratio of means does not.
+
+        Args:
+            over: Figure.
+            under: Figure that it is divided by, on the same rows.
+            task: Kind of task; all where None.
+            variant: Which masks.
+            stratum: Only rows of it.
+
+        Returns:
+            Index as of :meth:`table`; columns ``mean``, ``low``, ``high``, ``n`` and ``n_invalid``.
+
+        Raises:
+            InputError: If there is no such task, figure, variant or stratum in the run.
+        """
+        chosen = self._select(task)
+        self._check(chosen, [over, under], variant, stratum)
+        return tabulate_ratio(chosen, over, under, variant, stratum)
 
     @cached_property
     def whole_table(self) -> DataFrame:

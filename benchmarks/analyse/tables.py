@@ -60,6 +60,35 @@ def tabulate(
     return made
 
 
+def tabulate_ratio(
+    samples: Sequence[Sample], over: str, under: str, variant: str = "own", stratum: str | None = None
+) -> DataFrame:
+    """Divide the mean of one figure by that of another, a line per setting, kind of mask, explainer and calibration.
+
+    Args:
+        samples: What to tabulate.
+        over: Figure.
+        under: Figure that it is divided by, on the same rows.
+        variant: Which masks.
+        stratum: Only rows of a stratum.
+
+    Returns:
+        Index :data:`~zsxai.benchmarks.analyse.frame.INDEX`; columns ``mean | low | high | n | n_invalid``.
+    """
+    pandas = import_pandas()
+    index, lines = [], []
+    for sample in samples:
+        for at, group in sample.group(sample.select(variant, stratum)):
+            if sample.has(group, over) and sample.has(group, under):
+                one, other = sample.values(group, [over, under]).T
+                index.append(tuple({**sample.at, **at}[name] for name in INDEX))
+                lines.append(sample.resampling.ratio(one, other, group["unit"].to_numpy()))
+    levels: list[Any] = list(zip(*index, strict=True)) or [[] for _ in INDEX]
+    return pandas.DataFrame(
+        lines, columns=list(Interval._fields), index=pandas.MultiIndex.from_arrays(levels, names=INDEX)
+    )
+
+
 def tabulate_ranks(samples: Sequence[Sample], metric: str, stratum: str | None = None) -> DataFrame:
     """Rank all explainers on one figure, by setting and kind of mask, in the run and in its draws.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zsxai.benchmarks.analyse.blocks import Block, find_blocks
+from zsxai.benchmarks.analyse.bootstrap import Interval
 from zsxai.benchmarks.analyse.formatting import choose_digits
 from zsxai.benchmarks.analyse.frame import list_strata
 from zsxai.benchmarks.analyse.plots.draw import load_drawing
@@ -20,11 +21,14 @@ from zsxai.benchmarks.report.parts import (
     render_table,
     render_text,
 )
-from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK
+from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, OTHER_MASKS
 from zsxai.benchmarks.tasks import runner_of
+from zsxai.benchmarks.tasks.base import Ratio
 from zsxai.show.html import Html, join, tag, untrusted
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from zsxai.benchmarks.analyse.result import Result
 
 DRAWN = 6
@@ -82,6 +86,8 @@ def _render_tables(block: Block) -> list[Html]:
     found = [render_block(block, metrics, about)]
     if CEILING in block.variants:
         found.append(_render_resolution(block))
+    found += [_render_variant(block, v, metrics) for v in OTHER_MASKS if v in block.variants]
+    found += [_render_ratio(block, ratio) for ratio in runner_of(block.task).card.ratios]
     controls = [v for v in CONTROLS_OF_A_MASK if v in block.variants]
     if controls:
         others = [_render_variant(block, v, metrics) for v in controls]
@@ -104,9 +110,34 @@ def _render_variant(block: Block, variant: str, metrics: Sequence[str], stratum:
         )
         for name, g in groups.items()
     ]
-    meaning = {"foil": "asked about another class", "rolled": "the mask in the wrong place"}.get(variant, variant)
+    meaning = {**CONTROLS_OF_A_MASK, **OTHER_MASKS}.get(variant, variant)
     caption = f"Only rows of the stratum “{stratum}”" if stratum else f"{variant}: {meaning}"
     return render_table(untrusted(caption), ["explainer", *(render_head(block.task, m) for m in shown)], rows, caption)
+
+
+def _render_ratio(block: Block, ratio: Ratio) -> Html:
+    """Render a ratio of means: a column for all rows, one per stratum, one per variant that is read beside."""
+    strata = [None, *(s for s in list_strata(block.sample.rows) if block.sample.rows[f"stratum:{s}"].any())]
+    columns = {s or "all": block.rows(stratum=s) for s in strata}
+    columns |= {v: block.rows(v) for v in OTHER_MASKS if v in block.variants}
+
+    def measure(group: DataFrame | None) -> Interval | None:
+        if group is None or not all(block.sample.has(group, name) for name in (ratio.over, ratio.under)):
+            return None
+        over, under = block.sample.values(group, [ratio.over, ratio.under]).T
+        return block.sample.resampling.ratio(over, under, group["unit"].to_numpy())
+
+    rows = [
+        render_row(
+            name,
+            *(render_interval(measure(groups.get(name))) for groups in columns.values()),
+            control=block.is_control(name),
+        )
+        for name in columns["all"]
+    ]
+    symbols = " / ".join(find_reading(block.task, name).symbol for name in (ratio.over, ratio.under))
+    caption = f"{ratio.title} ({symbols}, a ratio of means)"
+    return render_table(caption, ["explainer", *columns], rows, caption)
 
 
 def _render_by_variant(block: Block, metric: str, about: str) -> Html:

@@ -179,6 +179,21 @@ INTERVALS = Plot(
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """A ratio of the means of two figures, which is no figure of a single row.
+
+    Attributes:
+        title: What it is, in words.
+        over: Figure.
+        under: Figure that it is divided by.
+    """
+
+    title: str
+    over: str
+    under: str
+
+
+@dataclass(frozen=True)
 class TaskCard:
     """What plans, tables and reports need to know of a kind of task.
 
@@ -190,6 +205,7 @@ class TaskCard:
         draws: Whether the task draws something by the seed, so that every seed measures deterministic explainers too.
         variants_as_columns: Whether tables have a column per variant, one table per figure.
         plots: Figures in reports, in their order.
+        ratios: Ratios of means that reports show.
     """
 
     title: str = ""
@@ -198,6 +214,7 @@ class TaskCard:
     draws: bool = False
     variants_as_columns: bool = False
     plots: tuple[Plot, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
 
 
 T = TypeVar("T", bound=Task)

@@ -28,9 +28,10 @@ from zsxai.benchmarks.tasks.sounds import (
 from zsxai.calibration import to_mask
 from zsxai.controls import roll
 from zsxai.metrics.base import BudgetCurve, MaskedScores
+from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel
 from zsxai.recording import Recording
-from zsxai.scoring import kept_energy
+from zsxai.scoring import audibility, kept_energy
 from zsxai.spectral import Domain, Scale
 
 
@@ -38,14 +39,15 @@ class Faithfulness(Task):
     """Masks in, masks out, as heard; controls; budgets.
 
     Attributes:
-        variants: Controls made from each explainer: ``foil`` (asked about another class) and ``rolled`` (its mask in
-            the wrong place).
+        variants: Controls made from each explainer: ``foil`` (asked about another class), ``rolled`` (its mask in the
+            wrong place), ``binary`` (its mask of zeros and ones, as many of its best cells as the mask mean allows) and
+            ``binary-energy`` (the fewest of its best cells that keep as much energy as its mask does).
         budgets: Parts of the cells and of the energy at which rankings are compared; none where empty.
         heard: Whether the rendered explanation is encoded again.
     """
 
     kind: Literal["faithfulness"] = "faithfulness"
-    variants: tuple[Literal["foil", "rolled"], ...] = ("foil", "rolled")
+    variants: tuple[Literal["foil", "rolled", "binary", "binary-energy"], ...] = ("foil", "rolled")
     budgets: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.05, 0.1, 0.25, 0.5, 0.75)
     heard: bool = True
 
@@ -166,6 +168,7 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
         own_p = p[np.arange(len(p)), :, at]
         heard = self._heard(mapped, [k[0] for k in stacked], own_p[:, 0]) if self.task.heard else None
         energy = np.stack([kept_energy(m.recording, k) for m, k in zip(mapped, stacked, strict=True)])
+        audible = np.stack([_audibility(m.recording, k) for m, k in zip(mapped, stacked, strict=True)])
         rows = []
         for v, variant in enumerate(variants):
             scores = MaskedScores(
@@ -179,6 +182,7 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
                 masks=tuple(m[variant] for m in masks),
                 in_band=mapped[0].recording.grid.in_band,
                 kept_energy=energy[:, v],
+                audibility=audible[:, v],
                 by_area=curves.get((variant, "area")),
                 by_energy=curves.get((variant, "energy")),
             )
@@ -201,7 +205,22 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
             masks["foil"] = to_mask(mapped.maps[1], grid.in_band, calibration)
         if "rolled" in self.task.variants:
             masks["rolled"] = roll(own, grid)
+        if {"binary", "binary-energy"} & set(self.task.variants):
+            masks |= self._binary(mapped, own)
         return masks
+
+    def _binary(self, mapped: Mapped, own: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """The best cells of the same map, all heard in full: as many, or as loud, as its mask is."""
+        recording = mapped.recording
+        in_band = recording.grid.in_band
+        ranking = Ranking(mapped.maps[0], in_band)
+        masks = {}
+        if "binary" in self.task.variants:
+            masks["binary"] = ranking.best([float(mask_mean([own], in_band)[0])])[0]
+        if "binary-energy" in self.task.variants:
+            energy = float(kept_energy(recording, torch.from_numpy(own)[None])[0])
+            masks["binary-energy"] = ranking.best([energy], power_on_grid(recording))[0]
+        return {name: mask.astype(np.float32) for name, mask in masks.items()}
 
     def _report(self, mapped: Sequence[Mapped], variant: str, calibration: str, scores: MaskedScores) -> list[Row]:
         figures: dict[str, NDArray[Any]] = {}
@@ -274,3 +293,7 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
     def _probabilities(self, windows: Sequence[torch.Tensor]) -> NDArray[Any]:
         """``(K, D)`` per window to ``(K, C)``."""
         return self.classes.probabilities(pooled_cosines(self.stage.model, windows, self.classes.text))
+
+
+def _audibility(recording: Recording, masks: torch.Tensor) -> NDArray[Any]:
+    return audibility(recording.stft, recording.masking, recording.waveform, masks)

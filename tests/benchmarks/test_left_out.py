@@ -30,6 +30,7 @@ SUITE: dict[str, Any] = {
     "draws": 100,
 }
 METRICS = {
+    "absent": "made-up",
     "faithfulness": "faithfulness",
     "prompts": "prompt-contrast",
     "randomisation": "rank-correlation",
@@ -76,8 +77,8 @@ def test_a_unit_of_unreadable_clips_names_them(sounds: Path, tmp_path: Path, tas
     for name, reason in {"broken.wav": "not audio", "silent.wav": "silent"}.items():
         assert [1 for item, error in errors if name in item and f"{name} is " in error and reason in error], errors
     counts = result.headline().xs("energy", level="explainer")[["n", "n_invalid"]].to_numpy().tolist()
-    # Of four mixtures two have a row per prompt, the others one, since nobody asked.
-    assert counts == [[6 if task == "two-sounds" else 8, 2]]
+    # Of four mixtures two have a row per prompt, the others one, since nobody asked; so of eight clips six have two.
+    assert counts == [[{"two-sounds": 6, "absent": 14}.get(task, 8), 2]]
 
 
 def test_the_command_ends_with_table_and_list(sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import torch
 from tests.toys import BlackBoxToy, ConvToy
 from zsxai.black_box import as_model
 from zsxai.recording import Recording
-from zsxai.scoring import SCORES, embed_clips, embed_sounds, score_masks
+from zsxai.scoring import SCORES, audibility, embed_clips, embed_sounds, score_masks
 from zsxai.target import Contrast, Probability, Similarity
 
 
@@ -93,3 +93,34 @@ def test_sounds_of_all_lengths_keep_their_order() -> None:
         with torch.no_grad():
             alone = torch.cat([model.embed_audio(s[None]) for s in sounds])
             torch.testing.assert_close(torch.stack(embed_sounds(model, sounds, 2)), alone, atol=1e-6, rtol=0)
+
+
+def audible(recording: Recording, *masks: torch.Tensor) -> list[float]:
+    in_band = torch.from_numpy(recording.grid.in_band).float()[:, None]
+    found = audibility(recording.stft, recording.masking, recording.waveform, torch.stack(masks) * in_band)
+    return [float(value) for value in found]
+
+
+@pytest.mark.parametrize("scale", ["log", "gain", "log1p"])
+@pytest.mark.parametrize("domain", ["stft", "mel"])
+def test_binary_masks_are_heard_in_full_and_faint_ones_show_nothing(domain: str, scale: str) -> None:
+    waveform = 0.1 * np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    recording = Recording(ConvToy(), waveform, domain=domain, scale=scale)  # type: ignore[arg-type]
+    (random,) = masks_of(recording, 1)
+    found = audible(recording, (random > 0.7).float(), torch.ones(random.shape), torch.full(random.shape, 0.49))
+    assert found == pytest.approx([1.0, 1.0, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("domain", ["stft", "mel"])
+def test_half_a_mask_is_heard_on_gain_and_not_on_log(domain: str) -> None:
+    """On log, a cell of L dB above the floor is heard within 6 dB from M = 1 - 6.02 / L on."""
+    noise = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    for scale, heard in (("gain", 1.0), ("log", 0.0)):
+        recording = Recording(ConvToy(), 0.1 * noise, domain=domain, scale=scale)  # type: ignore[arg-type]
+        half = torch.full(recording.grid.shape, 0.5)
+        assert audible(recording, half) == pytest.approx([heard], abs=1e-3)
+    recording = Recording(ConvToy(), 0.1 * noise, scale="log")
+    level = 10 * torch.log10(recording.stft.power(recording.waveform) / recording.masking.floor)
+    bound = (1 - 6.02 / level).clamp(min=0.5)
+    louder, quieter = (bound + 0.01).clamp(max=1), (bound - 0.01).clamp(min=0.5)
+    assert audible(recording, louder, quieter) == pytest.approx([1.0, 0.0], abs=1e-3)

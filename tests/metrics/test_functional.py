@@ -74,3 +74,11 @@ def test_mask_mean_of_unlike_lengths_and_of_no_band():
     masks = [np.full((2, 3), 0.25, np.float32), np.full((2, 5), 0.5, np.float32)]
     np.testing.assert_array_equal(f.mask_mean(masks, [True, False]), [0.25, 0.5])
     assert np.isnan(f.mask_mean(masks, [False, False])).all()
+
+
+def test_audibility_weighs_the_power_inside_by_what_is_heard():
+    power = np.array([[8.0, 4.0], [2.0, 1.0]])
+    masks = np.array([[[1.0, 0.6], [0.5, 0.49]], [[0.49, 0.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    gain = np.array([[[1.0, 0.2], [0.25, 0.9]], [[0.9, 0.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    np.testing.assert_allclose(f.audibility(power, gain, masks), [10 / 14, np.nan, 1.0])
+    assert np.isnan(f.audibility(power * 0, gain, masks)).all()

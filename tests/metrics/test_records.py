@@ -12,6 +12,7 @@ from tests.toys import ConvToy
 from zsxai import metrics
 from zsxai.errors import InputError
 from zsxai.metrics import (
+    AbsentMaps,
     BudgetCurve,
     MaskedScores,
     Metric,
@@ -23,8 +24,8 @@ from zsxai.metrics import (
 )
 from zsxai.registry import METRICS
 
-EVIDENCE = (MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps)
-MODULES = ("budgets", "faithfulness", "mixtures", "prompts", "randomisation", "shape")
+EVIDENCE = (AbsentMaps, MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps)
+MODULES = ("absent", "budgets", "faithfulness", "mixtures", "prompts", "randomisation", "shape")
 
 
 def scores(count=5, seed=0):
@@ -47,6 +48,7 @@ def scores(count=5, seed=0):
         masks=tuple(rng.random((12, 20 + k)).astype(np.float32) for k in range(count)),
         in_band=np.arange(12) > 3,
         kept_energy=rng.random(count),
+        audibility=rng.random(count),
         by_area=curves[0],
         by_energy=curves[1],
     )
@@ -68,7 +70,7 @@ def test_every_record_is_registered_once_and_every_evidence_has_some():
     modules = [importlib.import_module(f"zsxai.metrics.{name}") for name in MODULES]
     written = [value.name for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     assert sorted(written) == zsxai.list_metrics()
-    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 44
+    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 51
 
 
 @pytest.mark.parametrize("name", zsxai.list_metrics())
@@ -150,6 +152,7 @@ def test_metrics_of_an_explanation(explanations):
         "heard-probability": e.score_heard,
         "mask-mean": e.mask_mean,
         "kept-energy": e.kept_energy,
+        "audibility": e.audibility,
     }
     for name, value in expected.items():
         assert load_metric(name)(read) == pytest.approx([value], rel=1e-9), name
@@ -265,6 +268,6 @@ def test_a_metric_has_one_name():
 def test_unknown_names():
     with pytest.raises(InputError, match="unknown metric 'avrage-drop': did you mean 'average-drop'"):
         load_metric("avrage-drop")
-    known = "MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps"
+    known = "AbsentMaps, MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps"
     with pytest.raises(InputError, match=f"^no metric reads dict: they read {known}$"):
         metrics_of(dict)

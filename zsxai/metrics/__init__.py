@@ -1,11 +1,20 @@
 """Metrics: pure functions by theme, and one record for each figure that says how to compute and how to read it."""
 
-from zsxai.metrics.base import BudgetCurve, MaskedScores, Metric, MixtureMaps, PromptMaps, RandomisedMaps
+from zsxai.metrics.base import (
+    AbsentMaps,
+    BudgetCurve,
+    MaskedScores,
+    Metric,
+    MixtureMaps,
+    PromptMaps,
+    RandomisedMaps,
+)
 from zsxai.metrics.frechet import frechet_bias, frechet_distance
 from zsxai.metrics.functional import Summary, summarise
 from zsxai.metrics.loading import load_metric, metrics_of, of
 
 __all__ = [
+    "AbsentMaps",
     "BudgetCurve",
     "MaskedScores",
     "Metric",

@@ -49,6 +49,7 @@ class MaskedScores:
         masks: B masks ``(F, N)`` in [0, 1]; recordings of unlike lengths have unlike N.
         in_band: ``(F,)`` bool: rows that the model hears; all metrics of masks look at these alone.
         kept_energy: ``(B,)``.
+        audibility: ``(B,)`` (:func:`zsxai.scoring.audibility`).
         by_area: Curve over the part of the cells.
         by_energy: Curve over the part of the energy.
     """
@@ -63,6 +64,7 @@ class MaskedScores:
     masks: tuple[Array, ...] | None = None
     in_band: Array | None = None
     kept_energy: Array | None = None
+    audibility: Array | None = None
     by_area: BudgetCurve | None = None
     by_energy: BudgetCurve | None = None
 
@@ -113,6 +115,37 @@ class PromptMaps:
     similarity: Array
     kinds: tuple[str, ...]
     in_band: Array
+
+
+@dataclass(frozen=True, eq=False)
+class AbsentMaps:
+    """Masks for prompts whose sound is not in the clip, one row per clip and absent prompt, beside the one that is.
+
+    The level of absence of a prompt is a high quantile of its cosines with recordings that do not hold its sound.
+
+    Attributes:
+        masks: B masks ``(F, N)`` in [0, 1] for the row's absent prompt.
+        masks_present: For the prompt that is present in the same clip.
+        in_band: ``(F,)`` bool.
+        similarity: ``(B,)`` cosine of the clip and the absent prompt.
+        similarity_in: ``(B,)`` with only the absent prompt's mask kept.
+        level: ``(B,)`` level of absence of the absent prompt, a cosine.
+        silence: ``(B,)`` cosine of the absent prompt with every cell masked.
+        similarity_in_present: ``(B,)`` cosine of the present prompt with only its own mask kept.
+        level_present: ``(B,)`` level of absence of the present prompt.
+        silence_present: ``(B,)`` cosine of the present prompt with every cell masked.
+    """
+
+    masks: tuple[Array, ...]
+    masks_present: tuple[Array, ...]
+    in_band: Array
+    similarity: Array
+    similarity_in: Array
+    level: Array
+    silence: Array
+    similarity_in_present: Array
+    level_present: Array
+    silence_present: Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,4 +65,5 @@ def of(explanation: Explanation) -> MaskedScores:
         masks=(explanation.mask,),
         in_band=explanation.grid.in_band,
         kept_energy=np.array([explanation.kept_energy]),
+        audibility=np.array([explanation.audibility]),
     )

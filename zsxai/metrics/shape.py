@@ -1,4 +1,4 @@
-"""Metrics of :class:`MaskedScores` that look at the mask alone: its size, its energy, how it is spread."""
+"""Metrics of :class:`MaskedScores` that look at the mask alone: its size, its energy, its loudness, its spread."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ KEPT_ENERGY = _metric(
     sensitive_to="the calibration and the scale of the mask; one loud cell can be all of the power",
     gamed_by="nothing: it sets the other figures in context",
     invalid="the band is silent (an `Explanation` has 0 there)",
+)
+
+AUDIBILITY = _metric(
+    name="audibility",
+    symbol="audible",
+    summary="Part of the power inside the mask's region (cells of one half or more) that stays within 6 dB of the "
+    "recording.",
+    better="higher",
+    bounds=(0.0, 1.0),
+    needs=("audibility",),
+    compute=lambda audibility: np.asarray(audibility, dtype=np.float64),
+    formula="`sum P [M >= 1/2][g >= 1/4] / sum P [M >= 1/2]` over the bins: P power of the clip, g power gain of the "
+    "mask; a mel mask is carried to bins by the bank's weights",
+    reference="this project",
+    sensitive_to="the calibration and the scale of the mask: on `gain` it is 1 by construction; on `log` a cell of L "
+    "dB above the floor needs M of `1 - 6 / L` or more; a few loud cells decide",
+    gamed_by="any mask of zeros and ones, wherever it lies, ones everywhere too, and one that lifts its surest cell "
+    "alone to one half: read it beside mask mean, kept energy and the binary control of the same size",
+    invalid="no cell reaches one half (the mask shows nothing), or those that do are silent",
 )
 
 SPARSENESS = _metric(

@@ -104,6 +104,18 @@ def test_rows_of_a_stratum_share_the_draws_of_all() -> None:
     np.testing.assert_allclose(resampling.means(values[rows], rows)[:, 0], wanted, rtol=1e-12)
 
 
+def test_a_ratio_of_means_is_drawn_as_a_whole() -> None:
+    over, under = np.array([1.0, 2.0, 0.0, np.nan]), np.array([2.0, 4.0, 6.0, 100.0])
+    found = Resampling(["a", "b", "c", "d"], 4000).ratio(over, under)
+    assert found.mean == pytest.approx(0.25)
+    assert (found.n, found.n_invalid) == (4, 1)
+    assert 0 <= found.low < 0.25 < found.high <= 0.5
+    proportional = Resampling(["a", "b", "c", "d"]).ratio(under / 4, under)
+    assert proportional[:3] == pytest.approx((0.25, 0.25, 0.25)), "what rises and falls together has no spread"
+    assert np.isnan(Resampling(["a", "b"]).ratio(over[:2], over[:2] * 0)[:3]).all()
+    assert np.isnan(Resampling(["a", "a"]).ratio(over[:2], under[:2]).low), "one recording"
+
+
 def test_macro_mean_is_over_classes() -> None:
     values = [1.0, 1.0, 1.0, 0.0, np.nan]
     found = interval(values, alone(5), ["dog", "dog", "dog", "cat", "owl"])

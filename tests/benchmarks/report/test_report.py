@@ -142,9 +142,10 @@ def test_labels_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<script>alert(1)</script>" in tags.words
 
 
-@pytest.mark.parametrize("task", ["faithfulness", "two-sounds", "prompts", "randomisation"])
+@pytest.mark.parametrize("task", ["absent", "faithfulness", "two-sounds", "prompts", "randomisation"])
 def test_a_single_explainer_without_controls(task: str) -> None:
     metric = {
+        "absent": "made-up",
         "faithfulness": "faithfulness",
         "two-sounds": "auc",
         "prompts": "prompt-contrast",
@@ -162,6 +163,40 @@ def test_a_single_explainer_without_controls(task: str) -> None:
     assert "No control was measured beside it." in words
     assert "few recordings (the least: 5)" in words
     assert "The suite names no comparison beforehand" in words
+
+
+def test_absent_sounds_stand_beside_the_masks_times_similarity() -> None:
+    rows = [
+        row(
+            f"clip-{i}",
+            {"made-up": float(i < 2), "absent-mask-mean": 0.1 * i * height, "present-mask-mean": 0.8 * height},
+            prompt="rain",
+            variant=variant,
+            strata={"hardest": i % 2 == 0},
+        )
+        for i in range(5)
+        for variant, height in (("own", 1.0), ("times-similarity", 0.5))
+    ]
+    task, headline = {"kind": "absent", "data": ["esc50"]}, {"task": "absent", "metric": "made-up"}
+    made = Result(
+        suite(["gradcam"], tasks=[task], headline=headline),
+        {"roots": {}, "limit": None},
+        [cell("k", task="absent")],
+        Shelf([stored("k", rows)]),
+    )
+    words = " ".join(Tags(render_page(made)).words.split())
+    for said in (
+        "The headline: made up ↓",
+        "the explanation makes up a sound that is not there",
+        "gradcam has the best mean of the explainers, 0.40",
+        "times-similarity: its mask times how surely the model hears the prompt",
+        "Absent over present: how large the mask for a sound that is not there is",
+        "(MM absent / MM present, a ratio of means)",
+    ):
+        assert said in words
+    found = made.ratio("absent-mask-mean", "present-mask-mean", variant="times-similarity").iloc[0]
+    assert found["mean"] == pytest.approx(0.25)
+    assert found["low"] < 0.25 < found["high"]
 
 
 def test_runs_of_nothing_have_a_page() -> None:

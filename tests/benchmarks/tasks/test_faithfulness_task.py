@@ -191,6 +191,27 @@ def test_blind_controls_equal_their_foils_and_listeners_do_not() -> None:
             assert all(same) if label != "occlusion" else not any(same)
 
 
+@pytest.mark.parametrize("domain", ["stft", "mel"])
+def test_binary_masks_are_as_large_or_as_loud_as_the_explainers_own_and_heard_in_full(domain: str) -> None:
+    variants = ["binary", "binary-energy"]
+    suite = suite_of(["gradcam"], budgets=[], heard=False, variants=variants, domains=[domain])
+    forwards = Forwards()
+    rows, failures = measure(suite, ConvToy(), forwards)
+    assert not failures
+    assert forwards.rows["harness"] == 4 * (1 + 2 * 3 * len(suite.all_explainers))
+    found = {(name, r.item, r.variant): r.figures for name, r in rows}
+    for (name, item, variant), figures in found.items():
+        own = found[name, item, "own"]
+        if variant == "binary":
+            assert figures["mask-mean"] == pytest.approx(own["mask-mean"], abs=2e-4), "whole cells"
+        elif variant == "binary-energy":
+            assert figures["kept-energy"] == pytest.approx(own["kept-energy"], abs=0.02), "met by the last cell"
+        if variant != "own":
+            assert figures["audibility"] == pytest.approx(1.0, abs=1e-6)
+        if name == "constant":
+            assert found[name, item, "own"]["audibility"] < 0.01, "half a mask on log is far under the recording"
+
+
 def test_occlusion_finds_the_band_of_the_toy_at_every_budget() -> None:
     rows, _ = measure(suite_of(["occlusion"], budgets=[0.25, 0.5]), BandToy())
     figures = [r.figures for name, r in rows if name == "occlusion" and r.variant == "own"]
