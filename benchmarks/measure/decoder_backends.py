@@ -171,7 +171,7 @@ def measure_training(model: SpectralModel, batch: int, steps: int, overfit: int)
         mask=mask,
         tokens=spec.token_dim if spec.conditioning == "tokens" else None,
         alike=alike,
-        parameters=count_parameters(trainer.bare),
+        parameters=count_parameters(trainer.decoder),
         batch=batch,
         encodes=sum(count for count, graph in encoded if graph) // steps,
         forward=forward,

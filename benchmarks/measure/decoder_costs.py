@@ -166,7 +166,7 @@ class StepFloor:
 
     def __init__(self, trainer: Trainer) -> None:
         self.model = trainer.model
-        self.decoder = trainer.bare
+        self.decoder = trainer.decoder
         self.last = trainer.spec.maps[-1]
         calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         handle = self.decoder.register_forward_pre_hook(
@@ -235,7 +235,7 @@ def _untrained(model: SpectralModel, folder: Path) -> Path:
         decoder=trainer.spec,
         training={},
     )
-    return TrainedDecoder(trainer.bare, card).save(folder)
+    return TrainedDecoder(trainer.decoder, card).save(folder)
 
 
 @one_thread()

@@ -10,6 +10,7 @@ from unittest import mock
 import torch
 
 from zsxai.data import load_dataset
+from zsxai.lmac_zs.training import trainer as training
 from zsxai.lmac_zs.training.config import DecoderChoice, TrainingConfig, parse_config
 from zsxai.lmac_zs.training.trainer import Trainer
 from zsxai.model import SpectralModel
@@ -42,7 +43,7 @@ def watch(trainer: Trainer) -> Iterator[tuple[list[float], Encodes]]:
     """Within, note the gradient's norm before it is clipped, and every forward of the audio encoder."""
     norms: list[float] = []
     encoded: Encodes = []
-    clip: Callable[..., Any] = trainer.accelerator.clip_grad_norm_
+    clip: Callable[..., Any] = training.clip_grad_norm_
     encode = trainer.model.encode
 
     def clip_noting(*arguments: Any) -> Any:
@@ -55,7 +56,7 @@ def watch(trainer: Trainer) -> Iterator[tuple[list[float], Encodes]]:
         return encode(features)
 
     with (
-        mock.patch.object(trainer.accelerator, "clip_grad_norm_", clip_noting),
+        mock.patch.object(training, "clip_grad_norm_", clip_noting),
         mock.patch.object(trainer.model, "encode", encode_noting),
     ):
         yield norms, encoded
