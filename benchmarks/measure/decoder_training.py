@@ -13,7 +13,7 @@ from zsxai.data import load_dataset
 from zsxai.lmac_zs.training import trainer as training
 from zsxai.lmac_zs.training.config import DecoderChoice, TrainingConfig, parse_config
 from zsxai.lmac_zs.training.trainer import Trainer
-from zsxai.model import SpectralModel
+from zsxai.model import SpectralModel, TextEncoding
 
 Encodes = list[tuple[int, bool]]
 """Clips in every forward of an audio encoder, and whether a graph was recorded."""
@@ -36,6 +36,22 @@ def make_trainer(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
         trainer.corpus.sound(index)
     trainer.corpus.captions.encode(torch.tensor([0]))
     return trainer
+
+
+def centre_captions(trainer: Trainer) -> float:
+    """Centre the captions of a training: a random text tower says nearly the same to all.
+
+    Returns:
+        Their median cosine before.
+    """
+    captions = trainer.corpus.captions
+    texts = captions.encode(torch.arange(len(captions.texts)))
+    rows = torch.arange(len(texts))
+    alike = float((texts.embedding @ texts.embedding.T)[rows[:, None] < rows].median())
+    centred = torch.nn.functional.normalize(texts.embedding - texts.embedding.mean(dim=0), dim=-1)
+    captions.embedding = centred
+    captions._encoded = TextEncoding(centred, texts.tokens, texts.token_mask)
+    return alike
 
 
 @contextmanager

@@ -28,10 +28,9 @@ from zsxai.lmac_zs.training.trainer import Trainer
 SHARED = config(
     data={"sounds": SYNTHETIC},
     validation={"sounds": SYNTHETIC},
-    steps=4,
-    batch=3,
-    accumulate=4,
-    mix=0.5,
+    steps=3,
+    batch=2,
+    accumulate=2,
     validate_every=2,
 )
 
@@ -46,13 +45,13 @@ spec.loader.exec_module(toys)
 file, ports = sys.argv[2], iter(sys.argv[3:])
 
 class Interrupted(toys.ConvToy):
-    '''Sends its own process Ctrl-C in the middle of the third step.'''
+    '''Sends its own process Ctrl-C in the middle of the second step.'''
 
     def encode(self, features):
-        log = os.path.join("stopped", "losses.csv")
+        log = os.path.join("shared", "losses.csv")
         if self.at and os.path.exists(log):
             with open(log) as stream:
-                if len(stream.read().splitlines()) - 1 == 2:
+                if len(stream.read().splitlines()) - 1 == 1:
                     self.at = 0
                     os.kill(os.getpid(), signal.SIGINT)
         return super().encode(features)
@@ -60,7 +59,7 @@ class Interrupted(toys.ConvToy):
 def train(rank, *words):
     os.environ["RANK"] = os.environ["LOCAL_RANK"] = str(rank)
     made = Interrupted(window=0.25)
-    made.at = rank if words[-1] == "stopped" else 0
+    made.at = rank if "--resume" not in words else 0
     made.card = made.card.model_copy(update={"name": "ConvToy"})
     zsxai.register_model("shared", made)
     return main(["train", "lmac-zs", "--model", "shared", "--config", file, *words])
@@ -83,8 +82,7 @@ def both(*words):
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-codes = [both("--out", "whole"), both("--out", "stopped"), both("--resume", "--out", "stopped", "--set", "steps=4")]
-print(codes)
+print([both("--out", "shared"), both("--out", "shared", "--resume")])
 """
 
 
@@ -98,6 +96,10 @@ def free_ports(count: int) -> list[str]:
     return ports
 
 
+def files(out: Path) -> set[Path]:
+    return {path.relative_to(out) for path in out.rglob("*") if "tensorboard" not in path.parts}
+
+
 def same_training(out: Path, alone: Path) -> None:
     for name in (LOSSES, FIGURES):
         found, wanted = (pd.read_csv(place / name) for place in (out, alone))
@@ -106,26 +108,23 @@ def same_training(out: Path, alone: Path) -> None:
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_decoder_of_one(tmp_path: Path) -> None:
-    """By the command line over gloo: undisturbed, and stopped by a Ctrl-C that one of them alone heard."""
+    """By the command line over gloo, stopped by a Ctrl-C that one of them alone heard, and gone on."""
     file = toml(tmp_path / "shared.toml", SHARED)
-    words = [sys.executable, "-c", CHILD, str(ROOT / "tests" / "toys.py"), str(file), *free_ports(3)]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
+    words = [sys.executable, "-c", CHILD, str(ROOT / "tests" / "toys.py"), str(file), *free_ports(2)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True)
     *said, codes = done.stdout.splitlines()
-    assert codes == "[[0, 0], [130, 130], [0, 0]]", done.stderr
-    assert sum("explains shared" in line for line in said) == 2, "the first process alone speaks"
+    assert codes == "[[130, 130], [0, 0]]", done.stderr
+    assert sum("explains shared" in line for line in said) == 1, "the first process alone speaks"
     assert [line for line in done.stderr.splitlines() if "interrupted" in line] == [
-        "zsxai: interrupted; step 3 of 4 is in stopped/state.ckpt; --resume goes on"
+        "zsxai: interrupted; step 2 of 3 is in shared/state.ckpt; --resume goes on"
     ]
     assert "Traceback" not in done.stderr
 
     train(toy(), tmp_path / "alone", SHARED)
-    for name in ("whole", "stopped"):
-        same_training(tmp_path / name, tmp_path / "alone")
-    names = {p.relative_to(tmp_path / "alone") for p in (tmp_path / "alone").rglob("*") if "tensorboard" not in str(p)}
-    assert {
-        p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*") if "tensorboard" not in str(p)
-    } == names
+    same_training(tmp_path / "shared", tmp_path / "alone")
+    assert files(tmp_path / "shared") == files(tmp_path / "alone")
 
 
 def of_two(monkeypatch: pytest.MonkeyPatch, index: int, batches: int) -> Processes:

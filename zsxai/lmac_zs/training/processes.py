@@ -32,8 +32,8 @@ class Processes:
         self.first: bool = state.is_main_process
         if batches % self.count:
             raise InputError(
-                f"{self.count} processes cannot share the {batches} batches of an update evenly (accumulate): make them a "
-                f"multiple, such as --set accumulate={self.count}"
+                f"{self.count} processes cannot share the {batches} batches of an update: make accumulate a multiple, "
+                f"such as --set accumulate={self.count}"
             )
         self.share = range(state.process_index, batches, self.count)
 
