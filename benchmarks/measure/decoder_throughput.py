@@ -41,7 +41,6 @@ from zsxai.lmac_zs.training.trainer import frozen
 from zsxai.model import SpectralModel
 from zsxai.versions import versions
 
-
 BATCHES = 10
 """Batches that a training goes through in turn; half the steps where those are fewer than twenty."""
 

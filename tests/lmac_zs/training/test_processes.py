@@ -35,7 +35,7 @@ SHARED = config(
 )
 
 CHILD = """
-import importlib.util, os, signal, sys, traceback
+import importlib.util, os, shutil, signal, sys, traceback
 import torch._dynamo, zsxai, zsxai.lmac_zs.training.run  # once for all processes
 from zsxai.cli import main
 
@@ -82,7 +82,9 @@ def both(*words):
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-print([both("--out", "shared"), both("--out", "shared", "--resume")])
+stopped = both("--out", "shared")
+shutil.copytree("shared", "fewer")
+print([stopped, both("--out", "shared", "--resume")])
 """
 
 
@@ -110,7 +112,7 @@ def same_training(out: Path, alone: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_make_the_decoder_of_one(tmp_path: Path) -> None:
-    """By the command line over gloo, stopped by a Ctrl-C that one of them alone heard, and gone on."""
+    """By the command line over gloo, stopped by a Ctrl-C that one of them alone heard, and gone on by both and by one."""
     file = toml(tmp_path / "shared.toml", SHARED)
     words = [sys.executable, "-c", CHILD, str(ROOT / "tests" / "toys.py"), str(file), *free_ports(2)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True)
@@ -123,8 +125,10 @@ def test_two_processes_make_the_decoder_of_one(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
     train(toy(), tmp_path / "alone", SHARED)
-    same_training(tmp_path / "shared", tmp_path / "alone")
-    assert files(tmp_path / "shared") == files(tmp_path / "alone")
+    train(toy(), tmp_path / "fewer", SHARED, resume=True)
+    for name in ("shared", "fewer"):
+        same_training(tmp_path / name, tmp_path / "alone")
+        assert files(tmp_path / name) == files(tmp_path / "alone")
 
 
 def of_two(monkeypatch: pytest.MonkeyPatch, index: int, batches: int) -> Processes:
