@@ -112,7 +112,7 @@ def same_training(out: Path, alone: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_make_the_decoder_of_one(tmp_path: Path) -> None:
-    """By the command line over gloo, stopped by a Ctrl-C that one of them alone heard, and gone on by both and by one."""
+    """By the command line over gloo, stopped by a Ctrl-C that one alone heard; both go on, and one by itself."""
     file = toml(tmp_path / "shared.toml", SHARED)
     words = [sys.executable, "-c", CHILD, str(ROOT / "tests" / "toys.py"), str(file), *free_ports(2)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True)
