@@ -56,7 +56,7 @@ class Processes:
         # Not every objective trains every weight.
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in weights]
         mean: Tensor = reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
-        for p, gradient in zip(weights, mean.split([p.numel() for p in weights]), strict=True):
+        for p, gradient in zip(weights, torch.split(mean, [p.numel() for p in weights]), strict=True):
             p.grad = gradient.view_as(p)
 
     def greatest(self, number: int) -> int:

@@ -171,7 +171,7 @@ class Trainer:
         total: dict[str, float] = {}
         for part in parts:
             terms, mask = self._terms(self._draw(self.step, part))
-            torch.stack(list(terms.values())).sum().div(len(parts)).backward()
+            torch.autograd.backward(torch.stack(list(terms.values())).sum() / len(parts))
             for name, value in {**terms, "mask": mask}.items():
                 total[name] = total.get(name, 0.0) + float(value.detach()) / len(parts)
         total = self.processes.average(total)
