@@ -32,7 +32,7 @@ from torch import Tensor
 import zsxai
 from zsxai.benchmarks.measure.checkpoints import BACKENDS, Checkpoint
 from zsxai.benchmarks.measure.costs import load_spectral
-from zsxai.benchmarks.measure.decoder_training import make_trainer, watch
+from zsxai.benchmarks.measure.decoder_training import centre_captions, make_trainer, watch
 from zsxai.benchmarks.measure.frame import AsJson, Full, Only, Table, app, measure_each, one_thread, show
 from zsxai.benchmarks.measure.timing import cpu_seconds, in_new_process, peak_bytes
 from zsxai.conditions import evaluating
@@ -40,7 +40,7 @@ from zsxai.lmac_zs.cells import Sounds
 from zsxai.lmac_zs.decoder import count_parameters
 from zsxai.lmac_zs.training.objectives import Contrastive
 from zsxai.lmac_zs.training.trainer import Trainer
-from zsxai.model import SpectralModel, TextEncoding
+from zsxai.model import SpectralModel
 from zsxai.versions import versions
 
 DEFAULT = ("hf", "laion", "msclap-2022", "msclap-2023")
@@ -117,7 +117,7 @@ def decoder_backends(
     def measure(name: str) -> Training:
         with tempfile.TemporaryDirectory() as scratch:
             # Saved by another process, whose memory would be taken for the training's.
-            checkpoint = in_new_process(_save_random, name, Path(scratch), full)
+            checkpoint = in_new_process(save_random, name, Path(scratch), full)
             training: Training = in_new_process(_measure_checkpoint, checkpoint, batch, steps, overfit)
         return training
 
@@ -129,7 +129,7 @@ def decoder_backends(
     show(_table(trainings, context), record, as_json, met=met)
 
 
-def _save_random(name: str, folder: Path, full: bool) -> Checkpoint:
+def save_random(name: str, folder: Path, full: bool) -> Checkpoint:
     """Save a random checkpoint; runs in a process of its own."""
     return BACKENDS[name](folder, "full" if full else "tiny")
 
@@ -150,7 +150,7 @@ def measure_training(model: SpectralModel, batch: int, steps: int, overfit: int)
         overfit: Steps on one batch.
     """
     trainer = make_trainer(model, {"batch": batch, "steps": steps, "mix": 1.0})
-    alike = _centre_captions(trainer)
+    alike = centre_captions(trainer)
     with evaluating(model):
         waveforms = trainer._draw(0, 0).waveforms.to(model.device)
         with torch.inference_mode():
@@ -171,7 +171,7 @@ def measure_training(model: SpectralModel, batch: int, steps: int, overfit: int)
         mask=mask,
         tokens=spec.token_dim if spec.conditioning == "tokens" else None,
         alike=alike,
-        parameters=count_parameters(trainer.bare),
+        parameters=count_parameters(trainer.decoder),
         batch=batch,
         encodes=sum(count for count, graph in encoded if graph) // steps,
         forward=forward,
@@ -183,18 +183,6 @@ def measure_training(model: SpectralModel, batch: int, steps: int, overfit: int)
         losses=on_one_batch,
         through=through,
     )
-
-
-def _centre_captions(trainer: Trainer) -> float:
-    """Centre the captions of a training; returns their median cosine before."""
-    captions = trainer.corpus.captions
-    texts = captions.encode(torch.arange(len(captions.texts)))
-    rows = torch.arange(len(texts))
-    alike = float((texts.embedding @ texts.embedding.T)[rows[:, None] < rows].median())
-    centred = torch.nn.functional.normalize(texts.embedding - texts.embedding.mean(dim=0), dim=-1)
-    captions.embedding = centred
-    captions._encoded = TextEncoding(centred, texts.tokens, texts.token_mask)
-    return alike
 
 
 def _make_step(trainer: Trainer) -> float:
@@ -223,7 +211,7 @@ def _overfit(model: SpectralModel, batch: int, steps: int) -> tuple[tuple[float,
         "objective": Contrastive(size=0.0, foreign=0.0, evidence=0.0, rise=2.0),
     }
     trainer = make_trainer(model, values)
-    _centre_captions(trainer)
+    centre_captions(trainer)
     draw = trainer._draw(0, 0)
     with evaluating(model), mock.patch.object(trainer, "_draw", return_value=draw), watch(trainer) as (norms, _):
         losses = tuple(_make_step(trainer) for _ in range(steps))

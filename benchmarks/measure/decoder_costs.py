@@ -166,8 +166,9 @@ class StepFloor:
 
     def __init__(self, trainer: Trainer) -> None:
         self.model = trainer.model
-        self.decoder = trainer.bare
+        self.decoder = trainer.decoder
         self.last = trainer.spec.maps[-1]
+        self.autocast = trainer._autocast
         calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         handle = self.decoder.register_forward_pre_hook(
             lambda _, positional, named: calls.append((positional, named)), with_kwargs=True
@@ -200,24 +201,27 @@ class StepFloor:
                 self._to_the_mel(count)
             else:
                 self._to_the_last_map(count)
-        log_odds, evidence = self.decoder(*self.positional, **self.named)
+        with self.autocast():
+            log_odds, evidence = self.decoder(*self.positional, **self.named)
         whole = torch.stack([log_odds.sum(), *(e.sum() for e in evidence)]).sum()
         torch.autograd.grad(whole, list(self.decoder.parameters()), allow_unused=True)
 
     def _to_the_last_map(self, count: int) -> None:
         with torch.no_grad():
             features = self.model.features(self.waveforms[:count])
-        with graph_starts_at(self.model.taps[self.last]):
+        with graph_starts_at(self.model.taps[self.last]), self.autocast():
             encoding = self.model.encode(features)
         values = next(m.values for m in encoding.feature_maps if m.name == self.last)
-        score = (encoding.embedding @ self.prompt).sum()
+        score = (encoding.embedding.float() @ self.prompt).sum()
         for _ in range(self.groups):
             torch.autograd.grad(score, values, retain_graph=True)
 
     def _to_the_mel(self, count: int) -> None:
         leaf = self.mel[torch.arange(count) % len(self.mel)].requires_grad_()
-        score = (self.model.encode(self.model.features_from_mel(leaf)).embedding @ self.prompt).sum()
-        torch.autograd.grad(score, leaf)
+        features = self.model.features_from_mel(leaf)
+        with self.autocast():
+            embedding = self.model.encode(features).embedding
+        torch.autograd.grad((embedding.float() @ self.prompt).sum(), leaf)
 
 
 def _untrained(model: SpectralModel, folder: Path) -> Path:
@@ -235,7 +239,7 @@ def _untrained(model: SpectralModel, folder: Path) -> Path:
         decoder=trainer.spec,
         training={},
     )
-    return TrainedDecoder(trainer.bare, card).save(folder)
+    return TrainedDecoder(trainer.decoder, card).save(folder)
 
 
 @one_thread()

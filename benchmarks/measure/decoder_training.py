@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -12,7 +12,7 @@ import torch
 from zsxai.data import load_dataset
 from zsxai.lmac_zs.training.config import DecoderChoice, TrainingConfig, parse_config
 from zsxai.lmac_zs.training.trainer import Trainer
-from zsxai.model import SpectralModel
+from zsxai.model import SpectralModel, TextEncoding
 
 Encodes = list[tuple[int, bool]]
 """Clips in every forward of an audio encoder, and whether a graph was recorded."""
@@ -37,16 +37,31 @@ def make_trainer(model: SpectralModel, values: Mapping[str, Any]) -> Trainer:
     return trainer
 
 
+def centre_captions(trainer: Trainer) -> float:
+    """Centre the captions of a training: a random text tower says nearly the same to all.
+
+    Returns:
+        Their median cosine before.
+    """
+    captions = trainer.corpus.captions
+    texts = captions.encode(torch.arange(len(captions.texts)))
+    rows = torch.arange(len(texts))
+    alike = float((texts.embedding @ texts.embedding.T)[rows[:, None] < rows].median())
+    centred = torch.nn.functional.normalize(texts.embedding - texts.embedding.mean(dim=0), dim=-1)
+    captions.embedding = centred
+    captions._encoded = TextEncoding(centred, texts.tokens, texts.token_mask)
+    return alike
+
+
 @contextmanager
 def watch(trainer: Trainer) -> Iterator[tuple[list[float], Encodes]]:
     """Within, note the gradient's norm before it is clipped, and every forward of the audio encoder."""
     norms: list[float] = []
     encoded: Encodes = []
-    clip: Callable[..., Any] = trainer.accelerator.clip_grad_norm_
     encode = trainer.model.encode
 
     def clip_noting(*arguments: Any) -> Any:
-        norm = clip(*arguments)
+        norm = torch.nn.utils.clip_grad_norm_(*arguments)
         norms.append(float(norm))
         return norm
 
@@ -55,7 +70,7 @@ def watch(trainer: Trainer) -> Iterator[tuple[list[float], Encodes]]:
         return encode(features)
 
     with (
-        mock.patch.object(trainer.accelerator, "clip_grad_norm_", clip_noting),
+        mock.patch("zsxai.lmac_zs.training.trainer.clip_grad_norm_", clip_noting),
         mock.patch.object(trainer.model, "encode", encode_noting),
     ):
         yield norms, encoded

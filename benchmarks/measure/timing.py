@@ -71,20 +71,27 @@ def cpu_seconds(call: Callable[[], object], times: int = 1) -> float:
     return (time.process_time() - start) / times
 
 
-def compare(ours: Callable[[], object], floor: Callable[[], object], repeats: int, least: float = 0.1) -> Pairs:
-    """CPU seconds of two calls, after one warm-up of each.
+def compare(
+    ours: Callable[[], object],
+    floor: Callable[[], object],
+    repeats: int,
+    least: float = 0.1,
+    seconds: Callable[[Callable[[], object], int], float] = cpu_seconds,
+) -> Pairs:
+    """Seconds of two calls, after one warm-up of each.
 
     Args:
         ours: The call under test.
         floor: What it is compared with.
         repeats: Pairs.
-        least: CPU seconds that one measurement lasts at least; short calls are repeated within it.
+        least: Seconds that one measurement lasts at least; short calls are repeated within it.
+        seconds: Measures so many calls, per call; CPU time unless another clock is given.
     """
     times = []
     for call in (ours, floor):
         call()
-        times.append(math.ceil(least / max(cpu_seconds(call), 1e-5)))
-    return interleave(lambda: cpu_seconds(ours, times[0]), lambda: cpu_seconds(floor, times[1]), repeats)
+        times.append(math.ceil(least / max(seconds(call, 1), 1e-5)))
+    return interleave(lambda: seconds(ours, times[0]), lambda: seconds(floor, times[1]), repeats)
 
 
 def child_cpu_seconds(command: Sequence[str]) -> float:

@@ -363,7 +363,7 @@ def test_a_checkpoint_is_whole_or_the_last_one(tmp_path: Path, monkeypatch: pyte
     made = Trainer(toy(), sounds(), [], config(steps=2))
     made.run()
     path = tmp_path / STATE
-    save_state(path, made.bare, made.optimiser, 2, {"seed": 0})
+    save_state(path, made.decoder, made.optimiser, 2, {"seed": 0})
     before = path.read_bytes()
 
     def full(state: Any, stream: BinaryIO) -> None:
@@ -372,14 +372,14 @@ def test_a_checkpoint_is_whole_or_the_last_one(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ZsxaiError, match=r"cannot write .*state\.ckpt: No space left"):
-        save_state(path, made.bare, made.optimiser, 3, {"seed": 0})
+        save_state(path, made.decoder, made.optimiser, 3, {"seed": 0})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [STATE]
     monkeypatch.undo()
     again = Trainer(toy(), sounds(), [], config(steps=2))
-    assert load_state(path, again.bare, again.optimiser, {"seed": 0}) == 2
-    for name, value in made.bare.state_dict().items():
-        assert torch.equal(again.bare.state_dict()[name], value)
+    assert load_state(path, again.decoder, again.optimiser, {"seed": 0}) == 2
+    for name, value in made.decoder.state_dict().items():
+        assert torch.equal(again.decoder.state_dict()[name], value)
     assert str(again.optimiser.state_dict()) == str(made.optimiser.state_dict())
 
 
@@ -401,15 +401,15 @@ def test_what_is_no_checkpoint(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / STATE)
     made = Trainer(toy(), sounds(), [], config())
     with pytest.raises(InputError, match=r"state\.ckpt is (no checkpoint of this training|of a training with)") as e:
-        load_state(tmp_path / STATE, made.bare, made.optimiser, {})
+        load_state(tmp_path / STATE, made.decoder, made.optimiser, {})
     assert "\n" not in str(e.value)
 
 
 def test_a_checkpoint_that_is_cut_off(tmp_path: Path) -> None:
     made = Trainer(toy(), sounds(), [], config())
-    save_state(tmp_path / STATE, made.bare, made.optimiser, 1, {})
+    save_state(tmp_path / STATE, made.decoder, made.optimiser, 1, {})
     content = (tmp_path / STATE).read_bytes()
     for length in (0, 3, 100, len(content) // 2, len(content) - 10):
         (tmp_path / STATE).write_bytes(content[:length])
         with pytest.raises(InputError, match=r"state\.ckpt"):
-            load_state(tmp_path / STATE, made.bare, made.optimiser, {})
+            load_state(tmp_path / STATE, made.decoder, made.optimiser, {})

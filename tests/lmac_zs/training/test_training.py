@@ -16,7 +16,6 @@ from tests.decoders import SYNTHETIC, classes, config, heard, noise, sounds, toy
 from tests.toys import SPEC, STRICT, BandToy, ConvToy, LinearToy
 from zsxai.errors import InputError, ZsxaiError
 from zsxai.lmac_zs.cells import Sounds
-from zsxai.lmac_zs.decoder import Decoder
 from zsxai.lmac_zs.gradient import encode_with_evidence
 from zsxai.lmac_zs.training.build import decoder_spec
 from zsxai.lmac_zs.training.diagnostics import Diagnostics, Validation
@@ -33,7 +32,7 @@ def trainer(model: SpectralModel | None = None, held_out: Any = (), out: Path | 
 
 
 def weights(made: Trainer) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in made.bare.state_dict().items()}
+    return {name: value.clone() for name, value in made.decoder.state_dict().items()}
 
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -65,11 +64,10 @@ def test_every_pair_is_given_its_own_gradient(name: str, monkeypatch: pytest.Mon
 
     def heard(maps: Any, text: TextEncoding, of: Tensor, bank: Tensor, gradient: Tensor) -> Any:
         asked.append((text.embedding, of, gradient))
-        return made.bare(maps, text, of, bank, gradient)
+        return decoder(maps, text, of, bank, gradient)
 
+    decoder = made.decoder
     monkeypatch.setattr(made, "decoder", heard)
-    monkeypatch.setattr(made.accelerator, "unwrap_model", lambda _: decoder)
-    decoder = Decoder(made.spec)
     made._terms(draw)
     ((text, of, gradient),) = asked
     assert len(text) == len(of) == len(gradient) == 9
@@ -148,7 +146,7 @@ def test_the_decoder_comes_back_in_eval_mode() -> None:
 def test_accumulated_batches_are_their_mean() -> None:
     """One update over two batches is Adam's step along the mean of both gradients."""
     made = trainer(accumulate=2, steps=10, clip_norm=0.5, warm_up=0.0)
-    by_hand = copy.deepcopy(made.bare)
+    by_hand = copy.deepcopy(made.decoder)
     before = weights(made)
     reported = made._update()
     other = trainer(steps=10, warm_up=0.0)
@@ -165,7 +163,7 @@ def test_accumulated_batches_are_their_mean() -> None:
     torch.nn.utils.clip_grad_norm_(by_hand.parameters(), 0.5)
     optimiser.step()
     for name, value in by_hand.named_parameters():
-        torch.testing.assert_close(dict(made.bare.named_parameters())[name], value, atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(dict(made.decoder.named_parameters())[name], value, atol=1e-5, rtol=1e-3)
         assert not torch.equal(value, before[name]), name
     assert sum(v for n, v in reported.items() if n != "mask") == pytest.approx(float(wanted.detach()), rel=1e-4)
     assert reported["mask"] == pytest.approx(np.mean(masks), rel=1e-4)

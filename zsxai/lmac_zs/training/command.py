@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,12 +87,16 @@ def lmac_zs(
             raise
         raise MissingExtraError(f"training needs the package {error.name!r}: pip install 'zsxai[train]'") from error
     command = _command_for_card(model, config, data or [], set_ or [])
+    first = _is_first()
     try:
-        with progress_bar() as report:
+        with progress_bar() if first else nullcontext() as report:
             trained = train(loaded, out, chosen, resume=resume, roots=roots, report=report, command=command)
     except Stopped as stopped:
-        typer.echo(f"zsxai: interrupted; {stopped}", err=True)
+        if first:
+            typer.echo(f"zsxai: interrupted; {stopped}", err=True)
         raise SystemExit(ExitCode.TERMINATED if stopped.terminated else ExitCode.INTERRUPTED) from None
+    if not first:
+        return
     typer.echo(f"{out / DECODER} explains {model}: --explainer lmac-zs:{out / DECODER}")
     for name, value in trained.card.figures.items():
         typer.echo(f"  {name:16} {value:.3f}")
@@ -114,13 +118,18 @@ def _command_for_card(model: str, config: str | None, data: Sequence[str], chang
 
 
 def own_device(device: str | None) -> str | None:
-    """The device of this process: of several that ``accelerate launch`` started, each has a GPU of its own."""
+    """The device of this process: of several that ``torchrun`` started, each has a GPU of its own."""
     rank = os.environ.get("LOCAL_RANK")
     if rank is None or device not in (None, "cuda"):
         return device
     import torch
 
     return f"cuda:{rank}" if torch.cuda.is_available() else device
+
+
+def _is_first() -> bool:
+    """Whether this process, of several that ``torchrun`` started, is the one that says how it went."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _config_file(config: str) -> Path:

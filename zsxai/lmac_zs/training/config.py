@@ -65,8 +65,8 @@ class TrainingConfig(Record):
         decoder: The network.
         steps: Updates of the weights; with ``epochs``, computed from the size of the data.
         epochs: Passes over the data, in place of ``steps``.
-        batch: Recordings in a step, on each device.
-        accumulate: Batches whose gradients make one update.
+        batch: Recordings that are mixed and told apart together.
+        accumulate: Batches whose gradients make one update; several processes share them.
         rate: Peak learning rate of Adam.
         warm_up: Part of the steps over which the rate rises.
         schedule: Schedule of the rate after that: ``cosine`` to 3 %, or ``constant``.
@@ -137,10 +137,10 @@ class TrainingConfig(Record):
             raise ValueError("templates hold one {} each, for the class, such as 'the sound of {}'")
         return self
 
-    def updates(self, clips: int, processes: int = 1) -> int:
-        """Number of steps for so many clips on so many devices; 800 where neither steps nor epochs are given."""
+    def updates(self, clips: int) -> int:
+        """Number of steps for so many clips; 800 where neither steps nor epochs are given."""
         if self.epochs is not None:
-            return max(1, round(self.epochs * clips / (self.batch * self.accumulate * processes)))
+            return max(1, round(self.epochs * clips / (self.batch * self.accumulate)))
         return self.steps or 800
 
     def samples(self, audio: AudioSpec) -> int:

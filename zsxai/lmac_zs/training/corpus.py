@@ -106,7 +106,7 @@ class Corpus:
         """Draw the recordings and captions of one step.
 
         Args:
-            key: What the draw depends on: seed, step, process.
+            key: What the draw depends on: seed, step, number of the batch.
             config: Decides the number of recordings, their length, how they are varied and mixed, and the bank.
         """
         rng = np.random.default_rng(list(key))

@@ -73,7 +73,7 @@ def train(
     decoder = run_with_logs(trainer, folder, report)
     card = make_card(trainer, held_out).model_copy(update={"command": command, "commit": code})
     trained = TrainedDecoder(decoder.requires_grad_(False), card)
-    if not trainer.accelerator.is_main_process:
+    if not trainer.processes.first:
         return trained
     trained.save(folder / DECODER, overwrite=True)
     return replace(trained, card=read_card(folder / DECODER))
@@ -94,20 +94,20 @@ def check_request(model: SpectralModel, folder: Path, resume: bool) -> None:
 
 
 def run_with_logs(trainer: Trainer, folder: Path, report: Report | None) -> Decoder:
-    """Run a training to its end; the main process writes configuration and logs to ``folder``.
+    """Run a training to its end; the first process writes configuration and logs to ``folder``.
 
     Raises:
         Stopped: If it was asked to stop.
     """
     reports = [] if report is None else [report]
     with ExitStack() as stack:
-        if trainer.accelerator.is_main_process:
+        if trainer.processes.first:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / CONFIG).write_text(f"{trainer.config.model_dump_json(indent=2)}\n", encoding="utf-8")
             reports.insert(0, stack.enter_context(closing(Logs(folder, trainer.step))))
         stack.enter_context(stopping_between_steps(trainer))
         decoder = trainer.run(*reports)
-    if trainer.stopping is not None:
+    if trainer.stopping:
         message = f"step {trainer.step} of {trainer.steps} is in {folder / STATE}; --resume goes on"
         raise Stopped(message, terminated=trainer.stopping == signal.SIGTERM)
     return decoder
@@ -117,7 +117,7 @@ def make_card(trainer: Trainer, held_out: Sequence[LabelledClip]) -> DecoderCard
     """The card of a decoder at the end of its training."""
     config, model, corpus = trainer.config, trainer.model, trainer.corpus
     diagnostics = trainer.diagnostics
-    if diagnostics is None and trainer.validation is not None and trainer.accelerator.is_main_process:
+    if diagnostics is None and trainer.validation is not None and trainer.processes.first:
         diagnostics = trainer.diagnose()  # the checkpoint was of the last step
     figures = {} if diagnostics is None else diagnostics.record()
     return DecoderCard(
@@ -148,11 +148,10 @@ def stopping_between_steps(trainer: Trainer) -> Iterator[None]:
         return
 
     def ask(number: int, _frame: object) -> None:
-        if trainer.stopping is not None:
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
-            return
-        trainer.stopping = signal.Signals(number)
+        if not trainer.asked:
+            trainer.asked = number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,21 +1,22 @@
 """Training a decoder: one loop for one CPU, one GPU or many, which resumes exactly where it was stopped.
 
-Nothing random outlives a step: recordings, mixtures and captions of a step are drawn from a generator keyed by seed,
-step and process. A checkpoint is therefore the weights, the optimiser and the number of the step.
+Nothing random outlives a step: the recordings, mixtures and captions of a batch are drawn from a generator keyed by
+seed, step and number of the batch. A checkpoint is therefore the weights, the optimiser and the number of the step, and
+an update is the same however many processes share its batches.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
@@ -31,6 +32,7 @@ from zsxai.lmac_zs.training.diagnostics import Diagnostics, Validation
 from zsxai.lmac_zs.training.draw import Draw
 from zsxai.lmac_zs.training.logs import Progress, Report
 from zsxai.lmac_zs.training.objectives import Situation
+from zsxai.lmac_zs.training.processes import Processes
 from zsxai.lmac_zs.training.state import load_state, save_state
 from zsxai.model import SpectralModel
 from zsxai.spectral import Domain
@@ -75,11 +77,10 @@ class Trainer:
                 f"{model.card.name} gives no logit scale: at a scale of 1 all captions are nearly alike, and there is "
                 "nothing to learn from; set logit_scale on the model"
             )
-        # Its precision and accumulation are of the whole process; ours are of this training.
-        self.accelerator = Accelerator(cpu=model.device.type == "cpu")
+        self.processes = Processes(model.device, config.accumulate)
         halved = _uses_bfloat16(config, model.device)
         self._autocast = partial(torch.autocast, model.device.type, dtype=torch.bfloat16, enabled=halved)
-        self.steps = config.updates(len(self.corpus.clips), self.accelerator.num_processes)
+        self.steps = config.updates(len(self.corpus.clips))
         self.validation = None
         if held_out:
             self.validation = Validation(Corpus(model, held_out, config.templates, phrases), config)
@@ -87,9 +88,9 @@ class Trainer:
         self._drawing = config if config.objective.mixing else config.model_copy(update=alone)
         with evaluating(model), frozen(model):
             first = self._draw(0, 0).waveforms
-            decoder, self.cells = build_decoder(model, first, self.corpus.captions.texts[0], config)
-        self.spec = decoder.spec
-        self.optimiser = torch.optim.Adam(decoder.parameters(), lr=config.rate)
+            self.decoder, self.cells = build_decoder(model, first, self.corpus.captions.texts[0], config)
+        self.spec = self.decoder.spec
+        self.optimiser = torch.optim.Adam(self.decoder.parameters(), lr=config.rate)
         # What a checkpoint must have been trained with to be resumed.
         self._identity = {
             **config.model_dump(mode="json", exclude={"data", "validation", "validate_every", "checkpoint_every"}),
@@ -98,19 +99,21 @@ class Trainer:
             "clips": [clip.name for clip in self.corpus.clips],
         }
         self.step = 0
-        self.stopping: int | None = None
-        """Signal that asked to stop after the current step."""
+        self.asked = 0
+        """Signal that asked this process to stop after the current step; 0 where none did."""
+        self.stopping = 0
+        """Signal that all processes stop for."""
         self.diagnostics: Diagnostics | None = None
         """Of the last step, where they were measured at it."""
         if out is not None and (out / STATE).is_file():
-            self.step = load_state(out / STATE, decoder, self.optimiser, self._identity)
-        self.decoder, self.optimiser = self.accelerator.prepare(decoder, self.optimiser)
+            self.step = load_state(out / STATE, self.decoder, self.optimiser, self._identity)
+        self.processes.spread(self.decoder)
 
     def run(self, *reports: Report) -> Decoder:
         """Train to the end, from the checkpoint where there is one.
 
         Args:
-            *reports: Called after every step, on the main process.
+            *reports: Called after every step, in the first process.
 
         Returns:
             The decoder, in eval mode.
@@ -119,15 +122,15 @@ class Trainer:
             DivergedError: If the loss is not finite.
         """
         with evaluating(self.model), frozen(self.model):
-            while self.step < self.steps and not self._must_stop():
+            while not self._must_stop() and self.step < self.steps:
                 terms = self._update()
                 self.step += 1
-                if self.accelerator.is_main_process:
+                if self.processes.first:
                     self._finish_step(terms, reports)
-            if self.stopping is not None and self.accelerator.is_main_process:
+            if self.stopping and self.processes.first:
                 self._save()
-            self.accelerator.wait_for_everyone()
-        return self.bare.eval()
+            self.processes.wait()
+        return self.decoder.eval()
 
     def _finish_step(self, terms: dict[str, float], reports: Sequence[Report]) -> None:
         """Measure, report and save, each where it is due."""
@@ -143,20 +146,12 @@ class Trainer:
 
     def _save(self) -> None:
         if self.out is not None:
-            save_state(self.out / STATE, self.bare, self.optimiser, self.step, self._identity)
+            save_state(self.out / STATE, self.decoder, self.optimiser, self.step, self._identity)
 
     def _must_stop(self) -> bool:
         """Whether any process was asked to stop: all must leave the loop at the same step."""
-        if self.accelerator.num_processes > 1:
-            flag = torch.tensor([int(self.stopping or 0)], device=self.accelerator.device)
-            self.stopping = int(self.accelerator.gather(flag).max()) or None
-        return self.stopping is not None
-
-    @property
-    def bare(self) -> Decoder:
-        """The decoder without what spreads it over devices."""
-        decoder: Decoder = self.accelerator.unwrap_model(self.decoder)
-        return decoder
+        self.stopping = self.processes.greatest(self.asked)
+        return self.stopping > 0
 
     def diagnose(self) -> Diagnostics:
         """The diagnostics of the decoder as it is now.
@@ -167,7 +162,7 @@ class Trainer:
         if self.validation is None:
             raise InputError("no recordings were held out for diagnostics: name validation data, or held_out above 0")
         with evaluating(self.model):
-            return self.validation(self.bare, self.cells[self.validation.domain])
+            return self.validation(self.decoder, self.cells[self.validation.domain])
 
     def _update(self) -> dict[str, float]:
         """One update of the weights; returns the terms of the loss, and the mean of all masks."""
@@ -175,26 +170,26 @@ class Trainer:
         rate = config.rate * rate_at(self.step / self.steps, config.warm_up, config.schedule)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        parts = self.processes.share
         total: dict[str, float] = {}
         domains = domains_of(config.domain)
-        for part in range(config.accumulate):
-            last = part == config.accumulate - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.decoder):
-                domain = domains[(self.step * config.accumulate + part) % len(domains)]
-                terms, mask = self._terms(self._draw(self.step, part), domain)
-                loss = torch.stack(list(terms.values())).sum()
-                if not bool(torch.isfinite(loss)):
-                    raise DivergedError(self._explain_divergence(terms))
-                self.accelerator.backward(loss / config.accumulate)
+        for part in parts:
+            domain = domains[(self.step * config.accumulate + part) % len(domains)]
+            terms, mask = self._terms(self._draw(self.step, part), domain)
+            torch.autograd.backward(torch.stack(list(terms.values())).sum() / len(parts))
             for name, value in {**terms, "mask": mask}.items():
-                total[name] = total.get(name, 0.0) + float(value.detach()) / config.accumulate
-        self.accelerator.clip_grad_norm_(self.decoder.parameters(), config.clip_norm)
+                total[name] = total.get(name, 0.0) + float(value.detach()) / len(parts)
+        total = self.processes.average(total)
+        if not all(map(math.isfinite, total.values())):
+            raise DivergedError(self._explain_divergence(total))
+        self.processes.average_gradients(self.decoder)
+        clip_grad_norm_(self.decoder.parameters(), config.clip_norm)
         self.optimiser.step()
         self.optimiser.zero_grad()
         return total
 
-    def _explain_divergence(self, terms: dict[str, Tensor]) -> str:
-        broken = ", ".join(name for name, value in terms.items() if not bool(torch.isfinite(value)))
+    def _explain_divergence(self, terms: dict[str, float]) -> str:
+        broken = ", ".join(name for name, value in terms.items() if name != "mask" and not math.isfinite(value))
         saved = self.out is not None and (self.out / STATE).is_file()
         kept = f"; the checkpoint of an earlier step lies in {self.out}" if saved else ""
         return (
@@ -203,7 +198,7 @@ class Trainer:
         )
 
     def _draw(self, step: int, part: int) -> Draw:
-        return self.corpus.draw((self.config.seed, step, part, self.accelerator.process_index), self._drawing)
+        return self.corpus.draw((self.config.seed, step, part), self._drawing)
 
     def _terms(self, draw: Draw, domain: Domain) -> tuple[dict[str, Tensor], Tensor]:
         """The terms of the loss, and the mean of all masks."""
