@@ -246,6 +246,11 @@ class Encoding:
     embedding: Tensor
     feature_maps: tuple[FeatureMap, ...]
 
+    def detach(self) -> Encoding:
+        """The same without a graph."""
+        maps = tuple(FeatureMap(m.name, m.values.detach(), m.grid) for m in self.feature_maps)
+        return Encoding(self.embedding.detach(), maps)
+
 
 @dataclass(frozen=True)
 class TextEncoding:
