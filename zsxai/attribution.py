@@ -6,7 +6,7 @@ integrated gradients is silence and its completeness error stays small (in mel p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -29,6 +29,11 @@ def embed_log_mel(clip: Clip, z: Tensor) -> Tensor:
     """Embedding as a function of :func:`log_mel_above_floor`, ``(B, n_mels, N)`` to ``(B, D)``."""
     model = clip.spectral
     return model.encode(model.features_from_mel(model.front_end.spec.floor * torch.exp(z))).embedding
+
+
+def score_of_log_mel(clip: Clip, target: BoundTarget) -> Callable[[Tensor], Tensor]:
+    """The score as a function of :func:`log_mel_above_floor`, ``(B, n_mels, N)`` to ``(B,)``."""
+    return lambda z: target(embed_log_mel(clip, z))
 
 
 def gradients(scores: Iterable[Tensor], of: Tensor) -> list[Tensor]:

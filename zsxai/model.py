@@ -278,6 +278,8 @@ class TextEncoding:
     @staticmethod
     def join(parts: Sequence[TextEncoding]) -> TextEncoding:
         """Prompts of several encodings as one, token states padded to the longest."""
+        if len(parts) == 1:
+            return parts[0]
         embedding = torch.cat([part.embedding for part in parts])
         if any(part.tokens is None or part.token_mask is None for part in parts):
             return TextEncoding(embedding)

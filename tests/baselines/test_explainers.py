@@ -12,7 +12,7 @@ from captum.attr import Saliency as CaptumSaliency
 
 import zsxai
 from tests.toys import STRICT, BandToy, ConvToy, LinearToy, band_edges
-from zsxai.attribution import embed_log_mel, log_mel_above_floor
+from zsxai.attribution import log_mel_above_floor, score_of_log_mel
 from zsxai.baselines.gradcam import GradCAM
 from zsxai.baselines.gradcam_plus_plus import GradCAMPlusPlus
 from zsxai.baselines.input_x_gradient import InputXGradient
@@ -222,12 +222,10 @@ class Counting(ConvToy):
 def captum(name: str, clip: Clip, target: BoundTarget) -> torch.Tensor:
     """Captum's own attribution for one target."""
     model, z = clip.spectral, log_mel_above_floor(clip).requires_grad_()
+    of_log_mel = score_of_log_mel(clip, target)
 
     def of_input(model_input: torch.Tensor) -> torch.Tensor:
         return target(model.encode(Features(None, clip.features.mel, model_input)).embedding)
-
-    def of_log_mel(at: torch.Tensor) -> torch.Tensor:
-        return target(embed_log_mel(clip, at))
 
     if name == "gradcam":
         found = LayerGradCam(of_input, model.taps["second"]).attribute(clip.features.input.requires_grad_())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import zsxai
 from tests.toys import STRICT, BlackBoxToy, ConvToy
-from zsxai.attribution import embed_log_mel, log_mel_above_floor, on_window
+from zsxai.attribution import log_mel_above_floor, on_window, score_of_log_mel
 from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import ExplainerCard
@@ -44,7 +44,7 @@ class Slope(zsxai.Explainer):
 
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         z = log_mel_above_floor(clip).requires_grad_()
-        (gradient,) = torch.autograd.grad(target(embed_log_mel(clip, z)).sum(), z)
+        (gradient,) = torch.autograd.grad(score_of_log_mel(clip, target)(z).sum(), z)
         return on_window(clip, gradient[0])
 
 
@@ -65,7 +65,7 @@ class LeavesAHookAfterAnError(Slope):
 class LeavesAHookAfterAFailedBackward(Slope):
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         z = log_mel_above_floor(clip).requires_grad_()
-        value = target(embed_log_mel(clip, z)).sum()
+        value = score_of_log_mel(clip, target)(z).sum()
         handle = clip.spectral.taps["first"].register_forward_hook(lambda _module, _args, output: None)
         (gradient,) = torch.autograd.grad(value, z)
         handle.remove()
@@ -75,7 +75,7 @@ class LeavesAHookAfterAFailedBackward(Slope):
 class FillsGrad(Slope):
     def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
         z = log_mel_above_floor(clip).requires_grad_()
-        target(embed_log_mel(clip, z)).sum().backward()
+        score_of_log_mel(clip, target)(z).sum().backward()
         assert z.grad is not None
         return on_window(clip, z.grad[0])
 
