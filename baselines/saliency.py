@@ -1,12 +1,11 @@
-"""Saliency: the gradient itself, on Captum."""
+"""Saliency: the gradient itself, of any number of prompts by one forward; of one it is Captum's (a test compares)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from captum.attr import Saliency as CaptumSaliency
-
-from zsxai.attribution import log_mel_above_floor, on_window, score_of_log_mel
+from zsxai.attribution import gradients_of_log_mel, log_mel_above_floor, on_window
 from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.target import BoundTarget
@@ -21,13 +20,12 @@ class Saliency(Explainer):
         needs_gradients=True,
         deterministic=True,
         reads_masking=False,
-        forwards="1",
-        backwards="1",
+        forwards="1, shared by all targets",
+        backwards="1 a target",
         reference="Simonyan et al., arXiv 1312.6034, section 3 (signed, so that evidence against stays apart)",
     )
     calibration: str = "sqrt-relu-max"
 
-    def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
-        """See :meth:`zsxai.Explainer.attribute`."""
-        z = log_mel_above_floor(clip).requires_grad_()
-        return on_window(clip, CaptumSaliency(score_of_log_mel(clip, target)).attribute(z, abs=False)[0])
+    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
+        """See :meth:`zsxai.Explainer.relevance`."""
+        return on_window(clip, gradients_of_log_mel(clip, targets, log_mel_above_floor(clip))[:, 0])

@@ -26,7 +26,7 @@ from zsxai.progress import track
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
-from zsxai.scoring import Scores, kept_energy, score_masks
+from zsxai.scoring import Scores, score_masks
 from zsxai.spectral import Domain, FrontEnd, Scale
 from zsxai.target import BoundTarget, Target, as_target
 from zsxai.versions import versions
@@ -265,40 +265,40 @@ def _explain(
             recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
 
     relevance = recording.stitch(maps())
-    calibrations = [
-        _calibration(method, r, target, recording.model) for r, target in zip(relevance, bound, strict=True)
-    ]
+    rounding = [target.rounding(recording.model.rounding) for target in bound]
+    calibrations = [_calibration(method, r, least) for r, least in zip(relevance, rounding, strict=True)]
     masks = np.stack([to_mask(r, grid.in_band, c) for r, c in zip(relevance, calibrations, strict=True)])
     scores = _scored(recording, masks, bound)
     for p, target in enumerate(bound):
-        if masks[p].any() and _moves_nothing(scores[p], target, recording.model):
+        if masks[p].any() and _moves_nothing(scores[p], rounding[p]):
             masks[p], calibrations[p] = 0.0, NOTHING
             scores[p] = _scored(recording, masks[p : p + 1], [target])[0]
-    tensor = torch.from_numpy(masks).to(recording.model.device)
-    energies = np.nan_to_num(kept_energy(recording, tensor))  # nothing is kept of a silent band
     notes = (*sound.notes, *method.notes(recording.clips[0]))
     means = mask_mean(masks, grid.in_band)
     original = recording.waveform.cpu().numpy()
     bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
+    shared: dict[str, Any] = {
+        "model": model if isinstance(model, str) else recording.model.card.name,
+        "model_card": recording.model.card.model_dump(),
+        "explainer": method.name or type(method).__name__,
+        "options": method.model_dump(mode="json"),
+        "explainer_weights": method.weights(recording.model),
+        "seed": seed,
+        "batch_size": recording.batch_size,
+        "pooling": recording.model.audio_spec.pooling,
+        "audio_name": sound.name,
+        "audio_sha256": fingerprint(original),
+        "audio_sample_rate": sound.sample_rate,
+        "audio_channels": sound.channels,
+        "versions": versions(),
+    }
     made = []
     for p, target in enumerate(bound):
         provenance = Provenance(
-            model=model if isinstance(model, str) else recording.model.card.name,
-            model_card=recording.model.card.model_dump(),
-            explainer=method.name or type(method).__name__,
-            options=method.model_dump(mode="json"),
-            explainer_weights=method.weights(recording.model),
+            **shared,
             calibration=calibrations[p],
             template=target.template,
-            seed=seed,
-            batch_size=recording.batch_size,
-            pooling=recording.model.audio_spec.pooling,
-            audio_name=sound.name,
-            audio_sha256=fingerprint(original),
             relevance_sha256=fingerprint(relevance[p]),
-            audio_sample_rate=sound.sample_rate,
-            audio_channels=sound.channels,
-            versions=versions(),
             warnings=(*notes, *_warnings(masks[p], relevance[p], calibrations[p], target, recording)),
         )
         made.append(
@@ -306,7 +306,7 @@ def _explain(
                 target=target.target,
                 **scores[p].whole,
                 mask_mean=float(means[p]),
-                kept_energy=float(energies[p]),
+                kept_energy=scores[p].kept_energy,
                 masking=recording.masking,
                 windows=scores[p].windows,
                 front_end=recording.stft.stft_spec,
@@ -325,19 +325,17 @@ def _scored(recording: Recording, masks: NDArray[Any], bound: Sequence[BoundTarg
     return score_masks(recording, torch.from_numpy(masks).to(recording.model.device), bound)
 
 
-def _calibration(method: Explainer, relevance: NDArray[Any], target: BoundTarget, model: ZeroShotModel) -> str:
+def _calibration(method: Explainer, relevance: NDArray[Any], rounding: float) -> str:
     """The explainer's own, or none where no score changed by more than rounding, or where it gave no numbers."""
     if not np.isfinite(relevance).all():
         return NOTHING
-    rounding = target.rounding(model.rounding)
     most = float(relevance.max(initial=0.0))
     return NOTHING if method.card.relevance_is_score and 0.0 < most < rounding else method.calibration
 
 
-def _moves_nothing(scores: Scores, target: BoundTarget, model: ZeroShotModel) -> bool:
+def _moves_nothing(scores: Scores, rounding: float) -> bool:
     """Whether neither keeping what a mask marks nor removing it changes the score: it marks rounding, if anything."""
-    whole, rounding = scores.whole, target.rounding(model.rounding)
-    return all(abs(whole[name] - whole["score"]) < rounding for name in ("score_in", "score_out"))
+    return all(abs(scores.whole[name] - scores.whole["score"]) < rounding for name in ("score_in", "score_out"))
 
 
 def _warnings(

@@ -1,4 +1,4 @@
-"""What gradient explainers share: log-mel above the floor as the input they differentiate.
+"""What gradient explainers share: gradients of many targets by one forward, at a tap or at log-mel above the floor.
 
 Relevance of cells is attributed in ``z = log(mel / floor)``, cut at 0: silence is z = 0, so the baseline of
 integrated gradients is silence and its completeness error stays small (in mel power it does not).
@@ -6,14 +6,15 @@ integrated gradients is silence and its completeness error stays small (in mel p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
-from zsxai.model import FeatureMap
+from zsxai.hooks import graph_starts_at
+from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
 from zsxai.spectral import mel_grid
 from zsxai.target import BoundTarget
 
@@ -24,19 +25,65 @@ def log_mel_above_floor(clip: Clip) -> Tensor:
     return torch.log(clip.features.mel.clamp(min=floor) / floor).float()
 
 
+def embed_log_mel(clip: Clip, z: Tensor) -> Tensor:
+    """Embedding as a function of :func:`log_mel_above_floor`, ``(B, n_mels, N)`` to ``(B, D)``."""
+    model = clip.spectral
+    return model.encode(model.features_from_mel(model.front_end.spec.floor * torch.exp(z))).embedding
+
+
 def score_of_log_mel(clip: Clip, target: BoundTarget) -> Callable[[Tensor], Tensor]:
     """The score as a function of :func:`log_mel_above_floor`, ``(B, n_mels, N)`` to ``(B,)``."""
-    model = clip.spectral
-    floor = model.front_end.spec.floor
+    return lambda z: target(embed_log_mel(clip, z))
 
-    def score(z: Tensor) -> Tensor:
-        return target(model.encode(model.features_from_mel(floor * torch.exp(z))).embedding)
 
-    return score
+def gradients(scores: Iterable[Tensor], of: Tensor) -> list[Tensor]:
+    """Gradient of each score: one graph for all, whose backward alone is repeated."""
+    return [torch.autograd.grad(score, of, retain_graph=True)[0] for score in scores]
+
+
+def gradients_of_log_mel(clip: Clip, targets: Sequence[BoundTarget], z: Tensor) -> Tensor:
+    """Gradient of every target's score at :func:`log_mel_above_floor`, all of one forward.
+
+    Captum would encode the clip anew for every target; for one target its result is the same (a test compares).
+
+    Args:
+        clip: The clip.
+        targets: P targets.
+        z: ``(B, n_mels, N)``.
+
+    Returns:
+        ``(P, B, n_mels, N)``.
+    """
+    with torch.enable_grad():
+        leaf = z.detach().requires_grad_()
+        embedding = embed_log_mel(clip, leaf)
+        return torch.stack(gradients((target(embedding).sum() for target in targets), leaf))
+
+
+def encode_from(model: SpectralModel, features: Features, tap: str) -> tuple[Encoding, Tensor]:
+    """Encode with a graph that starts at a tap; returns the encoding and the tap's map ``(B, C, f, t)``, a leaf."""
+    with graph_starts_at(model.taps[tap]), torch.enable_grad():
+        encoding = model.encode(features)
+    return encoding, map_at(encoding.feature_maps, tap).values
+
+
+def gradients_at_tap(clip: Clip, targets: Sequence[BoundTarget], tap: str) -> tuple[FeatureMap, Tensor]:
+    """A tap's map of the clip, and the gradient of every target's score there, all of one forward.
+
+    The clip keeps the encoding: its own embedding costs no further forward.
+
+    Returns:
+        The map, without a graph, and ``(P, C, f, t)``.
+    """
+    encoding, leaf = encode_from(clip.spectral, clip.features, tap)
+    with torch.enable_grad():
+        found = gradients((target(encoding.embedding).sum() for target in targets), leaf)
+    clip.encoding = encoding.detach()
+    return map_at(clip.encoding.feature_maps, tap), torch.cat(found)
 
 
 def on_window(clip: Clip, values: Tensor) -> Relevance:
-    """Relevance ``(n_mels, N)`` on the mel cells of the filled window."""
+    """Relevance ``(P, n_mels, N)``, or of one target ``(n_mels, N)``, on the mel cells of the filled window."""
     return Relevance(values.detach(), mel_grid(clip.spectral.front_end.spec, clip.window_samples), "window")
 
 

@@ -68,6 +68,7 @@ class Clip:
         seed: Seed of whatever is random.
         batch_size: Clips per forward.
         embedding: ``(D,)``, where it is known: the clip is then not encoded for it again.
+        power: ``(F, N)`` STFT power of the clip, where it is known.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Clip:
         seed: int = 0,
         batch_size: int = BATCH_SIZE,
         embedding: Tensor | None = None,
+        power: Tensor | None = None,
     ) -> None:
         self.model = model
         self.waveform = waveform
@@ -93,6 +95,8 @@ class Clip:
         self.window_samples = self.samples if window is None or self._rule == "none" else window
         if embedding is not None:
             self.embedding = embedding
+        if power is not None:
+            self.power = power
 
     @cached_property
     def frames(self) -> FrameMap:
@@ -127,6 +131,8 @@ class Clip:
     def features(self) -> Features:
         """Stages of the clip, a batch of one, without a graph."""
         with torch.no_grad():
+            if self.samples == self.window_samples:  # nothing is filled: the clip's power is the window's
+                return self.spectral.features_from_power(self.power[None])
             return self.spectral.features(self.waveform[None])
 
     @cached_property
@@ -186,17 +192,19 @@ class Clip:
             masks: ``(K, F, N)`` in [0, 1] on :attr:`grid`, 0 outside the band.
 
         Returns:
-            Stages of K versions.
+            Stages of K versions, from mel power on.
         """
         model = self.spectral
         mask = self.frames.forward(masks.to(model.device))
         if self.masking.domain == "mel":
             mel = self.features.mel
             return model.features_from_mel(mel * self.masking.gain(mel, mask))
-        power = self.features.power
-        if power is None:
+        if self.features.power is None:
             raise RuntimeError("features() of a spectral model gives the STFT power")
-        return model.features_from_power(power * self.masking.gain(power, mask.to(power.dtype)))
+        heard = model.front_end.heard
+        power = self.features.power[:, heard]
+        kept = power * self.masking.gain(power, mask[:, heard].to(power.dtype))
+        return model.features_from_mel(model.front_end.mel_of_heard(kept))
 
     def place(self, relevance: Relevance) -> NDArray[Any]:
         """Carry relevance from an explainer's cells to the clip's grid.

@@ -246,6 +246,11 @@ class Encoding:
     embedding: Tensor
     feature_maps: tuple[FeatureMap, ...]
 
+    def detach(self) -> Encoding:
+        """The same without a graph."""
+        maps = tuple(FeatureMap(m.name, m.values.detach(), m.grid) for m in self.feature_maps)
+        return Encoding(self.embedding.detach(), maps)
+
 
 @dataclass(frozen=True)
 class TextEncoding:
@@ -273,6 +278,8 @@ class TextEncoding:
     @staticmethod
     def join(parts: Sequence[TextEncoding]) -> TextEncoding:
         """Prompts of several encodings as one, token states padded to the longest."""
+        if len(parts) == 1:
+            return parts[0]
         embedding = torch.cat([part.embedding for part in parts])
         if any(part.tokens is None or part.token_mask is None for part in parts):
             return TextEncoding(embedding)

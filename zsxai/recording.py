@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from zsxai.checks import one_of, whole_number
 from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel, ZeroShotModel
-from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, render
+from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, power_of, render
+from zsxai.spectral.mask import audio_gain
 
 TAIL_SECONDS = 0.03
 """Sound behind a window that is worth no further one: lossy copies decode to up to a block more than their original,
@@ -95,24 +97,39 @@ class Recording:
         self.spans = split(self.samples, audio.window_samples, audio.overlap, spec.hop, tail)
         self.grid = make_grid(spec, self.masking.domain, self.samples)
         self._embeddings = dict(enumerate(embeddings))
+        self._whole = self.spans == [(0, self.samples)]
         self._clip: tuple[int, Clip] | None = None
 
     def _masking(self, domain: Domain, scale: Scale) -> Masking:
         one_of(domain, DOMAINS, "domain")
         one_of(scale, SCALES, "scale")
-        with torch.no_grad():
-            power = self.stft.power(self.waveform)
-            if isinstance(self.model, SpectralModel):
-                front_end = self.model.front_end
-                if domain == "mel":
-                    floor = floor_of(front_end.mel(power), front_end.spec.floor)
-                else:
-                    floor = floor_of(power, front_end.power_floor)
-            elif domain == "mel":
-                raise InputError(f"{self.model.card.name} is a black box, without a mel input: use domain='stft'")
+        if isinstance(self.model, SpectralModel):
+            front_end = self.model.front_end
+            if domain == "mel":
+                floor = floor_of(self._mel, front_end.spec.floor)
             else:
-                floor = floor_of(power, _SILENCE)
+                floor = floor_of(self.power, front_end.power_floor)
+        elif domain == "mel":
+            raise InputError(f"{self.model.card.name} is a black box, without a mel input: use domain='stft'")
+        else:
+            floor = floor_of(self.power, _SILENCE)
         return Masking(domain=domain, scale=scale, floor=floor)
+
+    @cached_property
+    def spectrum(self) -> Tensor:
+        """Complex STFT of the whole, ``(F, N)``: transformed once for all that is computed from it."""
+        with torch.no_grad():
+            return self.stft.complex(self.waveform)
+
+    @cached_property
+    def power(self) -> Tensor:
+        """STFT power of the whole, ``(F, N)``."""
+        return power_of(self.spectrum)
+
+    @cached_property
+    def _mel(self) -> Tensor:
+        with torch.no_grad():
+            return cast("SpectralModel", self.model).front_end.mel(self.power)
 
     @property
     def clips(self) -> Clips:
@@ -131,6 +148,7 @@ class Recording:
                 seed=self.seed,
                 batch_size=self.batch_size,
                 embedding=self._embeddings.get(index),
+                power=self.power if self._whole else None,
             )
             self._clip = index, clip
         return self._clip[1]
@@ -167,23 +185,29 @@ class Recording:
         total[..., heard:], count[heard:] = total[..., heard - 1 : heard], count[heard - 1]
         return (total / count).astype(np.float32)
 
-    @property
+    @cached_property
     def silent(self) -> bool:
         """Whether all of it is under the model's floor, so that the model hears silence; False for a black box."""
         if not isinstance(self.model, SpectralModel):
             return False
-        front_end = self.model.front_end
-        with torch.no_grad():
-            return bool((front_end.mel(front_end.power(self.waveform)) <= front_end.spec.floor).all())
+        return float(self._mel.max()) <= self.model.front_end.spec.floor
 
     def cut(self, mask: Tensor, index: int) -> Tensor:
         """The part of ``(..., F, N)`` masks that lies on window ``index``."""
         return mask[..., self._frames(index)]
 
-    def render(self, mask: Tensor, *, residue: bool = False) -> Tensor:
-        """Audio of ``(..., F, N)`` masks, ``(..., T)``."""
+    def render(self, mask: Tensor, *, residue: bool = False, gain: Tensor | None = None) -> Tensor:
+        """Audio of ``(..., F, N)`` masks, ``(..., T)``; ``gain`` is theirs, where it is known."""
         with torch.no_grad():
-            return render(self.stft, self.masking, self.waveform, mask.to(self.model.device), residue=residue)
+            if self.samples % self.stft.stft_spec.hop:
+                return render(self.stft, self.masking, self.waveform, mask.to(self.model.device), residue=residue)
+            power_gain = self.gain(mask, residue=residue) if gain is None else gain
+            return self.stft.inverse(self.spectrum * power_gain.sqrt(), self.samples)
+
+    def gain(self, mask: Tensor, *, residue: bool = False) -> Tensor:
+        """Power gain on STFT bins of ``(..., rows, N)`` masks, ``(..., F, N)``."""
+        with torch.no_grad():
+            return audio_gain(self.stft, self.masking, self.power, mask.to(self.power), residue=residue)
 
     def embed_window(self, waveforms: Tensor, index: int) -> Tensor:
         """Embed window ``index`` of versions of the recording, ``(K, T)`` to ``(K, D)``."""

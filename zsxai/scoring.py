@@ -14,8 +14,8 @@ from zsxai.clip import BATCH_SIZE, Clip, batches
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
 from zsxai.recording import Recording
-from zsxai.spectral import FrontEnd, Masking, Stft, spread
-from zsxai.spectral.mask import audio_gain, render
+from zsxai.spectral import FrontEnd, Masking, Stft, render, spread
+from zsxai.spectral.mask import audio_gain
 from zsxai.target import BoundTarget
 from zsxai.value import Value
 
@@ -51,10 +51,12 @@ class Scores(NamedTuple):
     Attributes:
         whole: Scores of the whole recording by name (:data:`SCORES`), from the pooled cosines of its windows.
         windows: Scores of every window, in time order.
+        kept_energy: Part of the in-band power that the mask keeps; 0 where the band is silent.
     """
 
     whole: dict[str, float]
     windows: tuple[WindowScores, ...]
+    kept_energy: float
 
 
 def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarget]) -> list[Scores]:
@@ -69,7 +71,8 @@ def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarg
         For every target its scores. Costs 1 + 3 P forwards per window.
     """
     count = len(targets)
-    audio = recording.render(masks)
+    gain = recording.gain(masks)
+    audio = recording.render(masks, gain=gain)
     cosines: list[list[Tensor]] = [[] for _ in targets]  # per window (4, K): as it is, kept, removed, heard
     similarity: list[list[Tensor]] = [[] for _ in targets]
     for index, clip in enumerate(recording.clips):
@@ -82,11 +85,12 @@ def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarg
         for p, target in enumerate(targets):
             cosines[p].append(target.cosines(versions[p]))
             similarity[p].append(target.similarity(versions[p, :1])[0])
-    return [_scores(recording, *of_target) for of_target in zip(targets, cosines, similarity, strict=True)]
+    kept = map(float, np.nan_to_num(_kept_energy(recording, gain)))
+    return [_scores(recording, *of_target) for of_target in zip(targets, cosines, similarity, kept, strict=True)]
 
 
 def _scores(
-    recording: Recording, target: BoundTarget, cosines: Sequence[Tensor], similarity: Sequence[Tensor]
+    recording: Recording, target: BoundTarget, cosines: Sequence[Tensor], similarity: Sequence[Tensor], kept: float
 ) -> Scores:
     def named(of_versions: Tensor, of_prompt: Tensor) -> dict[str, float]:
         return dict(zip(SCORES, [*target.value(of_versions).tolist(), float(of_prompt)], strict=True))
@@ -96,7 +100,7 @@ def _scores(
         WindowScores(start=start / rate, stop=stop / rate, **named(*of_window))
         for (start, stop), of_window in zip(recording.spans, zip(cosines, similarity, strict=True), strict=True)
     ]
-    return Scores(named(pool(torch.stack(list(cosines))), pool(torch.stack(list(similarity)))), tuple(windows))
+    return Scores(named(pool(torch.stack(list(cosines))), pool(torch.stack(list(similarity)))), tuple(windows), kept)
 
 
 def embed_clips(parts: Sequence[tuple[Clip, Tensor]], size: int = BATCH_SIZE) -> list[Tensor]:
@@ -160,13 +164,13 @@ def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BAT
 
 def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:
     """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``; NaN where the band is silent."""
-    stft = recording.stft
-    with torch.no_grad():
-        power = stft.power(recording.waveform)
-        heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
-        gains = (audio_gain(stft, recording.masking, power, mask.to(power)) for mask in masks)
-        kept = [functional.kept_energy(power.cpu(), gain[None].cpu(), heard.cpu())[0] for gain in gains]
-    return np.array(kept)
+    return _kept_energy(recording, recording.gain(masks))
+
+
+def _kept_energy(recording: Recording, gain: Tensor) -> NDArray[Any]:
+    stft, power = recording.stft, recording.power.cpu()
+    heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
+    return np.array([functional.kept_energy(power, one[None], heard.cpu())[0] for one in gain.cpu()])
 
 
 def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) -> NDArray[Any]:

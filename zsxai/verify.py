@@ -21,7 +21,7 @@ from zsxai.plugins import load_model
 from zsxai.recording import Recording
 from zsxai.report import Check, Report
 from zsxai.saved import RECORD, Saved, hash_fields, hash_file
-from zsxai.scoring import SCORES, kept_energy, score_masks
+from zsxai.scoring import SCORES, score_masks
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -95,8 +95,8 @@ def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
-        again, windows = score_masks(recording, mask, [target])[0]
-        again["kept_energy"] = float(kept_energy(recording, mask)[0])
+        again, windows, kept = score_masks(recording, mask, [target])[0]
+        again["kept_energy"] = kept
     again["mask_mean"] = float(mask_mean(e.mask[None], e.grid.in_band)[0])
     for name in (*SCORES, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]

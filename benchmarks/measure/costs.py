@@ -29,12 +29,14 @@ from zsxai.benchmarks.measure.timing import (
 )
 from zsxai.clip import BATCH_SIZE, Clip
 from zsxai.errors import InputError
+from zsxai.lmac_zs.bank import SOUNDS
 from zsxai.model import SpectralModel
 from zsxai.recording import Recording
 from zsxai.target import Similarity
 from zsxai.versions import versions
 
 PROMPT = "a dog barking"
+PROMPTS = (PROMPT, *SOUNDS[1:10])
 EXPLAINED = ("gradcam", "saliency")
 """Explainers that ``explain:`` is measured with."""
 _PER_UNIT = {"ms": 1e-3, "MB": 1e6}
@@ -137,6 +139,7 @@ class Bench:
         return {
             **{f"relevance:{name}": partial(self._relevance, name) for name in floored},
             "one-forward:gradcam": self._one_forward,
+            "ten-prompts:gradcam": partial(self._ten_prompts_of, "gradcam", 2.0),
             **{f"explain:{name}": partial(self._explain, name) for name in EXPLAINED},
             "memory:batch 8": partial(self._memory, "memory:batch 8", 8, 1.10),
             "memory:one batch": partial(self._memory, "memory:one batch", 200, None),
@@ -158,12 +161,16 @@ class Bench:
         pairs = compare(self._on_fresh_clips("gradcam"), self.bare.forward, self.repeats)
         return Row("one-forward:gradcam", "one bare forward", 1.25, "ms", pairs)
 
-    def _on_fresh_clips(self, name: str) -> Callable[[], object]:
+    def _ten_prompts_of(self, name: str, limit: float) -> Row:
+        pairs = compare(self._on_fresh_clips(name, PROMPTS), self._on_fresh_clips(name), self.repeats)
+        return Row(f"ten-prompts:{name}", "one prompt", limit, "ms", pairs)
+
+    def _on_fresh_clips(self, name: str, prompts: Sequence[str] = (PROMPT,)) -> Callable[[], object]:
         """The explainer, on a clip for which nothing has been computed yet."""
         explainer = zsxai.load_explainer(name)
-        target = Similarity(prompt=PROMPT).bind(self.model)
+        targets = [Similarity(prompt=prompt).bind(self.model) for prompt in prompts]
         whole = Recording(self.model, self.waveform)
-        return lambda: explainer.relevance(Clip(self.model, whole.waveform, whole.masking, whole.stft), [target])
+        return lambda: explainer.relevance(Clip(self.model, whole.waveform, whole.masking, whole.stft), targets)
 
     def _explain(self, name: str) -> Row:
         explain = partial(zsxai.explain, sample_rate=self.model.sample_rate, model=self.model, explainer=name)

@@ -7,6 +7,10 @@ that where no decoder comes with the model an untrained one of the same size is 
   the waveform to its embedding;
 * ``mask-in-model:<domain>``: the same up to log-odds on the decoder's own cells;
 * ``ten-prompts:<domain>``: masks for ten prompts against the mask for one;
+* ``explain:<domain>``: the whole ``zsxai.explain`` against the four forwards that it needs (the clip, masked in and out
+  in one batch, heard again) and the prompt's embedding;
+* ``four-forwards:<domain>``: the same against four bare forwards, one after the other;
+* ``ten-prompts:gradcam``: relevance of GradCAM for ten prompts against that for one;
 * ``step:<domain>``: a step of the training in its default configuration, sounds read and captions embedded already,
   against the networks alone: as many recordings encoded from the waveform and differentiated to the last map that the
   decoder reads, as many masked ones encoded and differentiated to the mel, batched alike, and the decoder forward and
@@ -26,8 +30,10 @@ from typing import Annotated, Any, get_args
 import torch
 import typer
 
-from zsxai.benchmarks.measure.costs import PROMPT, Bench, Row
+import zsxai
+from zsxai.benchmarks.measure.costs import PROMPT, PROMPTS, Bench, Row
 from zsxai.benchmarks.measure.decoder_training import make_trainer, watch
+from zsxai.benchmarks.measure.floors import score_floor
 from zsxai.benchmarks.measure.frame import AsJson, ModelName, Only, Repeats, Seconds, app, one_thread
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.calibration import to_mask
@@ -35,7 +41,6 @@ from zsxai.clip import Clip
 from zsxai.conditions import evaluating
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
-from zsxai.lmac_zs.bank import SOUNDS
 from zsxai.lmac_zs.card import DecoderCard
 from zsxai.lmac_zs.checkpoint import TrainedDecoder
 from zsxai.lmac_zs.decoder import count_parameters
@@ -47,7 +52,6 @@ from zsxai.recording import Recording
 from zsxai.spectral import Domain
 from zsxai.target import BoundTarget, Similarity
 
-PROMPTS = (PROMPT, *SOUNDS[1:10])
 REFINED = (1, 10, 30, 100)
 """Steps of ``lmac-zs+``."""
 
@@ -63,6 +67,7 @@ class DecoderBench(Bench):
         scratch: An empty folder, for an untrained decoder where none comes with the model.
         limit: Limit of ``mask``.
         limit_ten: Limit of ``ten-prompts``.
+        limit_ten_gradcam: Limit of ``ten-prompts:gradcam``.
         batch: Recordings in a step of the training.
 
     Raises:
@@ -78,12 +83,14 @@ class DecoderBench(Bench):
         scratch: Path,
         *,
         limit: float = 2.0,
-        limit_ten: float = 4.0,
+        limit_ten: float = 2.5,
+        limit_ten_gradcam: float = 2.0,
         batch: int = 8,
     ) -> None:
         super().__init__(name, seconds, repeats)
         self.limit = limit
         self.limit_ten = limit_ten
+        self.limit_ten_gradcam = limit_ten_gradcam
         self.batch = batch
         self.decoder = decoder
         self.origin = "as named" if decoder else "the model's own"
@@ -107,7 +114,10 @@ class DecoderBench(Bench):
             found[f"mask:{domain}"] = partial(self._mask, domain)
             found[f"mask-in-model:{domain}"] = partial(self._mask_in_model, domain)
             found[f"ten-prompts:{domain}"] = partial(self._ten_prompts, domain)
+            found[f"explain:{domain}"] = partial(self._explain_by_decoder, domain, "explain")
+            found[f"four-forwards:{domain}"] = partial(self._explain_by_decoder, domain, "four-forwards")
             found[f"step:{domain}"] = partial(self._step, domain)
+        found["ten-prompts:gradcam"] = partial(self._ten_prompts_of, "gradcam", self.limit_ten_gradcam)
         return found | {f"refine:{steps}": partial(self._refine, steps) for steps in REFINED}
 
     def _clips(self, domain: Domain) -> Callable[[], Clip]:
@@ -141,6 +151,16 @@ class DecoderBench(Bench):
     def _ten_prompts(self, domain: Domain) -> Row:
         pairs = compare(self._masks(domain, len(PROMPTS)), self._masks(domain, 1), self.repeats)
         return Row(f"ten-prompts:{domain}", "the mask for one", self.limit_ten, "ms", pairs)
+
+    def _explain_by_decoder(self, domain: Domain, case: str) -> Row:
+        explain = partial(zsxai.explain, self.waveform, PROMPT, sample_rate=self.model.sample_rate, model=self.model)
+        floors: dict[str, tuple[str, Callable[[], object]]] = {
+            "explain": ("its four forwards, and the prompt", lambda: (self.bare.forward(), score_floor(self.bare))),
+            "four-forwards": ("four bare forwards", lambda: [self.bare.forward() for _ in range(4)]),
+        }
+        against, floor = floors[case]
+        pairs = compare(partial(explain, explainer=self.explainer, domain=domain), floor, self.repeats)
+        return Row(f"{case}:{domain}", against, 1.15, "ms", pairs)
 
     def _step(self, domain: Domain) -> Row:
         trainer = make_trainer(self.model, {"domain": domain, "batch": self.batch})
@@ -250,14 +270,25 @@ def decoder_costs(
     seconds: Seconds = 5.0,
     batch: Annotated[int, typer.Option(min=2, help="Recordings in a training step.")] = 8,
     limit: Annotated[float, typer.Option(help="Of mask; 1.3 is wanted of a full-size HTS-AT.")] = 2.0,
-    limit_ten: Annotated[float, typer.Option(help="Of ten-prompts; 2.5 is wanted of a full-size HTS-AT.")] = 4.0,
+    limit_ten: Annotated[float, typer.Option(help="Of ten-prompts.")] = 2.5,
+    limit_ten_gradcam: Annotated[
+        float, typer.Option(help="Of ten-prompts:gradcam; 1.5 is wanted of a full-size HTS-AT.")
+    ] = 2.0,
     only: Only = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a decoder's masks and its training against the bare networks."""
     with tempfile.TemporaryDirectory() as scratch:
         bench = DecoderBench(
-            model, seconds, repeats, decoder, Path(scratch), limit=limit, limit_ten=limit_ten, batch=batch
+            model,
+            seconds,
+            repeats,
+            decoder,
+            Path(scratch),
+            limit=limit,
+            limit_ten=limit_ten,
+            limit_ten_gradcam=limit_ten_gradcam,
+            batch=batch,
         )
         bench.show(only, as_json)
 

@@ -117,11 +117,21 @@ FLOORS: Mapping[str, Floor] = {
 """By explainer; controls that need no forward have none, those of decoders are in :mod:`.decoder_costs`."""
 
 
+ENCODE_THE_CLIP = ("gradcam", "gradcam++")
+"""Explainers whose forward is that of the clip as it is: ``zsxai.explain`` needs no other for its score."""
+
+
 def explain_floor(bare: Bare, explainer: Explainer) -> None:
-    """What ``zsxai.explain`` needs: the explainer's, the prompt, and the clip as it is, under both masks, and heard."""
+    """What ``zsxai.explain`` needs: the explainer's forwards, and the clip's own where they are not that."""
     FLOORS[explainer.name](bare, explainer)
+    if explainer.name not in ENCODE_THE_CLIP:
+        bare.forward()
+    score_floor(bare)
+
+
+def score_floor(bare: Bare) -> None:
+    """What scores need beside the clip's own forward: the prompt, the clip under both masks, and heard."""
     with torch.no_grad():
         bare.model.embed_text([bare.prompt])
-    bare.forward()
     bare.forward(2)
     bare.forward()

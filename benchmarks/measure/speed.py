@@ -6,7 +6,9 @@ pairs, with a bootstrap interval. Times of a machine that does other work beside
 * ``relevance:<explainer>``: the explainer on a fresh clip, against its forwards and backwards in plain torch
   (:mod:`zsxai.benchmarks.measure.floors`);
 * ``one-forward:gradcam``: GradCAM against one bare forward, from waveform to embedding;
-* ``explain:<explainer>``: ``zsxai.explain`` against the explainer's forwards and backwards and four forwards more;
+* ``ten-prompts:gradcam``: its relevance for ten prompts against that for one;
+* ``explain:<explainer>``: ``zsxai.explain`` against the explainer's forwards and backwards, the clip's own where they
+  are not that, three forwards more and the prompt;
 * ``memory:``: peak memory of integrated gradients over 200 steps against 50, in batches of 8 and in one batch;
 * ``process:``: ``zsxai explain`` as a whole process against importing torch and numpy, and one forward.
 """

@@ -159,7 +159,7 @@ def truth_of(recording: Recording, sounds: NDArray[Any]) -> Truth:
     as_it_is = Masking(domain="stft", scale="gain", floor=1.0)
     with torch.no_grad():
         powers = stft.power(parts).cpu().numpy()
-        mixture = stft.power(recording.waveform).cpu().numpy()
+        mixture = recording.power.cpu().numpy()
         heard = torch.stack([render(stft, as_it_is, part, band) for part in parts]).cpu().numpy()
     loud = powers.max(axis=0) > AUDIBLE * mixture.max()
     return Truth(powers, mixture, loud & grid.in_band[:, None], heard)

@@ -182,7 +182,7 @@ def stitch_maps(recording: Recording, answers: Sequence[Relevance]) -> NDArray[A
 def power_on_grid(recording: Recording) -> NDArray[Any]:
     """Power of a whole recording on the grid of its masks, ``(F, N)``."""
     with torch.no_grad():
-        power = recording.stft.power(recording.waveform)
+        power = recording.power
         if recording.masking.domain == "mel" and isinstance(recording.stft, FrontEnd):
             power = recording.stft.mel(power)
     return power.cpu().numpy()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from captum.attr import InputXGradient as CaptumInputXGradient
+from captum.attr import IntegratedGradients as CaptumIntegratedGradients
+from captum.attr import LayerGradCam
+from captum.attr import Saliency as CaptumSaliency
 
 import zsxai
 from tests.toys import STRICT, BandToy, ConvToy, LinearToy, band_edges
-from zsxai.attribution import log_mel_above_floor
+from zsxai.attribution import log_mel_above_floor, score_of_log_mel
 from zsxai.baselines.gradcam import GradCAM
 from zsxai.baselines.gradcam_plus_plus import GradCAMPlusPlus
 from zsxai.baselines.input_x_gradient import InputXGradient
@@ -19,9 +23,9 @@ from zsxai.baselines.smoothgrad import SmoothGrad
 from zsxai.clip import Clip
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.model import SpectralModel
+from zsxai.model import Encoding, Features, SpectralModel
 from zsxai.recording import Recording
-from zsxai.target import Contrast, Probability, Similarity, Target
+from zsxai.target import BoundTarget, Contrast, Probability, Similarity, Target
 
 pytestmark = STRICT
 TARGETS = [
@@ -37,6 +41,11 @@ def noise(samples: int = 16000, seed: int = 0) -> np.ndarray:
 
 def clip_of(model: SpectralModel, waveform: np.ndarray | None = None, **options: object) -> Clip:
     return Recording(model, noise() if waveform is None else waveform, **options).clips[0]  # type: ignore[arg-type]
+
+
+def relevance(explainer: Explainer, clip: Clip, target: BoundTarget) -> torch.Tensor:
+    """Values for one target."""
+    return explainer.relevance(clip, [target]).values[0]
 
 
 def linear(**options: object) -> LinearToy:
@@ -70,10 +79,10 @@ def test_gradients_of_the_linear_model_are_its_weights() -> None:
         (SmoothGrad(noise=0.0, n_samples=2), model.weight),
         (SmoothGrad(noise=1e-4, n_samples=9), model.weight),
     ):
-        found = explainer.attribute(clip, target)
+        found = explainer.relevance(clip, [target])
         assert found.on == "window"
-        assert found.grid.shape == found.values.shape == (32, 101)
-        torch.testing.assert_close(found.values * above, expected * above, rtol=1e-4, atol=1e-4)
+        assert (1, *found.grid.shape) == found.values.shape == (1, 32, 101)
+        torch.testing.assert_close(found.values[0] * above, expected * above, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close((model.weight * z).sum(), target(clip.embedding[None])[0], rtol=1e-4, atol=1e-3)
 
 
@@ -98,8 +107,8 @@ def test_occlusion_of_the_linear_model_is_what_the_patch_gave(scale: str) -> Non
 def test_a_linear_models_gradcam_is_its_mean_weight_times_the_map() -> None:
     model = linear()
     clip, target = clip_of(model), Similarity(prompt="x").bind(model)
-    found = GradCAM().attribute(clip, target)
-    torch.testing.assert_close(found.values, model.weight.mean() * log_mel_above_floor(clip)[0], rtol=1e-3, atol=1e-5)
+    found = relevance(GradCAM(), clip, target)
+    torch.testing.assert_close(found, model.weight.mean() * log_mel_above_floor(clip)[0], rtol=1e-3, atol=1e-5)
 
 
 # Definitions, without Captum.
@@ -109,28 +118,28 @@ def test_a_linear_models_gradcam_is_its_mean_weight_times_the_map() -> None:
 @pytest.mark.parametrize("tap", ["first", "second"])
 def test_gradcam_by_hand(tap: str, target: Target) -> None:
     model = ConvToy()
-    found = GradCAM(tap=tap).attribute(clip_of(model), target.bind(model))
+    found = GradCAM(tap=tap).relevance(clip_of(model), [target.bind(model)])
     values, gradient = score_from_map(model, target, tap)
     by_hand = (gradient.mean(dim=(1, 2))[:, None, None] * values).sum(dim=0)
-    assert found.values.shape == found.grid.shape == by_hand.shape
+    assert found.values[0].shape == found.grid.shape == by_hand.shape
     assert by_hand.abs().max() > 0
-    torch.testing.assert_close(found.values, by_hand, rtol=1e-4, atol=1e-5 * float(by_hand.abs().max()))
+    torch.testing.assert_close(found.values[0], by_hand, rtol=1e-4, atol=1e-5 * float(by_hand.abs().max()))
 
 
 def test_the_last_tap_is_the_default() -> None:
     model = ConvToy()
     clip, target = clip_of(model), TARGETS[0].bind(model)
     for kind in (GradCAM, GradCAMPlusPlus):
-        assert torch.equal(kind().attribute(clip, target).values, kind(tap="second").attribute(clip, target).values)
+        assert torch.equal(relevance(kind(), clip, target), relevance(kind(tap="second"), clip, target))
         with pytest.raises(InputError, match="no tap 'third': one of first, second"):
-            kind(tap="third").attribute(clip, target)
+            relevance(kind(tap="third"), clip, target)
 
 
 @pytest.mark.parametrize("tap", ["first", "second"])
 def test_gradcam_plus_plus_by_the_papers_equations(tap: str) -> None:
     """Eq. 19: alpha_ij = g^2 / (2 g^2 + g^3 sum_ab A_ab); eq. 11: w = sum_ij alpha_ij relu(g_ij); cell by cell."""
     model = ConvToy()
-    found = GradCAMPlusPlus(tap=tap).attribute(clip_of(model), TARGETS[0].bind(model)).values.double()
+    found = relevance(GradCAMPlusPlus(tap=tap), clip_of(model), TARGETS[0].bind(model)).double()
     values, gradient = (t.double().numpy() for t in score_from_map(model, TARGETS[0], tap))
     by_hand = np.zeros(values.shape[1:])
     for channel, slopes in zip(values, gradient, strict=True):
@@ -152,10 +161,10 @@ def test_saliency_and_input_times_gradient_by_autograd(target: Target) -> None:
     theirs = model.encode(zsxai.model.Features(None, clip.features.mel, decibels[:, None])).embedding
     torch.testing.assert_close(theirs[0], clip.embedding, atol=1e-5, rtol=1e-5)
     scale = float(gradient.abs().max())
-    torch.testing.assert_close(Saliency().attribute(clip, bound).values, gradient[0], atol=1e-5 * scale, rtol=1e-4)
-    found = InputXGradient().attribute(clip, bound).values
+    torch.testing.assert_close(relevance(Saliency(), clip, bound), gradient[0], atol=1e-5 * scale, rtol=1e-4)
+    found = relevance(InputXGradient(), clip, bound)
     torch.testing.assert_close(found, (z * gradient)[0].detach(), atol=1e-4 * scale, rtol=1e-4)
-    still = SmoothGrad(noise=0.0, n_samples=3).attribute(clip, bound).values
+    still = relevance(SmoothGrad(noise=0.0, n_samples=3), clip, bound)
     torch.testing.assert_close(still, gradient[0], atol=1e-5 * scale, rtol=1e-4)
 
 
@@ -163,13 +172,13 @@ def test_saliency_and_input_times_gradient_by_autograd(target: Target) -> None:
 def test_integrated_gradients_are_complete(target: Target) -> None:
     model = ConvToy()
     clip, bound = clip_of(model), target.bind(model)
-    found = IntegratedGradients(n_steps=200).attribute(clip, bound).values
+    found = relevance(IntegratedGradients(n_steps=200), clip, bound)
     with torch.no_grad():
         silence = model.encode(model.features_from_mel(torch.zeros_like(clip.features.mel))).embedding
         difference = float(bound(clip.embedding[None])[0] - bound(silence)[0])
     assert abs(difference) > 1e-3
     assert float(found.sum()) == pytest.approx(difference, rel=0.02)
-    coarse = float(IntegratedGradients(n_steps=1).attribute(clip, bound).values.sum())
+    coarse = float(relevance(IntegratedGradients(n_steps=1), clip, bound).sum())
     assert abs(coarse - difference) > abs(float(found.sum()) - difference)
 
 
@@ -178,13 +187,13 @@ def test_smoothgrad_is_the_mean_over_its_noise() -> None:
     model = ConvToy()
     bound = TARGETS[0].bind(model)
     few = SmoothGrad(n_samples=4)
-    first = few.attribute(clip_of(model), bound).values
-    assert torch.equal(first, few.attribute(clip_of(model), bound).values)
-    other = few.attribute(clip_of(model, seed=1), bound).values
+    first = relevance(few, clip_of(model), bound)
+    assert torch.equal(first, relevance(few, clip_of(model), bound))
+    other = relevance(few, clip_of(model, seed=1), bound)
     assert not torch.allclose(first, other, rtol=1e-2, atol=0)
-    plain = Saliency().attribute(clip_of(model), bound).values
+    plain = relevance(Saliency(), clip_of(model), bound)
     assert (first - plain).norm() > 0.05 * plain.norm()
-    many = [SmoothGrad(n_samples=200).attribute(clip_of(model, seed=s), bound).values for s in (0, 1)]
+    many = [relevance(SmoothGrad(n_samples=200), clip_of(model, seed=s), bound) for s in (0, 1)]
     assert (many[0] - many[1]).norm() < 0.5 * (first - other).norm()
 
 
@@ -192,9 +201,77 @@ def test_smoothgrad_is_the_mean_over_its_noise() -> None:
 def test_smoothgrads_noise_does_not_hang_on_the_batch(n_mels: int) -> None:
     model = ConvToy(spec=ConvToy().front_end.spec.model_copy(update={"n_mels": n_mels, "hop": 150}))
     bound = TARGETS[0].bind(model)
-    maps = [SmoothGrad(n_samples=7).attribute(clip_of(model, batch_size=b), bound).values for b in (1, 3, 8)]
+    maps = [relevance(SmoothGrad(n_samples=7), clip_of(model, batch_size=b), bound) for b in (1, 3, 8)]
     for other in maps[1:]:
         torch.testing.assert_close(other, maps[0], atol=1e-5 * float(maps[0].abs().max()), rtol=1e-3)
+
+
+# Captum is the reference, one target at a time.
+
+
+class Counting(ConvToy):
+    """Counts the clips it encodes."""
+
+    encoded = 0
+
+    def encode(self, features: Features) -> Encoding:
+        self.encoded += len(features.input)
+        return super().encode(features)
+
+
+def captum(name: str, clip: Clip, target: BoundTarget) -> torch.Tensor:
+    """Captum's own attribution for one target."""
+    model, z = clip.spectral, log_mel_above_floor(clip).requires_grad_()
+    of_log_mel = score_of_log_mel(clip, target)
+
+    def of_input(model_input: torch.Tensor) -> torch.Tensor:
+        return target(model.encode(Features(None, clip.features.mel, model_input)).embedding)
+
+    if name == "gradcam":
+        found = LayerGradCam(of_input, model.taps["second"]).attribute(clip.features.input.requires_grad_())
+    elif name == "integrated-gradients":
+        method = CaptumIntegratedGradients(of_log_mel)
+        found = method.attribute(z, torch.zeros_like(z), n_steps=50, internal_batch_size=clip.batch_size)
+    elif name == "input-x-gradient":
+        found = CaptumInputXGradient(of_log_mel).attribute(z)
+    else:
+        found = CaptumSaliency(of_log_mel).attribute(z, abs=False)
+    return found.squeeze().detach()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "forwards"),
+    [
+        ("gradcam", {}, 1),
+        ("saliency", {}, 1),
+        ("input-x-gradient", {}, 1),
+        ("smoothgrad", {"noise": 0.0, "n_samples": 9}, 9),
+        ("integrated-gradients", {}, 50),
+        ("gradcam++", {}, 1),
+    ],
+)
+def test_targets_share_their_forwards_and_each_gets_what_captum_gives(
+    name: str, options: dict[str, float], forwards: int
+) -> None:
+    model = Counting()
+    clip, bound = clip_of(model), [target.bind(model) for target in TARGETS]
+    found = zsxai.load_explainer(name, **options).relevance(clip, bound).values
+    assert model.encoded == forwards
+    for values, target in zip(found, bound, strict=True):
+        alone = relevance(zsxai.load_explainer(name, **options), clip_of(model), target)
+        wanted = alone if name == "gradcam++" else captum(name, clip_of(model), target)
+        assert wanted.abs().max() > 0
+        torch.testing.assert_close(values, wanted, rtol=1e-5, atol=1e-6 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["gradcam", "gradcam++"])
+def test_the_encoding_that_an_explainer_makes_is_the_clips_own(name: str) -> None:
+    model = Counting()
+    clip, other = clip_of(model), clip_of(model)
+    zsxai.load_explainer(name).relevance(clip, [TARGETS[0].bind(model)])
+    assert torch.equal(clip.embedding, other.embedding)
+    assert not clip.embedding.requires_grad
+    assert model.encoded == 2
 
 
 # Sounds whose place is known.

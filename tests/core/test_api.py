@@ -94,7 +94,11 @@ def test_several_prompts_are_one_at_a_time() -> None:
     assert [type(e) for e in explain(prompt=("dog",))] == [zsxai.Explanation]
 
 
-def test_several_prompts_share_the_audio_side() -> None:
+@pytest.mark.parametrize(
+    ("explainer", "options", "forwards"),
+    [("occlusion", {"seconds": 0.25, "bands": 2}, 1 + 4), ("gradcam", {}, 1), ("saliency", {}, 1 + 1)],
+)
+def test_several_prompts_share_the_audio_side(explainer: str, options: dict[str, float], forwards: int) -> None:
     class Counting(ConvToy):
         encoded = 0
 
@@ -104,11 +108,11 @@ def test_several_prompts_share_the_audio_side() -> None:
 
     def count(prompts: list[str]) -> int:
         Counting.encoded = 0
-        explain(prompt=prompts, model=Counting(), explainer="occlusion", options={"seconds": 0.25, "bands": 2})
+        explain(prompt=prompts, model=Counting(), explainer=explainer, options=options)
         return Counting.encoded
 
-    # The clip, four patches (half a second, two bands), and three versions a prompt.
-    assert [count(["dog"]), count(["dog", "rain", "bell"])] == [1 + 4 + 3, 1 + 4 + 9]
+    # The clip (what GradCAM makes of it), four patches (half a second, two bands) or log-mel, three versions a prompt.
+    assert [count(["dog"]), count(["dog", "rain", "bell"])] == [forwards + 3, forwards + 9]
 
 
 def test_text_is_embedded_in_eval_mode() -> None:

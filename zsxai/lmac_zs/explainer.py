@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from zsxai.attribution import map_at
 from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
@@ -83,15 +84,16 @@ class LMACZS(Explainer):
         prompts = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
         text = TextEncoding.join(prompts)
         groups = list(text.embedding[:, None])
-        encoding, gradients = encode_with_evidence(clip.spectral, clip.features, names[-1], groups)
+        clip.encoding, gradients = encode_with_evidence(clip.spectral, clip.features, names[-1], groups)
+        maps = clip.encoding.feature_maps
         with torch.no_grad():
-            levels = trained.decoder.trunk(select_maps(encoding.feature_maps, names))
+            levels = trained.decoder.trunk(select_maps(maps, names))
             gradient = torch.cat(gradients)
             parts = [slice(at, at + _PROMPTS) for at in range(0, len(text), _PROMPTS)]
             log_odds = torch.cat([trained.decoder.head(levels, text.rows(p), gradient[p]) for p in parts])
         by_target = torch.split(log_odds, [len(p) for p in prompts])
         values = torch.stack([contrast_log_odds(v[0], v[1:]) for v in by_target])
-        return values, next(m.grid for m in encoding.feature_maps if m.name == names[0])
+        return values, map_at(maps, names[0]).grid
 
     def load_decoder(self, clip: Clip) -> TrainedDecoder:
         """Load the decoder for a clip's model and masks.

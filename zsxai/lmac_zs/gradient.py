@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zsxai.hooks import graph_starts_at
-from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
+from zsxai.attribution import encode_from, gradients
+from zsxai.model import Encoding, Features, SpectralModel
 
 
 def encode_with_evidence(
@@ -31,14 +31,10 @@ def encode_with_evidence(
         The encoding, without a graph, and per group ``(B, f, t)``: ``sum_c w_c h_c`` times the number of cells, w the
         mean gradient of the logit (the cosine at the model's scale).
     """
-    with graph_starts_at(model.taps[name]), torch.enable_grad():
-        encoding = model.encode(features)
-        values = next(m.values for m in encoding.feature_maps if m.name == name)
-        evidence = []
-        for text in groups:
-            logits = (model.logit_scale or 1.0) * (encoding.embedding.float() * text).sum(dim=1)
-            (gradient,) = torch.autograd.grad(logits.sum(), values, retain_graph=True)
-            weights = gradient.float().sum(dim=(2, 3))
-            evidence.append(torch.einsum("bc,bcft->bft", weights, values.detach().float()))
-    maps = tuple(FeatureMap(m.name, m.values.detach(), m.grid) for m in encoding.feature_maps)
-    return Encoding(encoding.embedding.detach(), maps), evidence
+    encoding, values = encode_from(model, features, name)
+    scale = model.logit_scale or 1.0
+    with torch.enable_grad():
+        logits = (scale * (encoding.embedding.float() * text).sum() for text in groups)
+        weights = [gradient.float().sum(dim=(2, 3)) for gradient in gradients(logits, values)]
+    maps = values.detach().float()
+    return encoding.detach(), [torch.einsum("bc,bcft->bft", w, maps) for w in weights]

@@ -178,8 +178,12 @@ class Stft(nn.Module):
 
     def power(self, waveform: Tensor) -> Tensor:
         """Power spectrum, ``(..., T)`` to ``(..., n_fft // 2 + 1, T // hop + 1)``."""
-        spectrum = self.complex(waveform)
-        return spectrum.real.square() + spectrum.imag.square()
+        return power_of(self.complex(waveform))
+
+
+def power_of(spectrum: Tensor) -> Tensor:
+    """Power of a complex spectrum."""
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 class FrontEnd(Stft):
@@ -189,6 +193,9 @@ class FrontEnd(Stft):
         spec: The numbers, from the checkpoint.
         bank: ``(n_mels, n_fft // 2 + 1)``, the mel bank of these numbers where the checkpoint has it; librosa's where
             None.
+
+    Attributes:
+        heard: Bins from the lowest to the highest that the bank weighs: what masks do to others is not heard.
     """
 
     bank: Tensor
@@ -198,10 +205,16 @@ class FrontEnd(Stft):
         self.spec = spec
         values = torch.tensor(mel_bank(spec) if bank is None else bank, dtype=self.window.dtype)
         self.register_buffer("bank", values, persistent=False)
+        weighed = values.any(dim=0).nonzero()[:, 0].tolist()
+        self.heard = slice(weighed[0], weighed[-1] + 1) if weighed else slice(0, spec.n_bins)
 
     def mel(self, power: Tensor) -> Tensor:
         """Mel power, ``(..., F, N)`` to ``(..., n_mels, N)``."""
         return torch.matmul(self.bank.to(power.dtype), power)
+
+    def mel_of_heard(self, power: Tensor) -> Tensor:
+        """Mel power of the bins of :attr:`heard` alone, ``(..., R, N)`` to ``(..., n_mels, N)``."""
+        return torch.matmul(self.bank[:, self.heard].to(power.dtype), power)
 
     def log(self, mel: Tensor) -> Tensor:
         """Clamped logarithm of mel power, float32, in decibels or nepers as the checkpoint wants."""

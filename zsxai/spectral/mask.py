@@ -18,7 +18,7 @@ import torch
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from zsxai.spectral.front_end import FrontEnd, Stft
+from zsxai.spectral.front_end import FrontEnd, Stft, power_of
 from zsxai.spectral.grid import Domain
 from zsxai.value import Value
 
@@ -149,6 +149,6 @@ def render(front_end: Stft, masking: Masking, waveform: Tensor, mask: Tensor, *,
         waveform = nn.functional.pad(waveform, (0, behind))
         mask = torch.cat([mask, mask[..., -1:]], dim=-1)
     spectrum = front_end.complex(waveform)
-    power = spectrum.real.square() + spectrum.imag.square()
+    power = power_of(spectrum)
     gain = audio_gain(front_end, masking, power, mask.to(power.dtype), residue=residue)
     return front_end.inverse(spectrum * gain.sqrt(), samples + behind)[..., :samples]

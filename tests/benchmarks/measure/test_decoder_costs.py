@@ -73,13 +73,16 @@ def test_every_row_on_an_untrained_decoder(quick: None, tmp_path: Path, monkeypa
     assert bench.context["decoder"].startswith("untrained, ")
     assert bench.context["decoder"].endswith("reads first second")
     rows = {name: case() for name, case in bench.cases().items()}
-    kinds = ("mask", "mask-in-model", "ten-prompts", "step")
-    assert list(rows) == [f"{kind}:{domain}" for domain in ("stft", "mel") for kind in kinds] + ["refine:1", "refine:2"]
+    kinds = ("mask", "mask-in-model", "ten-prompts", "explain", "four-forwards", "step")
+    of_domains = [f"{kind}:{domain}" for domain in ("stft", "mel") for kind in kinds]
+    assert list(rows) == [*of_domains, "ten-prompts:gradcam", "refine:1", "refine:2"]
     assert {name: row.limit for name, row in rows.items() if row.limit} == {
         "mask:stft": 1.5,
         "mask:mel": 1.5,
         "ten-prompts:stft": 3.0,
         "ten-prompts:mel": 3.0,
+        "ten-prompts:gradcam": 2.0,
+        **{f"{kind}:{domain}": 1.15 for kind in ("explain", "four-forwards") for domain in ("stft", "mel")},
     }
     for name, row in rows.items():
         assert row.case == name
