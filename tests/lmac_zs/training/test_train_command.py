@@ -269,8 +269,8 @@ def test_a_lost_training_ends_with_1(synthetic: Path, tmp_path: Path, capsys: py
 def test_without_accelerate(
     synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [n for n in sys.modules if n in ("zsxai.lmac_zs.training.run", "zsxai.lmac_zs.training.trainer")]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in ("run", "trainer", "processes"):
+        monkeypatch.delitem(sys.modules, f"zsxai.lmac_zs.training.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "accelerate", None)
     says = refused(capsys, "--config", synthetic, "--out", tmp_path / "out", *QUICK)
     assert "training needs the package 'accelerate': pip install 'zsxai[train]'" in says
