@@ -36,6 +36,7 @@ from zsxai.benchmarks.measure.decoder_training import centre_captions, make_trai
 from zsxai.benchmarks.measure.frame import AsJson, Full, Only, Table, app, measure_each, one_thread, show
 from zsxai.benchmarks.measure.timing import cpu_seconds, in_new_process, peak_bytes
 from zsxai.conditions import evaluating
+from zsxai.lmac_zs.card import domains_of
 from zsxai.lmac_zs.cells import Sounds
 from zsxai.lmac_zs.decoder import count_parameters
 from zsxai.lmac_zs.training.objectives import Contrastive
@@ -194,7 +195,7 @@ def _compare_open_mask(trainer: Trainer, waveforms: Tensor) -> tuple[float, tupl
     """What a mask of ones changes, and the shape of a mask."""
     model, config = trainer.model, trainer.config
     with torch.no_grad():
-        sounds = Sounds.of(model, waveforms, config.domain, config.scale)
+        sounds = Sounds.of(model, waveforms, domains_of(config.domain)[0], config.scale)
         masked = sounds.embed(torch.ones_like(sounds.power), torch.arange(len(waveforms)))
         change = float((masked - model.embed_audio(waveforms)).abs().max())
     return change, tuple(sounds.power.shape[1:])

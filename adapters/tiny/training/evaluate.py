@@ -182,7 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.against and options.fold:
             raise InputError("--against compares twins: leave --fold out")
         asked = _models(options.weights, options.fold)
-        heard = [_clips(options.data, folds, options.zero_shot) for _, folds in asked]
+        trained_on = [] if options.fold else [int(name) for name in TWINS]
+        heard = [_clips(options.data, folds, trained_on, options.zero_shot) for _, folds in asked]
         others = _models(options.against, None) if options.against else []
     except InputError as error:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
@@ -228,15 +229,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _models(weights: str | Path | None, folds: Sequence[int] | None) -> list[tuple[TinyClap, list[int]]]:
     """Models, each with the folds that it is measured on."""
     if folds:
-        return [(load(weights and str(weights)), list(folds))]
+        return [(load(None if weights is None else str(weights)), list(folds))]
     if weights is None:
         return [(load_twin(name), [int(name)]) for name in TWINS]
     cpu = torch.device("cpu")
     return [(TinyClap.from_folder(Path(weights) / name, cpu, twin=int(name)), [int(name)]) for name in TWINS]
 
 
-def _clips(root: Path, folds: Sequence[int], zero_shot: bool) -> list[LabelledClip]:
-    clips = [c for c in ESC50(root, folds) if not zero_shot or c.label in UNHEARD]
+def _clips(root: Path, folds: Sequence[int], trained_on: Sequence[int], zero_shot: bool) -> list[LabelledClip]:
+    """Clips of some folds, less those of recordings that have another clip in a fold that was trained on."""
+    others = [fold for fold in trained_on if fold not in folds]
+    known = {c.source for c in ESC50(root, others)} if others else set()
+    clips = [c for c in ESC50(root, folds) if c.source not in known and (not zero_shot or c.label in UNHEARD)]
     if not clips:
         raise InputError(f"no clips of folds {list(folds)} at {root}")
     return clips
