@@ -20,7 +20,7 @@ from tests.decoders import SYNTHETIC, config, random_decoder, saved, sounds, spe
 from tests.toys import STRICT, BandToy, ConvToy
 from zsxai.errors import InputError, MissingExtraError, ZsxaiError
 from zsxai.lmac_zs.card import CARD, read_card
-from zsxai.lmac_zs.checkpoint import FILES, README, WEIGHTS, TrainedDecoder, find_folder
+from zsxai.lmac_zs.checkpoint import FILES, README, WEIGHTS, TrainedDecoder, find_folder, round_weights
 from zsxai.lmac_zs.training.run import train
 from zsxai.lmac_zs.training.state import load_state, save_state
 from zsxai.lmac_zs.training.trainer import STATE, Trainer
@@ -69,6 +69,21 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
     assert not again.decoder.training
     again.save(tmp_path / "b")
     assert all((tmp_path / "b" / name).read_bytes() == (folder / name).read_bytes() for name in FILES)
+
+
+def test_rounded_weights_take_half_the_space_and_are_kept_exactly(tmp_path: Path) -> None:
+    decoder = random_decoder()
+    before = {name: p.clone() for name, p in decoder.named_parameters()}
+    whole = (trained(ConvToy(), decoder).save(tmp_path / "whole") / WEIGHTS).stat().st_size
+    round_weights(decoder)
+    folder = trained(ConvToy(), decoder).save(tmp_path / "half")
+    assert (folder / WEIGHTS).stat().st_size < 0.6 * whole
+    again = TrainedDecoder.from_pretrained(folder).decoder
+    for name, p in again.named_parameters():
+        assert p.dtype == torch.float32
+        assert torch.equal(p, decoder.get_parameter(name)), name
+        torch.testing.assert_close(p, before[name], rtol=5e-4, atol=1e-7)
+        assert p.ndim > 1 or torch.equal(p, before[name]), name
 
 
 def test_loading_draws_nothing(folder: Path) -> None:

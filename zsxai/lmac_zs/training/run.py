@@ -14,7 +14,7 @@ from zsxai.data import LabelledClip
 from zsxai.data.checks import keep_apart
 from zsxai.errors import InputError
 from zsxai.lmac_zs.card import DecoderCard, read_card
-from zsxai.lmac_zs.checkpoint import TrainedDecoder
+from zsxai.lmac_zs.checkpoint import TrainedDecoder, round_weights
 from zsxai.lmac_zs.decoder import Decoder
 from zsxai.lmac_zs.training.config import TrainingConfig
 from zsxai.lmac_zs.training.data import describe_clips, find_data, read_data
@@ -71,6 +71,8 @@ def train(
     trainer = Trainer(model, clips, held_out, config, folder)
     code = commit()  # before training: files may be edited meanwhile
     decoder = run_with_logs(trainer, folder, report)
+    round_weights(decoder)
+    trainer.diagnostics = None  # those of the card are of what is saved
     card = make_card(trainer, held_out).model_copy(update={"command": command, "commit": code})
     trained = TrainedDecoder(decoder.requires_grad_(False), card)
     if not trainer.processes.first:
