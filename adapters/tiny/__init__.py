@@ -37,7 +37,7 @@ def load(argument: str | None = None, *, device: str | None = None) -> TinyClap:
 
 
 def load_twin(argument: str | None = None, *, device: str | None = None) -> TinyClap:
-    """Load a twin of the bundled model: trained alike but for one fold of ESC-50, on which it can be judged.
+    """Load a twin of the bundled model from a checkout: trained without one fold of ESC-50, on which it can be judged.
 
     Args:
         argument: The fold that it has not heard, ``"1"``, ``"2"`` or ``"3"``.
@@ -47,7 +47,7 @@ def load_twin(argument: str | None = None, *, device: str | None = None) -> Tiny
         The model, frozen and in eval mode.
 
     Raises:
-        InputError: If there is no such twin, or this is an installed package, which holds none.
+        InputError: If there is no such twin, or its weights are not there.
     """
     import torch
 
@@ -57,5 +57,8 @@ def load_twin(argument: str | None = None, *, device: str | None = None) -> Tiny
         raise InputError(f"the twins of tiny are {', '.join(f'tiny-twin:{name}' for name in TWINS)}")
     folder = Path(__file__).parent / "training" / "twins" / argument
     if not folder.is_dir():
-        raise InputError("the twins of tiny come with a checkout of zsxai's sources, not with the installed package")
+        raise InputError(
+            f"tiny-twin:{argument} has no weights here: the package holds none, and in a checkout "
+            "python -m zsxai.adapters.tiny.training.twins makes them"
+        )
     return TinyClap.from_folder(folder, torch.device(device or "cpu"), twin=int(argument))
