@@ -13,19 +13,20 @@ import numpy as np
 import pytest
 import torch
 
-from zsxai.adapters.tiny import load
+from zsxai.adapters.tiny import load, load_twin
 from zsxai.adapters.tiny.audio import TAPS, AudioEncoder
 from zsxai.adapters.tiny.model import TinyClap
 from zsxai.adapters.tiny.spec import FRONT_END, WINDOW
-from zsxai.adapters.tiny.store import AUDIO, MANIFEST, TEXT, VOCABULARY, packed, unpacked
+from zsxai.adapters.tiny.store import AUDIO, MANIFEST, TEXT, VOCABULARY, packed, unpacked, write_weights
 from zsxai.adapters.tiny.text import LIMIT
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.adapters.tiny.training.augment import FLOOR, Augment, Strength
 from zsxai.adapters.tiny.training.captions import UNHEARD, load_captions, normal
 from zsxai.adapters.tiny.training.corpus import generate
-from zsxai.adapters.tiny.training.evaluate import CONDITIONS, figures, white_noise
+from zsxai.adapters.tiny.training.evaluate import CONDITIONS, accuracy_differences, figures, white_noise
 from zsxai.adapters.tiny.training.fit import Recipe, Texts, contrastive_loss, fit, right_captions
 from zsxai.adapters.tiny.training.scoring import macro, mean_average_precision, micro, replicate_weights
+from zsxai.data.clip import LabelledClip
 from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
 from zsxai.model import SpectralModel
@@ -100,6 +101,39 @@ def test_refuses_missing_files(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(InputError, match=name):
         load(str(copy))
+
+
+@pytest.mark.parametrize("argument", [None, "", "4", "1/../1", "0"])
+def test_twins_are_three(argument: str | None) -> None:
+    with pytest.raises(InputError, match="tiny-twin:1, tiny-twin:2, tiny-twin:3"):
+        load_twin(argument)
+
+
+def test_a_twin_has_the_text_side_of_the_bundled_weights(model: TinyClap, copy: Path) -> None:
+    """Its folder holds its audio weights alone; the manifest pins the text side that it was made beside."""
+    for name in (TEXT, VOCABULARY):
+        (copy / name).unlink()
+    twin = TinyClap.from_folder(copy, torch.device("cpu"), twin=2)
+    assert twin.card.name == "tiny-twin:2"
+    assert twin.decoders == (copy / "decoders",)
+    assert torch.equal(twin.embed_text(["a dog"]), model.embed_text(["a dog"]))
+    with pytest.raises(InputError, match=f"lack {TEXT}"):
+        TinyClap.from_folder(copy, torch.device("cpu"))
+    manifest = json.loads((copy / MANIFEST).read_text())
+    manifest["sha256"][TEXT] = "0" * 64
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="is corrupt"):
+        TinyClap.from_folder(copy, torch.device("cpu"), twin=2)
+
+
+def test_weights_are_written_as_they_are_read(model: TinyClap, tmp_path: Path) -> None:
+    text, vocabulary = ((WEIGHTS / name).read_bytes() for name in (TEXT, VOCABULARY))
+    write_weights(tmp_path, model.audio, text, vocabulary, {"folds": [1, 2]})
+    again = load(str(tmp_path))
+    assert "folds 1, 2" in again.card.training_data
+    for name, value in model.audio.state_dict().items():
+        assert torch.equal(again.audio.state_dict()[name], value), name
+    assert (tmp_path / TEXT).read_bytes() == text
 
 
 def test_the_stored_mel_bank_is_the_one_of_its_numbers(model: TinyClap) -> None:
@@ -382,6 +416,17 @@ def test_augmentation_is_finite_in_range_and_from_its_generator_alone() -> None:
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_nothing_is_steady_noise_or_silence() -> None:
+    made = Augment(torch.Generator().manual_seed(0), Strength()).nothing(64, 100)
+    assert made.shape == (64, 64, 100)
+    assert made.min() >= FLOOR
+    silent = (made == FLOOR).all(dim=(1, 2))
+    assert 8 <= int(silent.sum()) <= 24, "a quarter"
+    over_time = made[~silent].mean(dim=1)
+    assert float(over_time.std(dim=1).max()) < 1.5, "steady"
+    assert float(made[~silent].amax(dim=(1, 2)).max()) < 21
+
+
 def test_mixed_targets_sum_to_one_and_the_loss_is_least_at_the_truth() -> None:
     labels, partner = torch.tensor([0, 2]), torch.tensor([1, 0])
     right = right_captions(labels, partner, torch.tensor([0.75, 1.0]), classes=3, each=2, others=1)
@@ -443,6 +488,21 @@ def test_the_bootstrap_draws_recordings() -> None:
     weights = replicate_weights(["a", "a", "b"], seed=0, replicates=50)
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 0] + weights[:, 2] == 2).all()
+
+
+def test_two_models_are_compared_clip_by_clip() -> None:
+    """Of four recordings, two with two clips: one model names all, the other one half."""
+    clips = [LabelledClip(name=f"{i}", label="ab"[i % 2], source=f"s{i % 4}", audio="none.wav") for i in range(6)]
+    texts = torch.eye(2)
+    truth = torch.eye(2)[[0, 1, 0, 1, 0, 1]]
+    half = torch.eye(2)[[0, 0, 0, 0, 0, 0]]
+    found = accuracy_differences(clips, [truth] * 5, [half] * 5, texts, ["a", "b"], seed=0)
+    assert list(found) == [f"accuracy, {name}" for name in CONDITIONS]
+    figure = found["accuracy, clean"]
+    assert (figure.value, figure.n, figure.chance) == (0.5, 6, 0.0)
+    assert 0 <= figure.low < 0.5 < figure.high <= 1
+    same = accuracy_differences(clips, [truth] * 5, [truth] * 5, texts, ["a", "b"], seed=0)["accuracy, clean"]
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
 
 
 def test_conditions_do_what_they_say() -> None:
