@@ -203,7 +203,9 @@ class Clip:
             raise RuntimeError("features() of a spectral model gives the STFT power")
         heard = model.front_end.heard
         power = self.features.power[:, heard]
-        kept = power * self.masking.gain(power, mask[:, heard].to(power.dtype))
+        gain = self.masking.gain(power, mask[:, heard].to(power.dtype))
+        # In place where no gradient is wanted: on a small model the memory of a batch costs as much as its numbers.
+        kept = power * gain if gain.requires_grad else gain.mul_(power)
         return model.features_from_mel(model.front_end.mel_of_heard(kept))
 
     def place(self, relevance: Relevance) -> NDArray[Any]:

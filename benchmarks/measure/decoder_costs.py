@@ -33,7 +33,7 @@ import typer
 import zsxai
 from zsxai.benchmarks.measure.costs import PROMPT, PROMPTS, Bench, Row
 from zsxai.benchmarks.measure.decoder_training import make_trainer, watch
-from zsxai.benchmarks.measure.floors import score_floor
+from zsxai.benchmarks.measure.floors import Bare, decoded_floor, four_forwards
 from zsxai.benchmarks.measure.frame import AsJson, ModelName, Only, Repeats, Seconds, app, one_thread
 from zsxai.benchmarks.measure.timing import compare
 from zsxai.calibration import to_mask
@@ -154,12 +154,14 @@ class DecoderBench(Bench):
 
     def _explain_by_decoder(self, domain: Domain, case: str) -> Row:
         explain = partial(zsxai.explain, self.waveform, PROMPT, sample_rate=self.model.sample_rate, model=self.model)
-        floors: dict[str, tuple[str, Callable[[], object]]] = {
-            "explain": ("its four forwards, and the prompt", lambda: (self.bare.forward(), score_floor(self.bare))),
-            "four-forwards": ("four bare forwards", lambda: [self.bare.forward() for _ in range(4)]),
+        floors: dict[str, tuple[str, Callable[[Bare], None]]] = {
+            "explain": ("its four forwards, and the prompt", decoded_floor),
+            "four-forwards": ("four bare forwards", four_forwards),
         }
         against, floor = floors[case]
-        pairs = compare(partial(explain, explainer=self.explainer, domain=domain), floor, self.repeats)
+        pairs = compare(
+            partial(explain, explainer=self.explainer, domain=domain), partial(floor, self.bare), self.repeats
+        )
         return Row(f"{case}:{domain}", against, 1.15, "ms", pairs)
 
     def _step(self, domain: Domain) -> Row:

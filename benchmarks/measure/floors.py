@@ -129,6 +129,18 @@ def explain_floor(bare: Bare, explainer: Explainer) -> None:
     score_floor(bare)
 
 
+def decoded_floor(bare: Bare) -> None:
+    """What ``zsxai.explain`` needs by a decoder, beside the decoder itself: the clip's forward, and its scores'."""
+    bare.forward()
+    score_floor(bare)
+
+
+def four_forwards(bare: Bare) -> None:
+    """Four bare forwards, one after the other."""
+    for _ in range(4):
+        bare.forward()
+
+
 def score_floor(bare: Bare) -> None:
     """What scores need beside the clip's own forward: the prompt, the clip under both masks, and heard."""
     with torch.no_grad():
