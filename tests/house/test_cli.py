@@ -146,7 +146,8 @@ def test_explainers_are_listed_in_the_order_to_try(capsys: pytest.CaptureFixture
     assert [part.split(maxsplit=1)[0] for part in parts] == ["Learned:", "By", "For", "Controls:"]
     assert [part.splitlines()[1].split()[0] for part in parts] == ["lmac-zs", "gradcam", "occlusion", "constant"]
     (gradcam,) = [line for line in parts[1].splitlines() if line.startswith("  gradcam ")]
-    assert gradcam.endswith("mean gradient. Needs gradients. Forwards: 1, shared by all targets. Backwards: 1 a target, from the tap on.")
+    costs = "Forwards: 1, shared by all targets. Backwards: 1 a target, from the tap on."
+    assert gradcam.endswith(f"mean gradient. Needs gradients. {costs}")
     assert "Needs gradients and a decoder." in parts[0]
 
 
