@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tests.fuzz.lengths import long, quick
+from tests.fuzz.lengths import by_hand, long, quick
 from tests.toys import STRICT
 from zsxai.audio import read_audio
 from zsxai.audio.sound import MAX_PEAK, MAX_RATE, MIN_RATE
@@ -165,14 +165,14 @@ def test_anything_as_audio(folder: Path, audio: object, rate: object) -> None:
     check(audio, rate)
 
 
-@pytest.mark.slow
+@by_hand
 @long(3 * FILES_READ)
 @given(file=damaged(), as_file=st.booleans())
 def test_many_damaged_files(folder: Path, file: Damaged, as_file: bool) -> None:
     read_damaged(folder, file, as_file)
 
 
-@pytest.mark.slow
+@by_hand
 @long(3 * ARGUMENTS)
 @given(audio=AUDIO, rate=RATE)
 def test_many_things_as_audio(folder: Path, audio: object, rate: object) -> None:

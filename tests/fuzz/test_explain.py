@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 import zsxai
-from tests.fuzz.lengths import long, quick
+from tests.fuzz.lengths import by_hand, long, quick
 from tests.toys import BlackBoxToy, ConvToy
 from zsxai.errors import InputError
 
@@ -115,7 +114,7 @@ def test_any_arguments_of_classify(prompts: Any, asked: dict[str, Any], model: o
     classify(prompts, asked, model)
 
 
-@pytest.mark.slow
+@by_hand
 @long(1500)
 @given(PROMPTS, options(), st.sampled_from(MODELS))
 def test_many_more(prompt: Any, asked: dict[str, Any], model: object) -> None:
