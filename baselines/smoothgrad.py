@@ -1,14 +1,14 @@
-"""SmoothGrad: saliency over copies with noise from an own generator."""
+"""SmoothGrad: Captum's saliency over copies with noise from an own generator."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+from captum.attr import Saliency
 from pydantic import Field
 
-from zsxai.attribution import gradients_of_log_mel, log_mel_above_floor, on_window
+from zsxai.attribution import log_mel_above_floor, on_window, score_of_log_mel
 from zsxai.clip import Clip, Relevance, batches
 from zsxai.explainer import Count, Explainer, ExplainerCard
 from zsxai.target import BoundTarget
@@ -31,23 +31,24 @@ class SmoothGrad(Explainer):
         needs_gradients=True,
         deterministic=False,
         reads_masking=False,
-        forwards="n_samples, shared by all targets",
-        backwards="n_samples a target",
+        forwards="n_samples",
+        backwards="n_samples",
         reference="Smilkov et al., arXiv 1706.03825, section 3",
     )
     calibration: str = "sqrt-relu-p99"
     n_samples: Count = 25
     noise: float = Field(default=0.15, ge=0)
 
-    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
-        """See :meth:`zsxai.Explainer.relevance`."""
+    def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
+        """See :meth:`zsxai.Explainer.attribute`."""
         z = log_mel_above_floor(clip)
         sigma = self.noise * float(z.max() - z.min())
         generator = clip.generator(self.name)
-        total = z.new_zeros(len(targets), *z.shape[1:])
+        saliency = Saliency(score_of_log_mel(clip, target))
+        total = torch.zeros_like(z[0])
         for part in batches(self.n_samples, clip.batch_size):
             # Copy by copy: a generator asked for several at once gives other numbers, so the batch size would count.
             drawn = [torch.randn(z.shape[1:], generator=generator) for _ in range(part.start, part.stop)]
             noise = torch.stack(drawn).to(z)
-            total += gradients_of_log_mel(clip, targets, z + sigma * noise).sum(dim=1)
+            total += saliency.attribute((z + sigma * noise).requires_grad_(), abs=False).sum(dim=0)
         return on_window(clip, total / self.n_samples)

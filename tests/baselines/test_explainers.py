@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import InputXGradient as CaptumInputXGradient
-from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from captum.attr import LayerGradCam
 from captum.attr import Saliency as CaptumSaliency
 
@@ -229,9 +228,6 @@ def captum(name: str, clip: Clip, target: BoundTarget) -> torch.Tensor:
 
     if name == "gradcam":
         found = LayerGradCam(of_input, model.taps["second"]).attribute(clip.features.input.requires_grad_())
-    elif name == "integrated-gradients":
-        method = CaptumIntegratedGradients(of_log_mel)
-        found = method.attribute(z, torch.zeros_like(z), n_steps=50, internal_batch_size=clip.batch_size)
     elif name == "input-x-gradient":
         found = CaptumInputXGradient(of_log_mel).attribute(z)
     else:
@@ -239,26 +235,14 @@ def captum(name: str, clip: Clip, target: BoundTarget) -> torch.Tensor:
     return found.squeeze().detach()
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "forwards"),
-    [
-        ("gradcam", {}, 1),
-        ("saliency", {}, 1),
-        ("input-x-gradient", {}, 1),
-        ("smoothgrad", {"noise": 0.0, "n_samples": 9}, 9),
-        ("integrated-gradients", {}, 50),
-        ("gradcam++", {}, 1),
-    ],
-)
-def test_targets_share_their_forwards_and_each_gets_what_captum_gives(
-    name: str, options: dict[str, float], forwards: int
-) -> None:
+@pytest.mark.parametrize("name", ["gradcam", "gradcam++", "saliency", "input-x-gradient"])
+def test_targets_share_their_forwards_and_each_gets_what_captum_gives(name: str) -> None:
     model = Counting()
     clip, bound = clip_of(model), [target.bind(model) for target in TARGETS]
-    found = zsxai.load_explainer(name, **options).relevance(clip, bound).values
-    assert model.encoded == forwards
+    found = zsxai.load_explainer(name).relevance(clip, bound).values
+    assert model.encoded == 1
     for values, target in zip(found, bound, strict=True):
-        alone = relevance(zsxai.load_explainer(name, **options), clip_of(model), target)
+        alone = relevance(zsxai.load_explainer(name), clip_of(model), target)
         wanted = alone if name == "gradcam++" else captum(name, clip_of(model), target)
         assert wanted.abs().max() > 0
         torch.testing.assert_close(values, wanted, rtol=1e-5, atol=1e-6 * float(wanted.abs().max()))
