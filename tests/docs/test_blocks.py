@@ -80,8 +80,8 @@ def test_a_page_that_works(tmp_path: Path) -> None:
     ("long", "short"),
     [
         ("zsxai train lmac-zs --set steps=300 --out a", "zsxai train lmac-zs --set steps=10 --out a"),
-        ("zsxai bench run a.toml --limit 40 --out b", "zsxai bench run --limit 2 a.toml --out b"),
-        ('run_suite("a", "b", limit=40)', 'run_suite("a", "b", limit=2)'),
+        ("zsxai bench run a.toml --limit 40 --out b", "zsxai bench run --limit 1 a.toml --out b"),
+        ('run_suite("a", "b", limit=40)', 'run_suite("a", "b", limit=1)'),
     ],
 )
 def test_what_takes_long_is_shortened(long: str, short: str) -> None:
