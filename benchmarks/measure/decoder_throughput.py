@@ -97,7 +97,7 @@ def measure_throughput(
         batch: Recordings in a step.
         steps: Steps of the training.
         repeats: Pairs.
-        precision: Of the networks, as in a configuration.
+        precision: What the networks compute in, as a configuration says it.
         centre: Whether captions are centred, as those of a random text tower must be.
     """
     values = {"batch": batch, "steps": steps, "precision": precision, "objective": Contrastive(warm_up=0.0)}

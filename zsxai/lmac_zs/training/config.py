@@ -65,7 +65,7 @@ class TrainingConfig(Record):
         decoder: The network.
         steps: Updates of the weights; with ``epochs``, computed from the size of the data.
         epochs: Passes over the data, in place of ``steps``.
-        batch: Recordings that are mixed and told apart together.
+        batch: Recordings that are mixed with and distinguished from each other.
         accumulate: Batches whose gradients make one update; several processes share them.
         rate: Peak learning rate of Adam.
         warm_up: Part of the steps over which the rate rises.

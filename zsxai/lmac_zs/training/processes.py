@@ -14,7 +14,7 @@ class Processes:
     """This process among those that ``torchrun`` or ``accelerate launch`` started; by itself where none did.
 
     Args:
-        device: Of the model.
+        device: Where the model runs.
         batches: In every update, shared out evenly.
 
     Raises:
