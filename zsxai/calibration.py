@@ -18,6 +18,9 @@ from zsxai.errors import InputError
 NOTHING = "nothing"
 """Of relevance that is rounding and nothing else: no cell is kept. No explainer has it for its own."""
 
+STEEPNESS = {"sigmoid": 1.0, "steep-sigmoid": 4.0}
+"""Calibrations of log-odds, with the factor on these."""
+
 Calibration = Callable[[NDArray[Any]], NDArray[Any]]
 
 
@@ -41,6 +44,11 @@ def sigmoid(relevance: NDArray[Any]) -> NDArray[Any]:
     # As a float32, which masks are: a tanh of doubles costs as much as the model itself on a small one.
     odds: NDArray[Any] = torch.from_numpy(relevance.astype(np.float32)).sigmoid_().numpy()
     return odds
+
+
+def steep_sigmoid(relevance: NDArray[Any]) -> NDArray[Any]:
+    """The relevance is a quarter of the log-odds of a mask: most cells are nearly 0 or nearly 1, and 0 is one half."""
+    return sigmoid(relevance * STEEPNESS["steep-sigmoid"])
 
 
 def relu_max(relevance: NDArray[Any]) -> NDArray[Any]:
@@ -80,6 +88,7 @@ def _sqrt(calibration: Calibration) -> Calibration:
 CALIBRATIONS: dict[str, Calibration] = {
     "identity": identity,
     "sigmoid": sigmoid,
+    "steep-sigmoid": steep_sigmoid,
     "relu-max": relu_max,
     "relu-p99": relu_p99,
     "sqrt-relu-max": _sqrt(relu_max),

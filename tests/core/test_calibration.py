@@ -17,6 +17,7 @@ pytestmark = STRICT
 BY_HAND = {
     "identity": [0, 0, 0.25, 1],
     "sigmoid": [0.11920292, 0.5, 0.5621765, 0.98201379],
+    "steep-sigmoid": [0.00033535, 0.5, 0.73105858, 0.99999989],
     "relu-max": [0, 0, 0.0625, 1],
     "sqrt-relu-max": [0, 0, 0.25, 1],
     "relu-p99": [0, 0, 0.25 / 3.8875, 1],
@@ -34,7 +35,7 @@ def test_by_hand(name: str) -> None:
     np.testing.assert_allclose(mask.ravel(), BY_HAND[name], rtol=1e-5)
 
 
-OF_POSITIVE = [name for name in CALIBRATIONS if name != "sigmoid"]
+OF_POSITIVE = [name for name in CALIBRATIONS if "sigmoid" not in name]
 """Those that show the positive part only; log-odds of 0 are a mask of one half."""
 
 
@@ -78,7 +79,7 @@ def test_min_max_takes_the_least_to_zero_whatever_its_sign() -> None:
 
 
 def test_unknown_names_bring_the_known() -> None:
-    with pytest.raises(InputError, match="unknown calibration 'softmax': one of identity, sigmoid, relu-max"):
+    with pytest.raises(InputError, match="unknown calibration 'softmax': one of identity, sigmoid, steep-sigmoid"):
         to_mask(np.zeros((1, 1), dtype=np.float32), np.ones(1, dtype=bool), "softmax")
 
 

@@ -137,6 +137,13 @@ def test_the_gradient_is_read_where_it_is_given() -> None:
     torch.testing.assert_close(paired, found, atol=1e-5, rtol=1e-5)
 
 
+def test_a_decoder_without_the_gradient() -> None:
+    decoder, text, heard = random_decoder(three(gradient=False)), prompts(2), maps()
+    levels = decoder.trunk(heard)
+    torch.testing.assert_close(decoder.head(levels, text, gradient_of(1)), decoder.head(levels, text))
+    assert not [name for name, _ in decoder.named_parameters() if "gradient" in name]
+
+
 def test_tokens_must_be_given_where_they_are_asked_for() -> None:
     decoder = random_decoder(three())
     with pytest.raises(ValueError, match="without token states"):

@@ -15,7 +15,7 @@ from tests.toys import SPEC, STRICT, BandToy, BlackBoxToy, ConvToy
 from zsxai.errors import InputError
 from zsxai.lmac_zs.card import CARD, read_card
 from zsxai.lmac_zs.checkpoint import WEIGHTS
-from zsxai.lmac_zs.decoder import Decoder
+from zsxai.lmac_zs.decoder import Decoder, DecoderSpec
 from zsxai.lmac_zs.explainer import LMACZS, contrast_log_odds
 from zsxai.lmac_zs.gradient import encode_with_evidence
 from zsxai.lmac_zs.refine import LMACZSPlus, MaskOptimisation
@@ -50,7 +50,7 @@ def test_names_in_the_registry() -> None:
         made = load_explainer(name)
         assert type(made) is kind
         assert made.name == name
-        assert made.calibration == "sigmoid"
+        assert made.calibration == "steep-sigmoid"
         assert made.card.needs_gradients
         assert made.card.deterministic
 
@@ -77,17 +77,22 @@ def test_the_mask_is_the_decoders(folder: Path) -> None:
     e = explain(model, samples=4000, explainer=f"lmac-zs:{folder}")
     text = model.encode_text(["a dog barking"])
     features = model.features(torch.from_numpy(noise(4000))[None])
-    encoding, (gradient,) = encode_with_evidence(model, features, "second", [text.embedding])
+    encoding, (gradient,) = encode_with_evidence(model, features, decoder.spec, [text.embedding])
     levels = decoder.trunk([m.values for m in encoding.feature_maps])
     log_odds = decoder.head(levels, text, gradient)
     wanted = encoding.feature_maps[0].grid.resample(log_odds.numpy(), e.grid)[0]
     np.testing.assert_allclose(e.relevance, wanted, atol=1e-4)
     band = e.grid.in_band
-    np.testing.assert_allclose(e.mask[band], 1 / (1 + np.exp(-wanted[band])), atol=1e-4)
+    np.testing.assert_allclose(e.mask[band], 1 / (1 + np.exp(-4 * wanted[band])), atol=4e-4)
     assert not e.mask[~band].any()
     assert e.mask[band].std() > 0.05, "the decoder says something"
     without = encoding.feature_maps[0].grid.resample(decoder.head(levels, text).numpy(), e.grid)[0]
     assert np.abs(without - wanted).max() > 1e-3, "the gradient is asked"
+
+
+def reading(*maps: str) -> DecoderSpec:
+    """Of a decoder that reads these maps."""
+    return DecoderSpec(maps=maps, channels=(1,) * len(maps), widths=(4,) * len(maps), text_dim=1, conditioning="pooled")
 
 
 @pytest.mark.parametrize("tap", ["first", "second"])
@@ -96,7 +101,8 @@ def test_the_gradient_is_gradcams(tap: str) -> None:
     model = toy()
     clip = Recording(model, noise(4000)).clips[0]
     prompts = ["a dog", "rain"]
-    _, found = encode_with_evidence(model, clip.features, tap, list(model.embed_text(prompts)[:, None]))
+    groups = list(model.embed_text(prompts)[:, None])
+    _, found = encode_with_evidence(model, clip.features, reading(tap), groups)
     for prompt, values in zip(prompts, found, strict=True):
         bound = zsxai.Similarity(prompt=prompt).bind(model)
         cam = load_explainer("gradcam", tap=tap).relevance(clip, [bound]).values[0]
@@ -108,14 +114,16 @@ def test_recordings_of_a_batch_have_their_own_gradients() -> None:
     waves = torch.from_numpy(np.stack([noise(4000, seed=s) for s in range(3)]))
     text = model.embed_text(["a dog", "rain", "wind"])
     encoding, (together, turned) = encode_with_evidence(
-        model, model.features(waves), "second", [text, text.roll(1, dims=0)]
+        model, model.features(waves), reading("second"), [text, text.roll(1, dims=0)]
     )
     assert not encoding.embedding.requires_grad
     assert not any(m.values.requires_grad for m in encoding.feature_maps)
     torch.testing.assert_close(encoding.embedding, model.embed_audio(waves))
     for row in range(3):
         features = model.features(waves[[row]])
-        _, (one, other) = encode_with_evidence(model, features, "second", [text[[row]], text.roll(1, dims=0)[[row]]])
+        _, (one, other) = encode_with_evidence(
+            model, features, reading("second"), [text[[row]], text.roll(1, dims=0)[[row]]]
+        )
         torch.testing.assert_close(together[[row]], one, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(turned[[row]], other, atol=1e-4, rtol=1e-4)
     assert (together - turned).abs().max() > 1e-3
@@ -204,6 +212,19 @@ def test_masks_it_was_not_trained_for_are_noted(model: ConvToy, domain: Any, sca
     note = f"the decoder was trained for masks on stft (log); these lie on {domain} ({scale})"
     assert note in explain(model, domain=domain, scale=scale).provenance.warnings
     assert not [w for w in explain(model).provenance.warnings if "trained" in w]
+
+
+def test_a_decoder_of_mel_is_read_on_hertz(tmp_path: Path) -> None:
+    model = toy()
+    model.decoders = (saved(tmp_path / "d", model, random_decoder(), domain="mel"),)
+    found = explain(model, domain="stft")
+    assert found.provenance.warnings == ()
+    assert (found.provenance.masking.domain, list(found.provenance.explainer_weights)) == ("stft", ["decoder of mel"])
+
+
+def test_another_calibration_than_trained_for_is_noted(model: ConvToy) -> None:
+    found = explain(model, options={"calibration": "sigmoid"})
+    assert "the decoder was trained for the calibration steep-sigmoid, not sigmoid" in found.provenance.warnings
 
 
 def test_the_decoder_for_the_domain_is_taken(tmp_path: Path) -> None:
@@ -367,7 +388,7 @@ def test_a_decoder_that_says_one_thing_makes_a_constant_mask(tmp_path: Path, sam
         e = explain(model, samples=samples, domain=domain)
         np.testing.assert_allclose(e.relevance[e.grid.in_band], 1.5, atol=1e-4)
         if samples > 1:  # one sample, repeated, is a constant, which no model hears
-            np.testing.assert_allclose(e.mask[e.grid.in_band], 1 / (1 + np.exp(-1.5)), atol=1e-5)
+            np.testing.assert_allclose(e.mask[e.grid.in_band], 1 / (1 + np.exp(-4 * 1.5)), atol=1e-5)
 
 
 def test_copies_of_a_short_clip_make_their_mean(folder: Path) -> None:

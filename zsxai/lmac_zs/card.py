@@ -23,6 +23,11 @@ def domains_of(trained: TrainedDomain) -> tuple[Domain, ...]:
     return DOMAINS if trained == "both" else (trained,)
 
 
+def domains_served(trained: TrainedDomain) -> tuple[Domain, ...]:
+    """The domains that a decoder is read on: one trained on mel points no worse on hertz (docs/results/lmac-zs.md)."""
+    return (trained,) if trained == "stft" else DOMAINS
+
+
 class DecoderCard(BaseModel):
     """What a decoder was trained for, on what, and how well it does.
 
@@ -51,7 +56,7 @@ class DecoderCard(BaseModel):
     model_sha256: str
     domain: TrainedDomain
     scale: Scale
-    calibration: str = "sigmoid"
+    calibration: str = "steep-sigmoid"
     decoder: DecoderSpec
     training: dict[str, Any]
     command: str = ""
@@ -104,7 +109,7 @@ def describe(card: DecoderCard) -> str:
         "---\nlibrary_name: zsxai\ntags: [audio, explainability, lmac-zs]\n---\n"
         f"# LMAC-ZS decoder for {card.model}\n\n"
         f"Explains `{card.model}` (weights `{card.model_sha256[:12]}`) and no other model. Masks on "
-        f"{' and '.join(f'`{domain}`' for domain in domains_of(card.domain))}, "
+        f"{' and '.join(f'`{domain}`' for domain in domains_served(card.domain))}, "
         f"scale `{card.scale}`, calibration `{card.calibration}`. Licence: {card.licence}.\n\n"
         f'```python\nzsxai.explain(audio, prompt, model="{card.model}", explainer="lmac-zs:<folder or hub id>")\n'
         "```\n\n"

@@ -35,9 +35,9 @@ class Cells:
         """``(n, f, t)`` to ``(n, R, N)`` on the R rows that are heard."""
         return self._frequency @ (values @ self._time)
 
-    def mask(self, log_odds: Tensor) -> Tensor:
-        """``(n, f, t)`` log-odds to masks ``(n, R, N)``."""
-        return torch.sigmoid(self.spread(log_odds))
+    def mask(self, log_odds: Tensor, steepness: float = 1.0) -> Tensor:
+        """``(n, f, t)`` log-odds to masks ``(n, R, N)``; ``steepness`` is a factor on them."""
+        return torch.sigmoid(steepness * self.spread(log_odds))
 
 
 @dataclass(frozen=True, eq=False)

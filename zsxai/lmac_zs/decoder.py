@@ -39,6 +39,7 @@ class DecoderSpec(BaseModel):
         token_dim: Dimensions of the model's token states; None where it gives none.
         conditioning: ``tokens``: cross-attention to token states besides what the pooled vector does; ``pooled``: the
             pooled vector alone.
+        gradient: Whether the model's own gradient at the last map comes in.
         heads: Number of attention heads.
         open: Log-odds that an untrained decoder gives everywhere: training starts from a nearly open mask.
     """
@@ -51,6 +52,7 @@ class DecoderSpec(BaseModel):
     text_dim: int = Field(gt=0)
     token_dim: int | None = None
     conditioning: Literal["tokens", "pooled"] = "tokens"
+    gradient: bool = True
     heads: int = Field(default=4, gt=0)
     open: float = 2.0
 
@@ -87,8 +89,9 @@ class Decoder(nn.Module):
         self.norm = nn.ModuleList(nn.GroupNorm(spec.heads, w) for w in widths)
         self.evidence = nn.ModuleList(Evidence(spec.text_dim, w) for w in widths)
         self.trust = nn.Parameter(torch.full((count,), 0.25))
-        self.gradient = nn.Conv2d(1, widths[-1], 1)
-        self.trust_gradient = nn.Parameter(torch.tensor(0.25))
+        if spec.gradient:
+            self.gradient = nn.Conv2d(1, widths[-1], 1)
+            self.trust_gradient = nn.Parameter(torch.tensor(0.25))
         self.film = nn.ModuleList(Film(spec.text_dim, w) for w in widths)
         attended = range(max(0, count - ATTENDED), count) if spec.conditioning == "tokens" else ()
         self.attention = nn.ModuleDict(
@@ -145,16 +148,16 @@ class Decoder(nn.Module):
         """
         cells = levels[-1].new_zeros(len(text), self.spec.widths[-1], 1, 1)
         prior = levels[-1].new_zeros(len(text), 1, 1, 1) if gradient is None else gradient[:, None]
-        total = self.trust_gradient * prior
+        total = self.trust_gradient * prior if self.spec.gradient else torch.zeros_like(prior)
         for k in reversed(range(len(levels))):
             level = levels[k].expand(len(text), -1, -1, -1)
             evidence, added = self.evidence[k](level, text.embedding)
             total = _resize(total, level) + self.trust[k] * evidence
             conditioned = self.film[k](level, text.embedding) + added
-            if k == len(levels) - 1:
-                conditioned = conditioned + self.gradient(prior)
-            else:
+            if k < len(levels) - 1:
                 conditioned = conditioned + _resize(self.descend[k](cells), conditioned)
+            elif self.spec.gradient:
+                conditioned = conditioned + self.gradient(prior)
             if str(k) in self.attention:
                 conditioned = self.attention[str(k)](conditioned, *_token_states(text))
             cells = conditioned + self.merge[k](torch.relu(conditioned))

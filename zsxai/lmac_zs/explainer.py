@@ -14,7 +14,7 @@ from zsxai.attribution import map_at
 from zsxai.clip import Clip, Relevance
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer, ExplainerCard
-from zsxai.lmac_zs.card import CARD, DecoderCard, domains_of, read_card
+from zsxai.lmac_zs.card import CARD, DecoderCard, domains_of, domains_served, read_card
 from zsxai.lmac_zs.checkpoint import TrainedDecoder, find_folder
 from zsxai.lmac_zs.decoder import select_maps
 from zsxai.lmac_zs.gradient import encode_with_evidence
@@ -48,7 +48,7 @@ class LMACZS(Explainer):
         differentiates_target=False,
         reference="Paissan et al., NeurIPS 2024, arXiv 2405.17615; objective: docs/lmac-zs.md",
     )
-    calibration: str = "sigmoid"
+    calibration: str = "steep-sigmoid"
     decoder: str | None = None
 
     @classmethod
@@ -64,12 +64,15 @@ class LMACZS(Explainer):
     def notes(self, clip: Clip) -> tuple[str, ...]:
         """See :meth:`zsxai.Explainer.notes`."""
         card, masking = self.load_decoder(clip).card, clip.masking
-        if masking.domain in domains_of(card.domain) and masking.scale == card.scale:
-            return ()
-        return (
-            f"the decoder was trained for masks on {card.domain} ({card.scale}); these lie on {masking.domain} "
-            f"({masking.scale})",
-        )
+        notes = []
+        if masking.domain not in domains_served(card.domain) or masking.scale != card.scale:
+            notes.append(
+                f"the decoder was trained for masks on {card.domain} ({card.scale}); these lie on {masking.domain} "
+                f"({masking.scale})"
+            )
+        if self.calibration != card.calibration:
+            notes.append(f"the decoder was trained for the calibration {card.calibration}, not {self.calibration}")
+        return tuple(notes)
 
     def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
         """See :meth:`zsxai.Explainer.relevance`."""
@@ -84,7 +87,7 @@ class LMACZS(Explainer):
         prompts = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
         text = TextEncoding.join(prompts)
         groups = list(text.embedding[:, None])
-        clip.encoding, gradients = encode_with_evidence(clip.spectral, clip.features, names[-1], groups)
+        clip.encoding, gradients = encode_with_evidence(clip.spectral, clip.features, trained.card.decoder, groups)
         maps = clip.encoding.feature_maps
         with torch.no_grad():
             levels = trained.decoder.trunk(select_maps(maps, names))

@@ -13,25 +13,30 @@ import torch
 from torch import Tensor
 
 from zsxai.attribution import encode_from, gradients
+from zsxai.lmac_zs.decoder import DecoderSpec
 from zsxai.model import Encoding, Features, SpectralModel
 
 
 def encode_with_evidence(
-    model: SpectralModel, features: Features, name: str, groups: Sequence[Tensor]
+    model: SpectralModel, features: Features, spec: DecoderSpec, groups: Sequence[Tensor]
 ) -> tuple[Encoding, list[Tensor]]:
-    """Encode recordings, and weigh a map's channels by the gradient of similarities, as GradCAM does.
+    """Encode recordings, and weigh the last map's channels by the gradient of similarities, as GradCAM does.
 
     Args:
         model: The model.
         features: Features of B recordings.
-        name: Name of the map, and of its tap.
+        spec: Of the decoder; where it reads no gradient, nothing is differentiated.
         groups: Any number of groups of prompts ``(B, D)``, one for each recording; ``(1, D)`` stands for all.
 
     Returns:
         The encoding, without a graph, and per group ``(B, f, t)``: ``sum_c w_c h_c`` times the number of cells, w the
-        mean gradient of the logit (the cosine at the model's scale).
+        mean gradient of the logit (the cosine at the model's scale); zeros ``(B, 1, 1)`` where none is read.
     """
-    encoding, values = encode_from(model, features, name)
+    if not spec.gradient:
+        with torch.no_grad():
+            encoding = model.encode(features)
+        return encoding, [encoding.embedding.new_zeros(len(encoding.embedding), 1, 1)] * len(groups)
+    encoding, values = encode_from(model, features, spec.maps[-1])
     scale = model.logit_scale or 1.0
     with torch.enable_grad():
         logits = (scale * (encoding.embedding.float() * text).sum() for text in groups)

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from zsxai.calibration import STEEPNESS
 from zsxai.clip import Clip, Relevance, batches
 from zsxai.explainer import MOST_FORWARDS, Count, Explainer, ExplainerCard
 from zsxai.lmac_zs.bank import bank_of, log_of_rest, log_probability
@@ -34,18 +35,19 @@ class Optimisation(Explainer):
         size: Weight of the mask's mean.
     """
 
-    calibration: str = "sigmoid"
+    calibration: str = "steep-sigmoid"
     steps: int = Field(default=10, ge=0, le=MOST_FORWARDS)
     rate: float = Field(default=0.3, gt=0)
     removed: float = Field(default=1.0, ge=0)
     size: float = Field(default=0.5, ge=0)
 
     def optimise(self, clip: Clip, targets: Sequence[BoundTarget], start: Tensor, grid: Grid) -> Tensor:
-        """Improve log-odds ``(P, f, t)`` on ``grid``; returns as many."""
+        """Improve relevance ``(P, f, t)`` on ``grid``, which the calibration makes masks of; returns as much."""
         model = clip.spectral
         sounds = Sounds.of_clip(clip)
         seconds = float(clip.window_grid.time_edges[-1]) / PATCHES[0]
         patches = patch_grid(clip.window_grid, seconds, PATCHES[1])
+        steepness = self._steepness
         change, cells = Cells(patches, grid, model.device), Cells(grid, clip.window_grid, model.device)
         improved = []
         for part in batches(len(targets), max(1, clip.batch_size // 2)):
@@ -55,14 +57,18 @@ class Optimisation(Explainer):
             optimiser = torch.optim.Adam([delta], lr=self.rate)
             for _ in range(self.steps):
                 with torch.enable_grad():
-                    log_odds = cells.spread(start[part] + change.spread(delta))
+                    log_odds = cells.spread(steepness * start[part] + change.spread(delta))
                     # The copies of a short clip are masked as one: what is optimised is what the clip is given.
                     masks = torch.sigmoid(clip.frames.forward(clip.frames.mean(log_odds)))
                     loss = self._loss(sounds, masks, some, banks)
                 (delta.grad,) = torch.autograd.grad(loss, [delta])
                 optimiser.step()
-            improved.append(start[part] + change.spread(delta.detach()))
+            improved.append(start[part] + change.spread(delta.detach()) / steepness)
         return torch.cat(improved)
+
+    @property
+    def _steepness(self) -> float:
+        return STEEPNESS.get(self.calibration, 1.0)
 
     def _loss(self, sounds: Sounds, masks: Tensor, targets: Sequence[BoundTarget], banks: Sequence[Tensor]) -> Tensor:
         scale = sounds.model.logit_scale or 1.0
@@ -82,7 +88,7 @@ class LMACZSPlus(Optimisation, LMACZS):
     """The decoder's mask, improved on the clip by a few steps of the training's objective.
 
     Its scores rise by construction; whether it points better is what two sounds are for
-    (docs/results/lmac-zs/refine.toml).
+    (docs/results/lmac-zs.md).
     """
 
     name: ClassVar[str] = "lmac-zs+"
@@ -125,5 +131,5 @@ class MaskOptimisation(Optimisation):
         """See :meth:`zsxai.Explainer.relevance`."""
         window = clip.window_grid
         grid = patch_grid(window, float(window.time_edges[-1]) / PATCHES[0], PATCHES[1])
-        start = torch.full((len(targets), *grid.shape), 2.0, device=clip.model.device)
+        start = torch.full((len(targets), *grid.shape), 2.0 / self._steepness, device=clip.model.device)
         return Relevance(self.optimise(clip, targets, start, grid), grid, "window", copies="mean")

@@ -34,15 +34,15 @@ class Strength:
         patches: Most SpecAugment bars along each axis.
     """
 
-    mixup: float = 0.4
+    mixup: float = 0.5
     noise: float = 0.12
     low_pass: float = 0.12
     masked: float = 0.2
     level: float = 0.8
     short: float = 0.1
     shift: int = 3
-    stretch: float = 1.25
-    colour: float = 3.0
+    stretch: float = 1.3
+    colour: float = 4.0
     patches: int = 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,22 +61,20 @@ class Recipe:
         whole_from: Part of the epochs after which clips are whole.
         unmixed_from: Part of the epochs after which clips are not mixed.
         strength: Augmentation.
-        ensemble: Weight of the ensemble's opinion where there is one.
     """
 
-    epochs: int = 130
+    epochs: int = 320
     batch: int = 32
     rate: float = 2e-3
     decay: float = 0.02
     captions: int = 4
     others: int = 40
-    nothing: float = 0.0
-    lengths: tuple[int, ...] = (224, 256, 288, 320, 352)
+    nothing: float = 0.02
+    lengths: tuple[int, ...] = (128, 160, 192, 224, 256)
     average: float = 0.997
-    whole_from: float = 0.85
-    unmixed_from: float = 0.925
+    whole_from: float = 0.9
+    unmixed_from: float = 0.93
     strength: Strength = field(default_factory=Strength)
-    ensemble: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,6 @@ def fit(
     recipe: Recipe,
     seed: int = 0,
     resume: bool = False,
-    ensemble: Sequence[AudioEncoder] = (),
     report: Callable[[Progress, AudioEncoder], None] | None = None,
 ) -> AudioEncoder:
     """Train an encoder; resumable, the same numbers whether interrupted or not.
@@ -142,7 +139,6 @@ def fit(
         recipe: Numbers.
         seed: Seed of weights, order and augmentation.
         resume: Go on from the checkpoint, where there is one.
-        ensemble: Trained encoders whose mean opinion is a second target.
         report: Called after every step, with the averaged encoder.
 
     Returns:
@@ -166,7 +162,7 @@ def fit(
             optimiser.load_state_dict(state["optimiser"])
             start = int(state["epoch"])
         for epoch in range(start, recipe.epochs):
-            _epoch(epoch, model, averaged, optimiser, clips, labels, texts, recipe, seed, ensemble, report)
+            _epoch(epoch, model, averaged, optimiser, clips, labels, texts, recipe, seed, report)
             save_checkpoint(
                 at,
                 {
@@ -189,7 +185,6 @@ def _epoch(
     texts: Texts,
     recipe: Recipe,
     seed: int,
-    ensemble: Sequence[AudioEncoder],
     report: Callable[[Progress, AudioEncoder], None] | None,
 ) -> None:
     # Random numbers start anew each epoch, so that a resumed run draws what an unbroken one would.
@@ -219,15 +214,8 @@ def _epoch(
         inputs = heard[:, None].contiguous(memory_format=torch.channels_last)
         with fast():
             embedding = model(inputs)[0]
-            with torch.no_grad():
-                opinions = [m(inputs)[0] for m in ensemble]
         logits = model.log_scale.exp() * embedding @ captions.T
         loss = contrastive_loss(logits, right)
-        if opinions:
-            wanted = torch.stack(
-                [(m.log_scale.exp() * o @ captions.T).softmax(dim=1) for m, o in zip(ensemble, opinions, strict=True)]
-            ).mean(dim=0)
-            loss = loss - recipe.ensemble * (wanted * logits.log_softmax(dim=1)).sum(dim=1).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 2.0)

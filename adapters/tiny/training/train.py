@@ -108,26 +108,17 @@ def train(
     recipe: Recipe,
     labels: Sequence[str],
     seed: int,
-    members: int,
     resume: bool,
 ) -> AudioEncoder:
-    """Train the audio encoder, after an ensemble of teachers where ``members`` asks for one."""
+    """Train the audio encoder."""
     kept = torch.tensor([data.names[i] in labels for i in data.labels.tolist()]).nonzero().flatten()
     index = torch.tensor([labels.index(n) if n in labels else -1 for n in data.names])
     clips, targets = data.values[kept], index[data.labels[kept]]
 
-    def one(name: str, number: int, ensemble: Sequence[AudioEncoder]) -> AudioEncoder:
-        def report(step: Step, _: AudioEncoder) -> None:
-            bars.show(name, step.step, step.steps, f"loss {step.loss:.3f}")
+    def report(step: Step, _: AudioEncoder) -> None:
+        bars.show("audio", step.step, step.steps, f"loss {step.loss:.3f}")
 
-        at = out / name.replace(" ", "-")
-        return fit(
-            clips, targets, texts, at, recipe=recipe, seed=number, resume=resume, ensemble=ensemble, report=report
-        )
-
-    # Every encoder has a seed of its own; members learn without an ensemble.
-    ensemble = [one(f"audio member {i + 1}", seed + i, ()) for i in range(members)]
-    return one("audio", seed + members, ensemble)
+    return fit(clips, targets, texts, out, recipe=recipe, seed=seed, resume=resume, report=report)
 
 
 def write_clip_list(data: Path, names: set[str], at: Path) -> None:
@@ -149,7 +140,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3], help="folds to train on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=Recipe.epochs, help="of the audio encoder")
-    parser.add_argument("--members", type=int, default=0, help="encoders of an ensemble that the last one learns from")
     parser.add_argument("--texts", type=int, default=48000, help="generated texts of the distillation")
     parser.add_argument("--text-epochs", type=int, default=4, help="of the text tower")
     parser.add_argument("--text-from", type=Path, help="take the text tower of this weights folder")
@@ -196,7 +186,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 recipe=recipe,
                 labels=labels,
                 seed=options.seed,
-                members=options.members,
                 resume=options.resume,
             )
     except InputError as error:
@@ -206,7 +195,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notes = {
         "folds": options.folds,
         "seed": options.seed,
-        "members": options.members,
         "without": list(UNHEARD) if options.zero_shot else [],
         "recipe": asdict(recipe),
     }

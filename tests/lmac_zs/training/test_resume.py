@@ -251,7 +251,7 @@ def test_what_does_not_decide_may_change(tmp_path: Path, whole: Path) -> None:
 def test_the_card_of_a_training(whole: Path) -> None:
     card = json.loads((whole / DECODER / "card.json").read_text(encoding="utf-8"))
     assert (card["model"], card["model_sha256"]) == ("ConvToy", "0" * 64)
-    assert (card["domain"], card["scale"], card["calibration"]) == ("stft", "log", "sigmoid")
+    assert (card["domain"], card["scale"], card["calibration"]) == ("stft", "log", "steep-sigmoid")
     assert card["decoder"]["maps"] == ["first", "second"]
     assert card["data"]["trained on"]["clips"] == 8
     assert card["data"]["held out"]["recordings"] == 8

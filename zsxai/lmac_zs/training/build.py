@@ -72,6 +72,7 @@ def decoder_spec(
             text_dim=text_dim,
             token_dim=None if tokens is None else tokens.shape[2],
             conditioning="pooled" if tokens is None else choice.conditioning,
+            gradient=choice.gradient,
         )
     except ValidationError as error:
         raise InputError(f"decoder.{first_problem(error, DecoderSpec.model_fields)}") from error

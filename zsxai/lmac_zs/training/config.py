@@ -43,11 +43,13 @@ class DecoderChoice(Record):
         maps: Names of the model's feature maps, early to late; its last four where empty.
         widths: Channels for each of them.
         conditioning: How the prompt enters; see :class:`zsxai.lmac_zs.decoder.DecoderSpec`.
+        gradient: Whether the model's own gradient at the last map comes in.
     """
 
     maps: tuple[str, ...] = ()
     widths: tuple[int, ...] = (32, 48, 64, 96)
     conditioning: Literal["tokens", "pooled"] = "tokens"
+    gradient: bool = True
 
 
 class TrainingConfig(Record):
@@ -61,6 +63,7 @@ class TrainingConfig(Record):
         phrases: A TOML file of further wording, ``[classes."dog"] phrases = [...]``, beside the configuration.
         domain: Domain of the masks; ``both`` takes hertz and mel in turn.
         scale: How masks act.
+        calibration: Makes masks of the decoder's log-odds; a steeper one is reached step by step.
         objective: What is minimised.
         decoder: The network.
         steps: Updates of the weights; with ``epochs``, computed from the size of the data.
@@ -102,6 +105,7 @@ class TrainingConfig(Record):
     phrases: str | None = None
     domain: TrainedDomain = "stft"
     scale: Scale = "log"
+    calibration: Literal["sigmoid", "steep-sigmoid"] = "steep-sigmoid"
     objective: AnyObjective = Contrastive()
     decoder: DecoderChoice = DecoderChoice()
     steps: int | None = Field(default=None, ge=1)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zsxai.calibration import STEEPNESS
 from zsxai.clip import BATCH_SIZE
 from zsxai.lmac_zs.bank import log_probability
 from zsxai.lmac_zs.card import domains_of
@@ -135,10 +136,10 @@ class Validation:
         """Embedding of the sounds, and their masks for each of several groups of captions."""
         captions, names = self.corpus.captions, decoder.spec.maps
         groups = [captions.embedding[numbers] for numbers in asked]
-        encoding, gradients = encode_with_evidence(self.corpus.model, sounds.features, names[-1], groups)
+        encoding, gradients = encode_with_evidence(self.corpus.model, sounds.features, decoder.spec, groups)
         levels = decoder.trunk(select_maps(encoding.feature_maps, names))
         masks = [
-            cells.mask(decoder.head(levels, captions.encode(numbers), gradient))
+            cells.mask(decoder.head(levels, captions.encode(numbers), gradient), STEEPNESS[self.config.calibration])
             for numbers, gradient in zip(asked, gradients, strict=True)
         ]
         return encoding.embedding, masks

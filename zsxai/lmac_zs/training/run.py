@@ -127,6 +127,7 @@ def make_card(trainer: Trainer, held_out: Sequence[LabelledClip]) -> DecoderCard
         model_sha256=str(model.card.weights_sha256),
         domain=config.domain,
         scale=config.scale,
+        calibration=config.calibration,
         decoder=trainer.spec,
         training=config.without_paths(),
         data={

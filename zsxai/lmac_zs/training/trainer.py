@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from zsxai.calibration import STEEPNESS
 from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError, ZsxaiError
@@ -210,11 +211,13 @@ class Trainer:
         # Pairs lie recording by recording, once for every group of captions.
         groups = captions.embedding[pairs.caption].view(-1, len(draw.own), captions.embedding.shape[1])
         with self._autocast():
-            encoding, gradients = encode_with_evidence(model, sounds.features, self.spec.maps[-1], list(groups))
+            encoding, gradients = encode_with_evidence(model, sounds.features, self.spec, list(groups))
             maps = select_maps(encoding.feature_maps, self.spec.maps)
             text, of = captions.encode(pairs.caption), pairs.of.to(device)
             log_odds, evidence = self.decoder(maps, text, of, bank, torch.cat(gradients))
-        masks = self.cells[domain].mask(log_odds.float())
+        # Masks of zeros and ones have no gradient: they get there step by step.
+        steepness = 1.0 + (STEEPNESS[config.calibration] - 1.0) * self.step / self.steps
+        masks = self.cells[domain].mask(log_odds.float(), steepness)
         situation = Situation(
             sounds=sounds,
             embedding=encoding.embedding.float(),
