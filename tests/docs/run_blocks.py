@@ -27,11 +27,11 @@ from typing import Any, NamedTuple
 
 SHORTER = {
     r" --set steps=\d+| --limit \d+|, limit=\d+": "",
-    r"zsxai train lmac-zs": "zsxai train lmac-zs --set steps=10",
+    r"zsxai train lmac-zs": "zsxai train lmac-zs --set steps=4",
     r"zsxai bench run": "zsxai bench run --limit 1",
     r'run_suite\(("[^"]*", "[^"]*")': r"run_suite(\1, limit=1",
 }
-"""What is changed in blocks so that they take seconds: ten steps of training, one clip of a benchmark."""
+"""What is changed in blocks so that they take seconds: four steps of training, one clip of a benchmark."""
 
 _BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>[^\n]*)\n(?P<code>.*?)^```$", re.M | re.S)
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml|csv))\n")

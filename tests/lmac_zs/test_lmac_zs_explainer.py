@@ -219,7 +219,7 @@ def test_a_decoder_of_mel_is_read_on_hertz(tmp_path: Path) -> None:
     model.decoders = (saved(tmp_path / "d", model, random_decoder(), domain="mel"),)
     found = explain(model, domain="stft")
     assert found.provenance.warnings == ()
-    assert (found.provenance.masking.domain, list(found.provenance.explainer_weights)) == ("stft", ["decoder of mel"])
+    assert (found.masking.domain, list(found.provenance.explainer_weights)) == ("stft", ["decoder of mel"])
 
 
 def test_another_calibration_than_trained_for_is_noted(model: ConvToy) -> None:
