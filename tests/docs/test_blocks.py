@@ -79,7 +79,7 @@ def test_a_page_that_works(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("long", "short"),
     [
-        ("zsxai train lmac-zs --set steps=300 --out a", "zsxai train lmac-zs --set steps=10 --out a"),
+        ("zsxai train lmac-zs --set steps=300 --out a", "zsxai train lmac-zs --set steps=4 --out a"),
         ("zsxai bench run a.toml --limit 40 --out b", "zsxai bench run --limit 1 a.toml --out b"),
         ('run_suite("a", "b", limit=40)', 'run_suite("a", "b", limit=1)'),
     ],

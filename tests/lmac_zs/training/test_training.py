@@ -73,7 +73,7 @@ def test_every_pair_is_given_its_own_gradient(name: str, monkeypatch: pytest.Mon
     assert len(text) == len(of) == len(gradient) == 9
     for row in range(9):
         features = made.model.features(draw.waveforms[[int(of[row])]])
-        _, (wanted,) = encode_with_evidence(made.model, features, made.spec.maps[-1], [text[[row]]])
+        _, (wanted,) = encode_with_evidence(made.model, features, made.spec, [text[[row]]])
         torch.testing.assert_close(gradient[[row]], wanted, atol=1e-4, rtol=1e-3)
 
 
@@ -459,7 +459,7 @@ class Says:
     def head(self, levels: list[Tensor], text: TextEncoding, gradient: Tensor | None = None) -> Tensor:
         return self.masks(text)
 
-    def mask(self, masks: Tensor) -> Tensor:
+    def mask(self, masks: Tensor, steepness: float) -> Tensor:
         return masks
 
 
