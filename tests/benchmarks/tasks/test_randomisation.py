@@ -155,7 +155,10 @@ def test_gradients_of_tiny_fall_and_blind_maps_do_not() -> None:
         rows, failures = measured(runner_of(model, load_explainer(name), levels=1), "it", count=4)
         assert not failures
         for variant in ("audio 1/1", "text 1/1"):
-            found[name, variant] = np.mean([r.figures["ssim"] for r in rows if r.variant == variant])
+            ssim = [r.figures["ssim"] for r in rows if r.variant == variant]
+            # Of a map that has become flat there is none.
+            assert np.isfinite(ssim).sum() >= 3
+            found[name, variant] = np.nanmean(ssim)
     for name in ("gradcam", "saliency"):
         assert found[name, "audio 1/1"] < 0.6
         assert found[name, "text 1/1"] < 0.8
