@@ -24,7 +24,6 @@ FIGURES = {
 STRATA = {"two-sounds": ["alone", "both-heard", None]}
 VARIANTS = ["own", "rolled", "binary", "binary-energy", "times-similarity"]
 PLACE = ["model", "contamination", "domain", "scale"]
-MINUS = "less"
 
 
 def say(line: str = "") -> None:
@@ -105,7 +104,8 @@ def main() -> None:
             head = result.suite.headline
             for other in dict.fromkeys(result.rows()["explainer"]):
                 if other != options.against:
-                    found = result.compare(options.against, other, [head.metric, *result.suite.comparisons.metrics], head.stratum)
+                    metrics = list(dict.fromkeys([head.metric, *result.suite.comparisons.metrics]))
+                    found = result.compare(options.against, other, metrics, head.stratum)
                     say(f"\n**{options.against} less {other}, {head.stratum}**\n")
                     for _, line in found.iterrows():
                         say(f"- {line['domain']}, {line['metric']}: {line['difference']:.3f} [{line['low']:.3f}, {line['high']:.3f}], p {line['p']:.4f}, n {line['n']}")

@@ -20,7 +20,7 @@ from zsxai.lmac_zs.card import read_card
 from zsxai.lmac_zs.explainer import LMACZS
 
 TINY = Path(importlib.util.find_spec("zsxai.adapters.tiny").origin).parent
-MEGABYTE = 2**20
+MEGABYTE = 10**6
 
 
 def weight_files(folder: Path) -> list[Path]:

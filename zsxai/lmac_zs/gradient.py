@@ -25,7 +25,7 @@ def encode_with_evidence(
     Args:
         model: The model.
         features: Features of B recordings.
-        spec: Of the decoder; where it reads no gradient, nothing is differentiated.
+        spec: Of the decoder; where it reads no gradient, none is computed.
         groups: Any number of groups of prompts ``(B, D)``, one for each recording; ``(1, D)`` stands for all.
 
     Returns:
