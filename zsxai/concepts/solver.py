@@ -1,0 +1,249 @@
+"""The sparse non-negative mix of concepts that is nearest to an embedding, for many embeddings at once.
+
+Solved is, for every row z of a batch and a dictionary C with one unit row per word,
+
+    min over w >= 0 of  ||C'w - z||^2 + penalty * sum(w)
+
+(arXiv 2504.14076, section III; the same scale as the code of SpLiCE, arXiv 2402.10376). scikit-learn's
+``Lasso(alpha, positive=True, fit_intercept=False)`` on D rows is the same problem at ``penalty = 2 * D * alpha``.
+
+Each row has a set of words in use. On it the minimum is a linear system; words whose weight comes out negative leave,
+words that are still drawn to the residual enter, several at a time, until none is left: the active set of Lawson and
+Hanson (Solving Least Squares Problems, 1974, chapter 23) over a batch, with its single exact steps where the several
+at a time do not lower the objective, so that it ends at the minimum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zsxai.errors import InputError
+
+ROWS = 128
+"""Rows that are solved side by side: bounds the memory of their systems, whatever their number."""
+ENTER_FIRST, ENTER_PART = 8, 0.5
+"""Words that may enter at once: so many, or this part of those in use."""
+RIDGE = 100.0
+"""On the diagonal of every system, in units of rounding: two words of one embedding then share a weight, and no system
+is singular."""
+STEPS = 1000
+"""Many times what any dictionary took; a row that needs more is given as it is, and its optimality residual says so."""
+LEAST_PENALTY = 1e-4
+"""Part of the largest penalty below which :func:`decompose_to_count` does not look."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Weights, and how far they are from the minimum.
+
+    Attributes:
+        weights: ``(B, n)`` float64, 0 or more.
+        penalty: ``(B,)`` on the sum of the weights.
+        objective: ``(B,)`` squared residual plus the penalty.
+        kkt: ``(B,)`` optimality residual: how far, at most, the gradient is from what the conditions of Karush, Kuhn
+            and Tucker ask. ``2 C (z - C'w)`` equals the penalty on words in use and is no larger on others.
+        gap: ``(B,)`` duality gap: the objective is no further than this above the minimum.
+    """
+
+    weights: Tensor
+    penalty: Tensor
+    objective: Tensor
+    kkt: Tensor
+    gap: Tensor
+
+    @property
+    def counts(self) -> Tensor:
+        """Words in use, ``(B,)`` int64."""
+        return (self.weights > 0).sum(dim=1)
+
+
+def largest_penalty(concepts: Tensor, rows: Tensor) -> Tensor:
+    """The penalty from which on every weight is 0, ``(B,)``: ``2 max_i <C_i, z>``; 0 where all words point away.
+
+    Args:
+        concepts: ``(n, D)`` unit rows.
+        rows: ``(B, D)`` unit rows.
+    """
+    return 2 * (rows.double() @ concepts.double().T).amax(dim=1).clamp_min(0.0)
+
+
+def gram_of(concepts: Tensor) -> Tensor:
+    """Products of all words with each other, ``(n, n)`` float64: what several calls on one dictionary share."""
+    wide = concepts.double()
+    return wide @ wide.T
+
+
+def decompose(
+    concepts: Tensor,
+    rows: Tensor,
+    penalty: float | Tensor,
+    *,
+    gram: Tensor | None = None,
+    start: Tensor | None = None,
+) -> Solution:
+    """Decompose embeddings into concepts.
+
+    Args:
+        concepts: ``(n, D)`` unit rows, one per word.
+        rows: ``(B, D)`` unit rows, any number.
+        penalty: On the sum of the weights, 0 or more: one number, or ``(B,)``.
+        gram: From :func:`gram_of`; made here where None.
+        start: ``(B, n)`` weights to start from, such as those of a neighbouring penalty.
+
+    Raises:
+        InputError: If a penalty is negative or not finite, or the shapes do not fit.
+    """
+    if concepts.ndim != 2 or rows.ndim != 2 or concepts.shape[1] != rows.shape[1]:
+        raise InputError(
+            f"concepts {tuple(concepts.shape)} and embeddings {tuple(rows.shape)} are not of one dimension: "
+            "both come from the same model"
+        )
+    atoms, codes = concepts.detach().double(), rows.detach().double()
+    given = torch.as_tensor(penalty, dtype=torch.float64, device=atoms.device)
+    if not bool((given.isfinite() & (given >= 0)).all()):
+        raise InputError(f"the penalty lambda is a finite number of 0 or more, not {penalty}")
+    penalties = given.expand(len(codes)) if given.ndim == 0 else given
+    products = gram_of(atoms) if gram is None else gram
+    single = [each.float() for each in (atoms, products)]
+    parts = []
+    for at in range(0, len(codes), ROWS):
+        part = slice(at, at + ROWS)
+        rows_, half, first = codes[part], penalties[part] / 2, None if start is None else start[part]
+        # Single precision finds the words, double precision their weights, and the few words that are left.
+        found = _minimise(*single, rows_.float(), half.float(), first)
+        parts.append(_minimise(atoms, products, rows_, half, found))
+    weights = torch.cat(parts) if parts else atoms.new_zeros(0, len(atoms))
+    return _measure(atoms, codes, penalties, weights)
+
+
+def decompose_to_count(
+    concepts: Tensor, rows: Tensor, count: int, *, gram: Tensor | None = None, halvings: int = 24
+) -> Solution:
+    """Decompose embeddings into at most so many concepts each, by the smallest penalty that gives no more.
+
+    The number of words in use falls as the penalty grows, but for a few words here and there: the penalty is found by
+    bisection of its logarithm between its largest value and :data:`LEAST_PENALTY` of it.
+
+    Args:
+        concepts: ``(n, D)`` unit rows.
+        rows: ``(B, D)`` unit rows.
+        count: Words at most.
+        gram: From :func:`gram_of`; made here where None.
+        halvings: Steps of the bisection.
+    """
+    products = gram_of(concepts) if gram is None else gram
+    high = largest_penalty(concepts, rows)
+    low = high * LEAST_PENALTY
+    best = decompose(concepts, rows, high, gram=products)
+    weights, found = best.weights, high
+    for _ in range(halvings):
+        middle = (low * high).sqrt()
+        tried = decompose(concepts, rows, middle, gram=products, start=weights)
+        fits = tried.counts <= count
+        weights = torch.where(fits[:, None], tried.weights, weights)
+        found = torch.where(fits, middle, found)
+        high, low = torch.where(fits, middle, high), torch.where(fits, low, middle)
+    return _measure(concepts.detach().double(), rows.detach().double(), found, weights)
+
+
+def _minimise(atoms: Tensor, gram: Tensor, codes: Tensor, half: Tensor, start: Tensor | None) -> Tensor:
+    """Weights of some rows, in the precision of what is given; ``half`` is ``(B,)``, half of the penalties.
+
+    A row that has its minimum is set aside, so that what is computed on is what is left.
+    """
+    rounding = 4 * torch.finfo(codes.dtype).eps
+    pull, done = codes @ atoms.T - half[:, None], codes.new_zeros(len(codes), len(atoms))
+    here = torch.arange(len(codes), device=codes.device)
+    weights, active = done.clone(), torch.zeros_like(done, dtype=torch.bool)
+    value, careful = pull.new_zeros(len(codes)), torch.zeros_like(half, dtype=torch.bool)
+    if start is not None:
+        weights, active = _settle(gram, pull, weights, start > 0, careful)
+        value = -(pull * weights).sum(dim=1)
+    for _ in range(STEPS):
+        drawn = ((codes - weights @ atoms) @ atoms.T - half[:, None]).masked_fill_(active, 0.0)
+        left = (drawn.amax(dim=1) > rounding) & (value < torch.inf)
+        done[here[~left]] = weights[~left]
+        if not left.any():
+            break
+        state = (codes, half, pull, weights, value, active, careful, here, drawn)
+        codes, half, pull, weights, value, active, careful, here, drawn = (each[left] for each in state)
+        new, used = _settle(gram, pull, weights, active | _entering(drawn, active, careful, rounding), careful)
+        reached = -(pull * new).sum(dim=1)
+        lower = reached < value - rounding
+        weights = torch.where(lower[:, None], new, weights)
+        active = torch.where(lower[:, None], used, active)
+        # Where not even a careful step lowers it, what is left is rounding.
+        value = torch.where(lower, reached, value.masked_fill(careful, torch.inf))
+        careful = ~lower
+    else:
+        done[here] = weights
+    return done
+
+
+def _entering(drawn: Tensor, active: Tensor, careful: Tensor, rounding: float) -> Tensor:
+    """The words most drawn to what is left, ``(B, n)`` bool: several, or the first alone in careful rows."""
+    room = (ENTER_PART * active.sum(dim=1)).long().clamp_min(ENTER_FIRST).masked_fill(careful, 1)
+    best, at = drawn.topk(min(int(room.max()), drawn.shape[1]), dim=1)
+    taken = (torch.arange(best.shape[1], device=best.device) < room[:, None]) & (best > rounding)
+    return torch.zeros_like(active).scatter_(1, at, taken)
+
+
+def _settle(gram: Tensor, pull: Tensor, weights: Tensor, active: Tensor, careful: Tensor) -> tuple[Tensor, Tensor]:
+    """Minimise over the words in use, and let go those whose weight would be negative, until none is.
+
+    All of them at once; in careful rows, as Lawson and Hanson do, one walks from the weights there are until the first
+    weight is 0, which never raises the objective.
+
+    Returns:
+        Weights and words in use, ``(B, n)``.
+    """
+    out, used = torch.zeros_like(weights), torch.zeros_like(active)
+    most = int(active.sum(dim=1).max())
+    if not most:
+        return out, used
+    # Systems of the words in use, padded to the longest; what leaves is taken out of them in place.
+    real, at = active.to(torch.uint8).topk(most, dim=1)
+    inside = real > 0
+    systems = torch.take(gram, at[:, :, None] * len(gram) + at[:, None, :])
+    sides, walked = pull.gather(1, at), weights.gather(1, at)
+    here = torch.arange(len(pull), device=pull.device)
+    while True:
+        solved = _solve(systems, sides, inside)
+        negative = inside & (solved <= 0)
+        left = negative.any(dim=1)
+        rows, places = here[~left, None], at[~left]
+        out[rows, places], used[rows, places] = solved[~left], inside[~left]
+        if not left.any():
+            return out, used
+        state = (systems, sides, inside, walked, at, here, solved, negative)
+        systems, sides, inside, walked, at, here, solved, negative = (each[left] for each in state)
+        slow = careful[here, None]
+        share = torch.where(negative, walked / (walked - solved).clamp_min(1e-300), torch.inf)
+        step = share.amin(dim=1, keepdim=True)
+        walked = torch.where(slow, (walked + step * (solved - walked)).clamp_min(0.0), walked)
+        inside &= ~(negative & (~slow | (share <= step)))
+
+
+def _solve(systems: Tensor, sides: Tensor, inside: Tensor) -> Tensor:
+    """Solve ``(B, m, m)`` systems for the words that are inside; the others get ones on the diagonal, and 0."""
+    outside = ~inside
+    own = systems.masked_fill(outside[:, :, None] | outside[:, None, :], 0.0)
+    own.diagonal(dim1=1, dim2=2).add_(outside.to(own) + RIDGE * torch.finfo(own.dtype).eps)
+    factors, _ = torch.linalg.cholesky_ex(own)
+    return torch.cholesky_solve(sides.masked_fill(outside, 0.0)[:, :, None], factors)[:, :, 0]
+
+
+def _measure(atoms: Tensor, codes: Tensor, penalties: Tensor, weights: Tensor) -> Solution:
+    residual = codes - weights @ atoms
+    drawn = 2 * residual @ atoms.T
+    over = drawn - penalties[:, None]
+    kkt = torch.where(weights > 0, over.abs(), over.clamp_min(0.0)).amax(dim=1)
+    objective = residual.square().sum(dim=1) + penalties * weights.sum(dim=1)
+    # The dual is max <u, z> - |u|^2 / 4 over u with C u <= penalty; twice the residual, scaled until it is feasible.
+    scale = (penalties / drawn.amax(dim=1).clamp_min(1e-300)).clamp(0.0, 1.0)
+    dual = 2 * scale[:, None] * residual
+    gap = objective - ((dual * codes).sum(dim=1) - dual.square().sum(dim=1) / 4)
+    return Solution(weights, penalties, objective, kkt, gap.clamp_min(0.0))
