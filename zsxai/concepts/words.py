@@ -11,9 +11,11 @@ from typing import Any
 
 from zsxai.errors import MissingExtraError
 
-CONTENT = frozenset("bill call cry describe empty fill fire mill move system thick thin".split())
+CONTENT = frozenset(
+    {"bill", "call", "cry", "describe", "empty", "fill", "fire", "mill", "move", "system", "thick", "thin"}
+)
 """On scikit-learn's list of stop words, and yet words for sounds and things."""
-GRAMMAR = frozenset("did does doing don let lets having just".split())
+GRAMMAR = frozenset({"did", "does", "doing", "don", "having", "just", "let", "lets"})
 """Function words that scikit-learn's list lacks."""
 
 _POSSESSIVE = re.compile(r"['\u2019]s?(?= |$)")

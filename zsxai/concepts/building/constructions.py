@@ -23,7 +23,9 @@ SIZE, CANDIDATES = 2000, 10_000
 
 
 def clean(tags: Mapping[str, int], *, spelling: bool = True, without: Sequence[str] = ()) -> Counter[str]:
-    """Tags in plain form (:func:`zsxai.concepts.words.plain`), counts of the same form added, without
+    """Tags in plain form (:func:`zsxai.concepts.words.plain`), counts of the same form added.
+
+    Left out are
 
     - tags of one letter, and those with anything but letters in a word;
     - tags that begin or end with a function word, and expletives;

@@ -21,9 +21,9 @@ def read_tags(paths: Sequence[str | Path]) -> Counter[str]:
     """Read tags with their counts; those of several files are added.
 
     Args:
-        paths: One or more of FSD50K's ``<split>_clips_info_FSD50K.json`` (its uploaders' tags, counted once a clip); CSV
-            files with a column of :data:`TAG_COLUMNS` and one of :data:`COUNT_COLUMNS`; or one plain list with a tag a
-            line, whose first tag counts most.
+        paths: FSD50K's ``<split>_clips_info_FSD50K.json`` (its uploaders' tags, counted once a clip) and CSV files with
+            a column of :data:`TAG_COLUMNS` and one of :data:`COUNT_COLUMNS`; or one plain list with a tag a line, whose
+            first tag counts most.
 
     Raises:
         InputError: If a file is none of these.
