@@ -75,8 +75,9 @@ class Vocabulary(Value):
     def without(self, labels: Sequence[str], *, synonyms: Sequence[str] = ()) -> Self:
         """Leave labels out, so that naming one is no look-up.
 
-        A word goes where it shares the stem of a content word with a label or a synonym: *dog* takes *dogs* and *dog
-        barking* along, and *sea waves* takes *wave*. Irregular forms (*geese*) have another stem: list them.
+        A word goes where it shares the stem of a content word with a label: *dog* takes *dogs* and *dog barking* along,
+        and *sea waves* takes *wave*. It also goes where it holds all of a synonym: *small dog* takes *two small dogs*,
+        and leaves *small* alone. Irregular forms (*geese*) have another stem: list them.
 
         Args:
             labels: What the words are to be tested on, such as class names.
@@ -89,8 +90,10 @@ class Vocabulary(Value):
         labels, synonyms = as_words(labels, "labels"), as_words(synonyms, "synonyms")
         if not labels:
             raise InputError("there are no labels to leave out: name one or more")
-        stems = frozenset[str]().union(*map(content_stems, (*labels, *synonyms)))
-        kept = [word for word in self.words if not stems & content_stems(word)]
+        told = frozenset[str]().union(*map(content_stems, labels))
+        meant = list(map(content_stems, synonyms))
+        stems = {word: content_stems(word) for word in self.words}
+        kept = [word for word, own in stems.items() if not told & own and not any(one <= own for one in meant)]
         also = f" and {len(synonyms)} synonyms" if synonyms else ""
         return self.keep(kept, f"words that share a stem with a label ({', '.join(labels)}){also}")
 
@@ -107,7 +110,8 @@ class Vocabulary(Value):
         chosen = set(kept)
         words = tuple(word for word in self.words if word in chosen)
         if len(words) < 2:
-            raise InputError(f"{self.name} has {len(words) or 'no'} words left without {left_out}: two are needed")
+            count = "1 word" if words else "no word"
+            raise InputError(f"{self.name} has {count} left without {left_out}: two are needed")
         lost = f"without {len(self) - len(words)} {left_out}"
         return self.model_copy(update={"words": words, "construction": f"{self.construction}; {lost}"})
 
