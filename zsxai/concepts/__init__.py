@@ -1,0 +1,1 @@
+"""Concept explanations: an embedding as a sparse non-negative mix of words."""
