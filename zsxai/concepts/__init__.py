@@ -1,0 +1,1 @@
+"""Concept explanations: what a model hears, in words."""
