@@ -53,7 +53,7 @@ class Item:
         """
 
         def known(clip: LabelledClip) -> list[Any]:
-            return [sha256(clip), clip.label, clip.source, clip.seconds]
+            return [sha256(clip), clip.label, clip.source, clip.seconds, *([list(clip.labels)] if clip.labels else [])]
 
         mixed = None if self.contaminant is None else known(self.contaminant)
         clips = [known(clip) for clip in self.clips]

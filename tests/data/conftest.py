@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from zsxai.data import LabelledClip
+from zsxai.errors import InputError
+
 Write = Callable[..., Path]
+
+
+def fails(reader: Callable[..., Any], *args: Any, said: str, kind: type[InputError] = InputError) -> None:
+    """The reader refuses in one line that holds the words."""
+    with pytest.raises(kind) as error:
+        reader(*args)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def write_table(path: Path, header: str, rows: Iterable[Iterable[str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header.split(","), *rows])
+
+
+def levels(data: Iterable[LabelledClip]) -> list[float]:
+    return [round(float(clip.read().waveform.mean()), 2) for clip in data]
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +12,14 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.data.conftest import Write
-from zsxai.data import Dataset, LabelledClip
+from tests.data.conftest import Write, fails, levels, write_table
+from zsxai.data import Dataset
 from zsxai.data.audiocaps import AudioCaps
 from zsxai.data.clotho import Clotho
 from zsxai.data.fsd50k import FSD50K, WORDS
 from zsxai.data.macs import MACS
 from zsxai.data.table import Table
-from zsxai.errors import InputError, MissingExtraError
-
-
-def fails(reader: Callable[..., Any], *args: Any, said: str, kind: type[InputError] = InputError) -> None:
-    """The reader refuses in one line that holds the words."""
-    with pytest.raises(kind) as error:
-        reader(*args)
-    assert said in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def write_table(path: Path, header: str, rows: Iterable[Iterable[str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header.split(","), *rows])
-
-
-def levels(data: Iterable[LabelledClip]) -> list[float]:
-    return [round(float(clip.read().waveform.mean()), 2) for clip in data]
-
+from zsxai.errors import MissingExtraError
 
 CLOTHO_HEADER = "file_name,caption_1,caption_2,caption_3,caption_4,caption_5"
 CLOTHO_ROWS = [

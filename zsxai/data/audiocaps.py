@@ -10,7 +10,7 @@ from typing import Literal
 
 from zsxai.data.checks import Reader, complete, existing_folder, read_table
 from zsxai.data.clip import LabelledClip
-from zsxai.data.folder import ENDINGS
+from zsxai.data.youtube import audio_files, find_audio
 from zsxai.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -46,11 +46,10 @@ class AudioCaps(Reader):
         videos: dict[str, list[dict[str, str]]] = {}
         for row in read_table(table, ("youtube_id", "start_time", "caption")):
             videos.setdefault(row["youtube_id"], []).append(row)
-        files = _audio_files(folder)
+        files = audio_files(folder)
         clips = []
         for video, rows in sorted(videos.items()):
-            stems = (video, f"Y{video}", f"{video}_{rows[0]['start_time']}")
-            path = next((files[stem] for stem in stems if stem in files), None)
+            path = find_audio(files, video, rows[0]["start_time"])
             captions = tuple(row["caption"].strip() for row in rows)
             if path is not None:
                 clips.append(LabelledClip(video, captions[0], video, path=path, captions=captions))
@@ -59,9 +58,3 @@ class AudioCaps(Reader):
         self.missing = len(videos) - len(clips)
         self.clips = complete(clips, f"AudioCaps ({split}) at {self.root}")
         self.labels = sorted({clip.label for clip in clips})
-
-
-def _audio_files(folder: Path) -> dict[str, Path]:
-    """By name without ending; of two with one name the ending that stands first in the list of endings."""
-    files = [path for path in folder.iterdir() if path.suffix.lower() in ENDINGS]
-    return {path.stem: path for path in sorted(files, key=lambda p: (-ENDINGS.index(p.suffix.lower()), p.name))}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -120,6 +122,53 @@ def read_table(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
     return rows
 
 
+def read_fields(path: Path, fewest: int, delimiter: str = "\t") -> list[list[str]]:
+    """Read a table without a header line; lines that begin with ``#`` are comments.
+
+    Args:
+        path: UTF-8, with or without byte order mark.
+        fewest: How many fields each line has, filled in; more may follow.
+        delimiter: A tab, where quotation marks belong to the text, or a comma, where they hold a field together.
+
+    Raises:
+        InputError: If a line has fewer, or there is none.
+    """
+    rows: list[list[str]] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(
+                file,
+                delimiter=delimiter,
+                quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+                skipinitialspace=True,
+                strict=True,
+            )
+            for fields in reader:
+                row = [field.strip() for field in fields]
+                if not any(row) or row[0].startswith("#"):
+                    continue
+                if len(row) < fewest or not all(row[:fewest]):
+                    raise InputError(f"{path}, line {reader.line_num}: fewer than {fewest} fields are filled in")
+                rows.append(row)
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise InputError(f"{path} is no table in UTF-8: {error}") from error
+    if not rows:
+        raise InputError(f"{path} holds no rows")
+    return rows
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: If it is none, or not in UTF-8.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON in UTF-8: {error}") from error
+
+
 def whole_number(value: object, column: str, where: str | Path) -> int:
     """A field that holds a whole number.
 
@@ -196,3 +245,25 @@ def complete(clips: Sequence[LabelledClip], what: str) -> list[LabelledClip]:
         first = printable(missing[0])
         raise InputError(f"{what}: {len(missing)} of {len(clips)} audio files are missing, the first is {first}")
     return list(clips)
+
+
+def present(clips: Sequence[LabelledClip | None], without_audio: str, what: str) -> list[LabelledClip]:
+    """The clips that there is audio of, for data sets whose files vanish from the web; how many lack is a warning.
+
+    Args:
+        clips: None for each without audio.
+        without_audio: ``skip`` leaves them out, ``refuse`` does not go on.
+        what: Data set, for messages.
+
+    Raises:
+        InputError: If some lack and that is refused, or all do.
+    """
+    if without_audio not in ("skip", "refuse"):
+        raise InputError(f"without_audio is 'skip' or 'refuse', not {without_audio!r}")
+    found = [clip for clip in clips if clip is not None]
+    if lacking := len(clips) - len(found):
+        said = f"{what}: {lacking} of {len(clips)} clips have no audio"
+        if not found or without_audio == "refuse":
+            raise InputError(said + ("; without_audio = 'skip' leaves them out" if found else ""))
+        warnings.warn(f"{said} and are left out", stacklevel=3)
+    return complete(found, what)

@@ -23,7 +23,7 @@ class LabelledClip:
 
     Attributes:
         name: Unique in its data set.
-        label: Class name in words ("church bells"), or the first caption.
+        label: Class name in words ("church bells"), or the first caption; the first of several classes.
         source: Id of the recording that the clip was cut from: the unit that intervals are drawn over.
         fold: Cross-validation fold, from 1; 0 where there are none.
         path: The audio file; None where :attr:`audio` holds the sound.
@@ -31,6 +31,7 @@ class LabelledClip:
             is no file.
         seconds: Length at which the sound is cut, where the data set defines one: lossy copies decode to a little more.
         captions: Sentences that say what is heard; empty where the data set has class names only.
+        labels: All classes, the label among them, where a clip may have several; else empty.
     """
 
     name: str
@@ -41,17 +42,27 @@ class LabelledClip:
     audio: Any = field(default=None, repr=False, compare=False)
     seconds: float | None = None
     captions: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.captions, (str, Set)):
-            kind = type(self.captions).__name__
-            raise InputError(f"the captions of {self.name!r} are a list or tuple, in a fixed order, not a {kind}")
+        for what in ("captions", "labels"):
+            if isinstance(getattr(self, what), (str, Set)):
+                kind = type(getattr(self, what)).__name__
+                raise InputError(f"the {what} of {self.name!r} are a list or tuple, in a fixed order, not a {kind}")
         captions = tuple(unicodedata.normalize("NFC", caption) for caption in self.captions)
+        labels = tuple(dict.fromkeys(map(tidy_label, self.labels)))
         tidy = {"name": tidy_name(self.name), "label": tidy_label(self.label), "source": tidy_name(self.source)}
-        for name, value in {**tidy, "captions": captions}.items():
+        for name, value in {**tidy, "captions": captions, "labels": labels}.items():
             object.__setattr__(self, name, value)  # as a frozen dataclass sets its own
         if not self.label:
             raise InputError(f"the clip {self.name!r} has an empty label")
+        if labels and self.label not in labels:
+            raise InputError(f"the label {self.label!r} of {self.name!r} is none of its labels: {'; '.join(labels)}")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All classes of the clip: its labels, or its one label."""
+        return self.labels or (self.label,)
 
     def read(self) -> Sound:
         """The sound, mixed to mono; what is to be known of it comes as a warning.

@@ -7,12 +7,11 @@ Transactions on Audio, Speech, and Language Processing 30, 2022.
 from __future__ import annotations
 
 import html
-import json
 import re
 from pathlib import Path
 from typing import Any, Literal
 
-from zsxai.data.checks import Reader, complete, existing_folder, read_table
+from zsxai.data.checks import Reader, complete, existing_folder, read_json, read_table
 from zsxai.data.clip import LabelledClip
 from zsxai.data.folder import ENDINGS
 from zsxai.errors import InputError
@@ -66,10 +65,7 @@ class FSD50K(Reader):
 
 
 def _read_notes(path: Path) -> dict[str, Any]:
-    try:
-        notes = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON in UTF-8: {error}") from error
+    notes = read_json(path)
     if not isinstance(notes, dict):
         raise InputError(f"{path} holds no notes by clip")
     return notes
