@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsxai.api import Classification, classify, explain
     from zsxai.clip import Clip, Relevance
+    from zsxai.concepts.api import explain_concepts
+    from zsxai.concepts.explanation import ConceptExplanation
     from zsxai.errors import InputError, MissingExtraError, ZsxaiError
     from zsxai.explainer import Explainer, ExplainerCard
     from zsxai.explanation import Explanation
@@ -26,6 +28,8 @@ _ROOMS = {
     "api": ("Classification", "classify", "explain"),
     "many": ("explain_many",),
     "clip": ("Clip", "Relevance"),
+    "concepts.api": ("explain_concepts",),
+    "concepts.explanation": ("ConceptExplanation",),
     "errors": ("InputError", "MissingExtraError", "ZsxaiError"),
     "explainer": ("Explainer", "ExplainerCard"),
     "explanation": ("Explanation",),
@@ -40,6 +44,7 @@ __all__ = [
     "AudioSpec",
     "Classification",
     "Clip",
+    "ConceptExplanation",
     "Contrast",
     "Explainer",
     "ExplainerCard",
@@ -57,6 +62,7 @@ __all__ = [
     "__version__",
     "classify",
     "explain",
+    "explain_concepts",
     "explain_many",
     "list_datasets",
     "list_explainers",

@@ -346,7 +346,7 @@ def _warnings(
     broken = int(relevance.size - np.isfinite(relevance).sum())
     if broken:
         found.append(f"the relevance of {broken} of {relevance.size} cells is not finite: the mask proves nothing")
-    elif recording.silent:
+    elif recording.is_silent():
         found.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
     elif calibration == NOTHING:
         rounding = target.rounding(model.rounding)

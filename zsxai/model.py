@@ -161,6 +161,7 @@ class ZeroShotModel(ABC):
         logit_scale: Factor on cosines before a softmax, or None where the model gives none.
         device: Where tensors go.
         templates: Templates that the model is used with, by name: sentences with one ``{}`` each, averaged.
+        centrings: Files of centrings (:mod:`zsxai.concepts.centring`) that come with the model.
     """
 
     card: ModelCard
@@ -168,6 +169,7 @@ class ZeroShotModel(ABC):
     logit_scale: float | None = None
     device: torch.device = torch.device("cpu")
     templates: Mapping[str, tuple[str, ...]] = {}
+    centrings: Sequence[Path] = ()
 
     @property
     def sample_rate(self) -> int:

@@ -185,12 +185,13 @@ class Recording:
         total[..., heard:], count[heard:] = total[..., heard - 1 : heard], count[heard - 1]
         return (total / count).astype(np.float32)
 
-    @cached_property
-    def silent(self) -> bool:
-        """Whether all of it is under the model's floor, so that the model hears silence; False for a black box."""
+    def is_silent(self, start: int = 0, stop: int | None = None) -> bool:
+        """Whether all of it, or of some of its samples, is under the model's floor; False for a black box."""
         if not isinstance(self.model, SpectralModel):
             return False
-        return float(self._mel.max()) <= self.model.front_end.spec.floor
+        hop = self.stft.stft_spec.hop
+        frames = self._mel[:, start // hop : None if stop is None else stop // hop + 1]
+        return float(frames.max()) <= self.model.front_end.spec.floor
 
     def cut(self, mask: Tensor, index: int) -> Tensor:
         """The part of ``(..., F, N)`` masks that lies on window ``index``."""

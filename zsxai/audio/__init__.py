@@ -29,7 +29,7 @@ def read_audio(audio: object, sample_rate: float | None = None) -> Sound:
         audio: A path, a binary file object (read from where it stands, and need not seek), an array or tensor ``(T,)``
             or ``(C, T)``, or Hugging Face's ``{"array": ..., "sampling_rate": ...}``. Integer arrays are scaled by
             their full range. ``bytes``, a ``bytearray``, and a ``memoryview`` or ``array.array`` of bytes are what a
-            file holds; of other numbers they are samples.
+            file holds; of other numbers they are samples. A :class:`Sound` was read before, and comes back as it is.
         sample_rate: Samples per second of an array, 1,000 to 1,000,000; files bring their own.
 
     Returns:
@@ -39,6 +39,8 @@ def read_audio(audio: object, sample_rate: float | None = None) -> Sound:
         InputError: If it is missing, is no audio, is empty or silent, longer than 2**29 samples, or holds NaN,
             infinity, masked samples or ones whose power float32 cannot hold; one line.
     """
+    if isinstance(audio, Sound):
+        return audio
     if isinstance(audio, (str, PathLike)):
         return sound_of_path(audio, sample_rate)
     if _is_encoded(audio):

@@ -1,0 +1,246 @@
+"""The few lines that join the room: ``explain_concepts``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zsxai.api import explain, model_of
+from zsxai.audio import Sound, fingerprint, read_audio
+from zsxai.checks import whole_number
+from zsxai.clip import BATCH_SIZE, batches
+from zsxai.concepts.dictionary import Dictionary, build_dictionary
+from zsxai.concepts.explanation import Concept, ConceptExplanation, ConceptProvenance, ConceptWindow
+from zsxai.concepts.groups import GROUPED, group_words
+from zsxai.concepts.solver import Solution, largest_penalty
+from zsxai.concepts.vocabulary import Vocabulary
+from zsxai.conditions import evaluating, plain_torch
+from zsxai.errors import InputError
+from zsxai.explanation import Explanation
+from zsxai.model import ZeroShotModel, check_rows
+from zsxai.recording import Recording, split
+from zsxai.target import Contrast
+from zsxai.versions import versions
+
+K = 10
+"""Words, where neither their number nor a penalty is asked for: what fits a glance, and keeps a classification."""
+SOUNDS = 5
+"""Concepts that ``listen=True`` listens to, strongest first."""
+WINDOWS, SHORTEST = 5, 1.0
+"""Over time a recording is cut into about so many parts, of so many seconds at least, or into the model's windows."""
+NAMED = 5
+"""Words that a note names before it counts the rest."""
+
+
+@plain_torch()
+def explain_concepts(
+    audio: object,
+    *,
+    sample_rate: int | None = None,
+    model: object = "tiny",
+    k: int | None = None,
+    lam: float | None = None,
+    vocabulary: str | Sequence[str] | Vocabulary | Dictionary = "clustered",
+    centring: object = "none",
+    template: object = None,
+    listen: bool | int = False,
+    window: float | None = None,
+    grouped: float = GROUPED,
+    device: str | int | torch.device | None = None,
+    progress: bool | None = None,
+) -> ConceptExplanation:
+    """Say what a model hears in a recording, in words: its embedding as a sparse non-negative mix of concepts.
+
+    Args:
+        audio: As :func:`zsxai.explain` takes it. The embedding of a recording longer than the model's window is the
+            mean over its windows.
+        sample_rate: Samples per second of an array.
+        model: A name or a model object.
+        k: Words at most; 10 where neither it nor ``lam`` is given.
+        lam: Penalty on the sum of the weights instead: a word enters where its cosine with what is left exceeds half
+            of it.
+        vocabulary: The words that can be said: ``clustered``, ``baseline``, ``pruned``, ``audioset``, a file, a list of
+            words, or a :class:`~zsxai.concepts.dictionary.Dictionary`, which a model has embedded before.
+        centring: ``none``; ``mean`` or ``pls`` where the model brings one; a file that ``zsxai centring`` wrote, or a
+            :class:`~zsxai.concepts.centring.Centring`.
+        template: Around every word, as :func:`zsxai.explain` takes it; words go in bare where None.
+        listen: Give the first concepts their sound: each is explained by the default explainer against the others. A
+            number says how many; True is 5.
+        window: Seconds of the windows of the words over time, half overlapping; None takes a fifth of the recording, 1 s
+            at least and the model's window at most; 0 leaves them out.
+        grouped: Text cosine from which on words are near-synonyms, one concept (less what all words have in common).
+        device: A torch device for a model given by name.
+        progress: Show bars; None shows them on a terminal.
+
+    Raises:
+        InputError: If anything about the input is wrong; one line that says what to do.
+    """
+    if k is not None and lam is not None:
+        raise InputError("say either how many concepts (k) or the penalty (lam), not both")
+    count = whole_number(K if k is None else k, "k", 1) if lam is None else None
+    sounds = whole_number(SOUNDS if listen is True else int(listen), "listen", 0)
+    if not -1 <= grouped <= 1:
+        raise InputError(f"grouped is a text cosine from -1 to 1, not {grouped}")
+    sound = read_audio(audio, sample_rate)
+    loaded = model_of(model, device)
+    with evaluating(loaded), torch.no_grad():
+        words = _dictionary(loaded, vocabulary, centring, template, progress)
+        recording = Recording(loaded, sound.at(loaded.sample_rate))
+        embedding = embed_recording(recording)
+        spans = _spans(recording, window)
+        parts = _embed_spans(recording, spans)
+    codes = words.code_audio(torch.cat([embedding[None], parts]))
+    whole = words.decompose(codes[:1], lam, count)
+    over_time = words.decompose(codes[1:], float(whole.penalty[0]))
+    silent = torch.tensor([recording.is_silent(*span) for span in spans], dtype=torch.bool)
+    over_time.weights[silent] = 0.0  # no words for silence
+    made = _explain(recording, sound, words, codes, (whole, over_time), spans, embedding, count, grouped, model)
+    if not sounds or not made.concepts:
+        return made
+    heard = _listen(made, sound, loaded, words, sounds, progress)
+    return made.model_copy(update={"sounds": tuple(heard)})
+
+
+def embed_recording(recording: Recording) -> Tensor:
+    """Unit embedding of a recording, ``(D,)`` float64: the mean over its windows, whose cosines are the mean cosines."""
+    rows = torch.stack([recording.embedding(index) for index in range(len(recording.clips))])
+    check_rows(rows, len(recording.clips), recording.model.card.name, "clips")
+    return torch.nn.functional.normalize(rows.double().mean(dim=0), dim=0).cpu()
+
+
+def _dictionary(
+    model: ZeroShotModel, vocabulary: Any, centring: object, template: object, progress: bool | None
+) -> Dictionary:
+    if not isinstance(vocabulary, Dictionary):
+        return build_dictionary(model, vocabulary, centring, template=template, progress=progress)
+    if vocabulary.weights_sha256 != model.card.weights_sha256 or vocabulary.model != model.card.name:
+        raise InputError(f"the dictionary was embedded by {vocabulary.model}, not by {model.card.name}")
+    return vocabulary
+
+
+def _spans(recording: Recording, window: float | None) -> list[tuple[int, int]]:
+    """Where the windows over time lie, in samples."""
+    rate, seconds = recording.model.sample_rate, recording.samples / recording.model.sample_rate
+    most = recording.model.audio_spec.window_samples or recording.samples
+    if window is None:
+        window = max(SHORTEST, seconds / WINDOWS)
+    if not np.isfinite(window) or window < 0:
+        raise InputError(f"window is a number of seconds, 0 or more, not {window}")
+    length = min(round(window * rate), most)
+    if length == 0 or length >= recording.samples:
+        return []
+    hop = recording.stft.stft_spec.hop
+    return split(recording.samples, max(length, 2 * hop), 0.5, hop, 0)
+
+
+def _embed_spans(recording: Recording, spans: Sequence[tuple[int, int]]) -> Tensor:
+    model, rows = recording.model, []
+    for part in batches(len(spans), BATCH_SIZE):
+        cut = [recording.waveform[start:stop] for start, stop in spans[part]]
+        alike = len({len(piece) for piece in cut}) == 1
+        rows += [model.embed_audio(torch.stack(cut))] if alike else [model.embed_audio(piece[None]) for piece in cut]
+    if not rows:
+        return torch.zeros(0, len(recording.embedding(0)), dtype=torch.float64)
+    return torch.nn.functional.normalize(torch.cat(rows).double().cpu(), dim=1)
+
+
+def _explain(
+    recording: Recording,
+    sound: Sound,
+    words: Dictionary,
+    codes: Tensor,
+    solved: tuple[Solution, Solution],
+    spans: Sequence[tuple[int, int]],
+    embedding: Tensor,
+    k: int | None,
+    grouped: float,
+    model: object,
+) -> ConceptExplanation:
+    whole, parts = solved
+    weights, rate = whole.weights[0], recording.model.sample_rate
+    # Strongest first in the whole; then what only windows have.
+    strength = weights + (parts.weights.amax(dim=0) * 1e-6 if len(parts.weights) else 0.0)
+    order = [i for i in torch.argsort(strength, descending=True, stable=True).tolist() if strength[i] > 0]
+    groups = [_concept(group, words, weights) for group in group_words(order, words.kinship, grouped)]
+    mix = words.mix(torch.cat([whole.weights, parts.weights]))
+    cosines = (mix * codes).sum(dim=1).tolist()
+    original = recording.waveform.cpu().numpy()
+    largest = float(largest_penalty(words.atoms, codes[:1])[0])
+    card = recording.model.card
+    return ConceptExplanation(
+        concepts=tuple(sorted((g for g in groups if g.weight > 0), key=lambda g: -g.weight)),
+        passing=tuple(g for g in groups if not g.weight > 0),
+        penalty=float(whole.penalty[0]),
+        largest_penalty=largest,
+        cosine=cosines[0],
+        residual=float(whole.objective[0] - whole.penalty[0] * weights.sum()),
+        kkt=float(whole.kkt[0]),
+        windows=tuple(
+            ConceptWindow(start=start / rate, stop=stop / rate, words=_named(words, row), cosine=cosine)
+            for (start, stop), row, cosine in zip(spans, parts.weights, cosines[1:], strict=True)
+        ),
+        vocabulary=words.vocabulary,
+        sample_rate=rate,
+        provenance=ConceptProvenance(
+            model=model if isinstance(model, str) else card.name,
+            model_card=card.model_dump(),
+            centring=words.centring.card,
+            template=words.template,
+            k=k,
+            grouped=grouped,
+            batch_size=recording.batch_size,
+            audio_name=sound.name,
+            audio_sha256=fingerprint(original),
+            audio_sample_rate=sound.sample_rate,
+            audio_channels=sound.channels,
+            versions=versions(),
+            warnings=(*sound.notes, *_notes(words, float(whole.penalty[0]), largest, recording)),
+        ),
+        original=original,
+        embedding=embedding.numpy(),
+        reconstruction=words.reconstruct(whole.weights)[0].numpy(),
+        centring=words.centring,
+    )
+
+
+def _concept(group: Sequence[int], words: Dictionary, weights: Tensor) -> Concept:
+    pairs = {words.words[i]: float(weights[i]) for i in group}
+    return Concept(name=words.words[group[0]], words=pairs)
+
+
+def _named(words: Dictionary, weights: Tensor) -> dict[str, float]:
+    order = torch.argsort(weights, descending=True, stable=True).tolist()
+    return {words.words[i]: float(weights[i]) for i in order if weights[i] > 0}
+
+
+def _notes(words: Dictionary, penalty: float, largest: float, recording: Recording) -> tuple[str, ...]:
+    notes = []
+    if recording.is_silent():
+        notes.append(f"the recording is under the floor of {recording.model.card.name}: it hears silence")
+    if not penalty < largest:
+        notes.append(f"lambda {penalty:.3g} is not under {largest:.3g}, from which on no word is left: nothing is said")
+    if words.same:
+        pairs = [f"{word!r} and {first!r}" for word, first in list(words.same.items())[:NAMED]]
+        more = f" and {len(words.same) - NAMED} more" if len(words.same) > NAMED else ""
+        notes.append(f"words that are one to {recording.model.card.name}: {', '.join(pairs)}{more}")
+    return tuple(notes)
+
+
+def _listen(
+    made: ConceptExplanation,
+    sound: Sound,
+    model: ZeroShotModel,
+    words: Dictionary,
+    count: int,
+    progress: bool | None,
+) -> list[Explanation]:
+    """Explain the first concepts, each against the others, with one pass over the recording."""
+    names = [concept.name for concept in made.concepts[:count]]
+    if len(names) == 1:
+        return explain(sound, names, model=model, template=words.template, progress=progress)
+    targets = [Contrast(prompt=name, against=tuple(n for n in names if n != name)) for name in names]
+    return explain(sound, targets, model=model, template=words.template, progress=progress)
