@@ -108,11 +108,9 @@ def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
 
 def _check_folder(e: Explanation, saved: Saved, recording: Recording | None) -> Iterator[Check]:
     folder, envelope = saved.folder, saved.envelope
+    yield check_files(folder, envelope.files)
     if not folder.is_dir():
-        yield Check(name="files", state="skipped", detail=f"{printable(folder)} is there no longer")
         return
-    problems = _find_changes(folder, envelope.files)
-    yield _check("files", not problems, "; ".join(problems) or f"hashes of {len(envelope.files)} files")
     if recording is not None:
         mask = torch.from_numpy(e.mask.copy())
         tolerance = _SOUND_TOLERANCE * float(np.abs(e.original).max())
@@ -128,6 +126,14 @@ def _check_folder(e: Explanation, saved: Saved, recording: Recording | None) -> 
     yield _check("regions", alike, f"recorded {len(written)}, the mask has {len(found)}")
 
 
+def check_files(folder: Path, hashes: dict[str, str], record: str = RECORD) -> Check:
+    """Compare a saved folder with the hashes that its record has of every other file."""
+    if not folder.is_dir():
+        return Check(name="files", state="skipped", detail=f"{printable(folder)} is there no longer")
+    problems = _find_changes(folder, hashes, record)
+    return _check("files", not problems, "; ".join(problems) or f"hashes of {len(hashes)} files")
+
+
 def _check_sound(path: Path, rendered: NDArray[Any], sample_rate: int, tolerance: float) -> Check:
     if not path.is_file():
         return _check(path.name, False, "is missing")
@@ -141,12 +147,12 @@ def _check_sound(path: Path, rendered: NDArray[Any], sample_rate: int, tolerance
     return _check(path.name, apart <= tolerance, f"{apart:.1g} at most from what the mask renders")
 
 
-def _find_changes(folder: Path, hashes: dict[str, str]) -> list[str]:
+def _find_changes(folder: Path, hashes: dict[str, str], record: str) -> list[str]:
     """What is missing, added or changed in a folder, in words."""
     paths = (p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
     found = {p.relative_to(folder).as_posix() for p in paths if p.name not in _NOT_OURS}
     problems = [f"{name} is missing" for name in hashes if name not in found]
-    problems += [f"{printable(name)} is no part of it" for name in sorted(found - {RECORD, *hashes})]
+    problems += [f"{printable(name)} is no part of it" for name in sorted(found - {record, *hashes})]
     for name, digest in hashes.items():
         if name in found and not ((folder / name).is_file() and hash_file(folder / name) == digest):
             problems.append(f"{name} was changed")

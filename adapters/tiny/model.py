@@ -23,6 +23,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 """Those that travel with the library."""
 DECODERS = Path(__file__).parent / "decoders"
 """Decoders of LMAC-ZS for the weights that travel with the library; other weights have none."""
+CENTRINGS = Path(__file__).parent / "centrings"
+"""Means and shared axes of the recordings that the weights were trained on, for concept explanations."""
 AUDIO_SPEC = AudioSpec(sample_rate=SAMPLE_RATE, window=SECONDS, fill="zero")
 
 
@@ -37,6 +39,7 @@ class TinyClap(SpectralModel):
         card: Licence, sources, hash.
         device: Where the tensors go.
         decoders: Folder of decoders that come with the weights.
+        centrings: Folder of centrings that come with the weights.
     """
 
     templates: Mapping[str, tuple[str, ...]] = {"published": ("the sound of {}",)}
@@ -50,9 +53,11 @@ class TinyClap(SpectralModel):
         card: ModelCard,
         device: torch.device,
         decoders: Path = DECODERS,
+        centrings: Path = CENTRINGS,
     ) -> None:
         self.card = card
         self.decoders = (decoders,)
+        self.centrings = tuple(sorted(centrings.glob("*.safetensors")))
         self.audio_spec = AUDIO_SPEC
         self.device = device
         self.front_end = FrontEnd(FRONT_END, read_bank()).to(device).eval()
@@ -71,7 +76,7 @@ class TinyClap(SpectralModel):
             folder: Holds the weights.
             device: Where the model runs.
             twin: Number of the fold that these weights have not heard, of a twin: it has the text side of the bundled
-                model, and decoders of its own.
+                model, and decoders and centrings of its own.
 
         Raises:
             InputError: If a file is missing, corrupt or of another network.
@@ -94,8 +99,8 @@ class TinyClap(SpectralModel):
             training_data=f"CC0 and CC-BY clips of ESC-50, folds {folds}, listed in clips.csv beside the weights",
             limits="Open wording for about fifty everyday sounds, not an open vocabulary of sounds.",
         )
-        decoders = DECODERS if twin is None else folder / "decoders"
-        return cls(audio, text, centre, WordPiece(vocabulary, LIMIT), card, device, decoders)
+        brought = (DECODERS, CENTRINGS) if twin is None else (folder / "decoders", folder / "centrings")
+        return cls(audio, text, centre, WordPiece(vocabulary, LIMIT), card, device, *brought)
 
     def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Log-mel as a picture of one channel, ``(B, 1, n_mels, N)`` decibels."""

@@ -12,16 +12,16 @@ from torch import Tensor
 from zsxai.api import explain, model_of
 from zsxai.audio import Sound, fingerprint, read_audio
 from zsxai.checks import whole_number
-from zsxai.clip import BATCH_SIZE, batches
 from zsxai.concepts.dictionary import Dictionary, build_dictionary
 from zsxai.concepts.explanation import Concept, ConceptExplanation, ConceptProvenance, ConceptWindow
 from zsxai.concepts.groups import GROUPED, group_words
-from zsxai.concepts.solver import Solution, largest_penalty
+from zsxai.concepts.recordings import embed_recording, embed_spans
+from zsxai.concepts.solver import Solution
 from zsxai.concepts.vocabulary import Vocabulary
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError
 from zsxai.explanation import Explanation
-from zsxai.model import ZeroShotModel, check_rows
+from zsxai.model import ZeroShotModel
 from zsxai.recording import Recording, split
 from zsxai.target import Contrast
 from zsxai.versions import versions
@@ -70,8 +70,8 @@ def explain_concepts(
         template: Around every word, as :func:`zsxai.explain` takes it; words go in bare where None.
         listen: Give the first concepts their sound: each is explained by the default explainer against the others. A
             number says how many; True is 5.
-        window: Seconds of the windows of the words over time, half overlapping; None takes a fifth of the recording, 1 s
-            at least and the model's window at most; 0 leaves them out.
+        window: Seconds of the windows of the words over time, half overlapping; None takes a fifth of the recording,
+            1 s at least and the model's window at most; 0 leaves them out.
         grouped: Text cosine from which on words are near-synonyms, one concept (less what all words have in common).
         device: A torch device for a model given by name.
         progress: Show bars; None shows them on a terminal.
@@ -92,7 +92,7 @@ def explain_concepts(
         recording = Recording(loaded, sound.at(loaded.sample_rate))
         embedding = embed_recording(recording)
         spans = _spans(recording, window)
-        parts = _embed_spans(recording, spans)
+        parts = embed_spans(recording, spans)
     codes = words.code_audio(torch.cat([embedding[None], parts]))
     whole = words.decompose(codes[:1], lam, count)
     over_time = words.decompose(codes[1:], float(whole.penalty[0]))
@@ -103,13 +103,6 @@ def explain_concepts(
         return made
     heard = _listen(made, sound, loaded, words, sounds, progress)
     return made.model_copy(update={"sounds": tuple(heard)})
-
-
-def embed_recording(recording: Recording) -> Tensor:
-    """Unit embedding of a recording, ``(D,)`` float64: the mean over its windows, whose cosines are the mean cosines."""
-    rows = torch.stack([recording.embedding(index) for index in range(len(recording.clips))])
-    check_rows(rows, len(recording.clips), recording.model.card.name, "clips")
-    return torch.nn.functional.normalize(rows.double().mean(dim=0), dim=0).cpu()
 
 
 def _dictionary(
@@ -137,17 +130,6 @@ def _spans(recording: Recording, window: float | None) -> list[tuple[int, int]]:
     return split(recording.samples, max(length, 2 * hop), 0.5, hop, 0)
 
 
-def _embed_spans(recording: Recording, spans: Sequence[tuple[int, int]]) -> Tensor:
-    model, rows = recording.model, []
-    for part in batches(len(spans), BATCH_SIZE):
-        cut = [recording.waveform[start:stop] for start, stop in spans[part]]
-        alike = len({len(piece) for piece in cut}) == 1
-        rows += [model.embed_audio(torch.stack(cut))] if alike else [model.embed_audio(piece[None]) for piece in cut]
-    if not rows:
-        return torch.zeros(0, len(recording.embedding(0)), dtype=torch.float64)
-    return torch.nn.functional.normalize(torch.cat(rows).double().cpu(), dim=1)
-
-
 def _explain(
     recording: Recording,
     sound: Sound,
@@ -169,7 +151,7 @@ def _explain(
     mix = words.mix(torch.cat([whole.weights, parts.weights]))
     cosines = (mix * codes).sum(dim=1).tolist()
     original = recording.waveform.cpu().numpy()
-    largest = float(largest_penalty(words.atoms, codes[:1])[0])
+    largest = float(words.solver.largest_penalty(codes[:1])[0])
     card = recording.model.card
     return ConceptExplanation(
         concepts=tuple(sorted((g for g in groups if g.weight > 0), key=lambda g: -g.weight)),

@@ -1,6 +1,6 @@
-"""What is taken off embeddings before they are decomposed: nothing, their means, or all but the axes that both share.
+"""What is taken off embeddings before they are decomposed: nothing, means, or all but the axes that both sides share.
 
-Recordings and texts lie in two cones of a CLAP space, far from each other in many models. ``none`` leaves that as it is.
+Recordings and texts lie in two cones of a CLAP space, far from each other in many models. ``none`` leaves that so.
 ``mean`` subtracts the mean of each side and makes the rows unit again, as SpLiCE does (arXiv 2402.10376, section 4.2).
 ``pls`` also keeps only the leading axes of the cross-covariance of recordings and their captions (PLS-SVD), after
 COMET (arXiv 2605.29628): what recordings and texts vary in together.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -46,7 +45,7 @@ class Centring:
         data: What the means were taken over, in words.
         data_sha256: Hash of the embeddings that they were taken over.
         arrays: ``audio_mean`` ``(D,)``; for ``pls`` also ``text_mean`` ``(D,)`` and ``audio_axes``, ``text_axes``
-            ``(D, r)`` with orthonormal columns; all float64.
+            ``(D, r)`` with orthonormal columns; float64 of what float32 holds.
     """
 
     kind: Kind
@@ -67,7 +66,7 @@ class Centring:
         """Hash of the arrays."""
         found = hashlib.sha256(self.kind.encode())
         for name in _ARRAYS[self.kind]:
-            found.update(self.arrays[name].contiguous().numpy().tobytes())
+            found.update(self.arrays[name].float().contiguous().numpy().tobytes())
         return found.hexdigest()
 
     def check(self, model: ZeroShotModel) -> None:
@@ -126,7 +125,8 @@ class Centring:
         place = as_path(path)
         header = {"zsxai": json.dumps({"format": _FORMAT, **self.card})}
         with whole_file(place) as draft:
-            save_file({name: self.arrays[name].contiguous() for name in _ARRAYS[self.kind]}, draft, metadata=header)
+            arrays = {name: self.arrays[name].float().contiguous() for name in _ARRAYS[self.kind]}
+            save_file(arrays, draft, metadata=header)
         return place
 
 
@@ -167,7 +167,9 @@ def fit_centring(
         arrays |= {"audio_axes": left[:, :kept].contiguous(), "text_axes": right[:kept].T.contiguous()}
         used.append(captions)
     digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in used)).hexdigest()
-    return Centring(kind, model.card.name, model.card.weights_sha256, data, digest, arrays)
+    # As they are saved, so that a saved centring gives the same figures.
+    single = {name: array.float().double() for name, array in arrays.items()}
+    return Centring(kind, model.card.name, model.card.weights_sha256, data, digest, single)
 
 
 def find_centring(given: object, model: ZeroShotModel) -> Centring:
@@ -229,8 +231,3 @@ def load_centring(path: Path) -> Centring:
 
 def _unit(rows: Tensor) -> Tensor:
     return torch.nn.functional.normalize(rows, dim=-1)
-
-
-def describe_data(names: Sequence[str], reader: str) -> str:
-    """What a centring was made from, in words: a reader and how many recordings."""
-    return f"{reader}, {len(names)} recordings"

@@ -12,7 +12,7 @@ from torch import Tensor
 from zsxai.checks import whole_number
 from zsxai.concepts.centring import Centring, find_centring
 from zsxai.concepts.embedding import embed_words
-from zsxai.concepts.solver import Solution, decompose, decompose_to_count, gram_of
+from zsxai.concepts.solver import Solution, Solver
 from zsxai.concepts.vocabulary import Vocabulary, load_vocabulary
 from zsxai.errors import InputError
 from zsxai.model import ZeroShotModel
@@ -51,14 +51,15 @@ class Dictionary:
     template: Template
 
     @cached_property
-    def gram(self) -> Tensor:
-        """Products of all words, ``(n, n)`` float64: 32 MB for 2,000."""
-        return gram_of(self.atoms)
+    def solver(self) -> Solver:
+        """What decomposes into :attr:`atoms`."""
+        return Solver(self.atoms)
 
     @cached_property
     def kinship(self) -> Tensor:
         """Text cosines of all words, ``(n, n)``, without what the vocabulary has in common: how near in meaning."""
-        return gram_of(torch.nn.functional.normalize(self.text - self.mean, dim=1))
+        meanings = torch.nn.functional.normalize(self.text - self.mean, dim=1)
+        return meanings @ meanings.T
 
     def code_audio(self, embeddings: Tensor) -> Tensor:
         """Embeddings of recordings ``(B, D)`` in the space of :attr:`atoms`, unit rows."""
@@ -77,8 +78,8 @@ class Dictionary:
         if (penalty is None) == (k is None):
             raise InputError("say either how many concepts (k) or the penalty (lam)")
         if penalty is not None:
-            return decompose(self.atoms, codes, penalty, gram=self.gram)
-        return decompose_to_count(self.atoms, codes, whole_number(k, "k", 1), gram=self.gram)
+            return self.solver.decompose(codes, penalty)
+        return self.solver.decompose_to_count(codes, whole_number(k, "k", 1))
 
     def mix(self, weights: Tensor) -> Tensor:
         """Weights ``(B, n)`` as codes, unit rows; all 0 where there are no words."""
@@ -137,7 +138,7 @@ def build_dictionary(
 
 def _first_of_its_kind(rows: Tensor) -> list[int]:
     """For every row the first one with the same direction: itself for most."""
-    alike = gram_of(rows) >= ONE
+    alike = rows @ rows.T >= ONE
     order = torch.arange(len(rows))
     first = torch.where(alike, order, len(rows)).amin(dim=1).minimum(order).tolist()
     return [first[at] for at in first]

@@ -1,4 +1,4 @@
-"""A concept explanation: what a model hears in a recording, in words; frozen and typed, saves, loads, verifies itself."""
+"""A concept explanation: what a model hears in a recording, in words; saves, loads, verifies itself, and plots."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ RIDGE = 100.0
 is singular."""
 STEPS = 1000
 """Many times what any dictionary took; a row that needs more is given as it is, and its optimality residual says so."""
-LEAST_PENALTY = 1e-4
-"""Part of the largest penalty below which :func:`decompose_to_count` does not look."""
+LEAST_PENALTY, LOWER, SEARCH = 1e-4, 0.7, 40
+"""How :func:`decompose_to_count` looks: down to this part of the largest penalty, by this factor, in so many tries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,93 +60,111 @@ class Solution:
         return (self.weights > 0).sum(dim=1)
 
 
-def largest_penalty(concepts: Tensor, rows: Tensor) -> Tensor:
-    """The penalty from which on every weight is 0, ``(B,)``: ``2 max_i <C_i, z>``; 0 where all words point away.
+class Solver:
+    """A dictionary made ready: its products are taken once, for any number of decompositions.
 
     Args:
-        concepts: ``(n, D)`` unit rows.
-        rows: ``(B, D)`` unit rows.
+        concepts: ``(n, D)`` unit rows, one per word. ``n * n`` numbers are held in double and in single precision:
+            48 MB for 2,000 words.
     """
-    return 2 * (rows.double() @ concepts.double().T).amax(dim=1).clamp_min(0.0)
+
+    def __init__(self, concepts: Tensor) -> None:
+        self.atoms = concepts.detach().cpu().double()
+        self.gram = self.atoms @ self.atoms.T
+        self._single = self.atoms.float(), self.gram.float()
+
+    def largest_penalty(self, rows: Tensor) -> Tensor:
+        """The penalty from which on every weight is 0, ``(B,)``: ``2 max_i <C_i, z>``; 0 where all words point away."""
+        return 2 * (self._checked(rows) @ self.atoms.T).amax(dim=1).clamp_min(0.0)
+
+    def decompose(self, rows: Tensor, penalty: float | Tensor, start: Tensor | None = None) -> Solution:
+        """Decompose embeddings by a penalty.
+
+        Args:
+            rows: ``(B, D)`` unit rows, any number.
+            penalty: On the sum of the weights, 0 or more: one number, or ``(B,)``.
+            start: ``(B, n)`` weights to start from, such as those of a neighbouring penalty.
+
+        Raises:
+            InputError: If a penalty is negative or not finite, or the rows are of another dimension.
+        """
+        codes = self._checked(rows)
+        given = torch.as_tensor(penalty, dtype=torch.float64)
+        if not bool((given.isfinite() & (given >= 0)).all()):
+            raise InputError(f"the penalty lambda is a finite number of 0 or more, not {penalty}")
+        penalties = given.expand(len(codes))
+        return self._measure(codes, penalties, self._solve(codes, penalties, start))
+
+    def decompose_to_count(self, rows: Tensor, count: int) -> Solution:
+        """Decompose embeddings into so many concepts each, or the next smaller number that a penalty gives.
+
+        The number of words in use grows as the penalty falls, but for a few words here and there. From its largest
+        value the penalty is lowered until there are too many words, and then found by bisection of its logarithm.
+
+        Args:
+            rows: ``(B, D)`` unit rows.
+            count: Words at most.
+        """
+        codes, high = self._checked(rows), self.largest_penalty(rows)
+        found, weights = high.clone(), codes.new_zeros(len(codes), len(self.atoms))
+        least, low = high * LEAST_PENALTY, torch.zeros_like(high)
+        here = torch.arange(len(codes))[high > 0]
+        for _ in range(SEARCH):
+            tried = torch.where(low[here] > 0, (low[here] * high[here]).sqrt(), high[here] * LOWER)
+            solved = self._solve(codes[here], tried, weights[here])
+            used = (solved > 0).sum(dim=1)
+            fits, fit = used <= count, here[used <= count]
+            found[fit], high[fit], weights[fit] = tried[fits], tried[fits], solved[fits]
+            low[here[~fits]] = tried[~fits]
+            here = here[(used != count) & (high[here] > least[here])]
+            if not len(here):
+                break
+        return self._measure(codes, found, weights)
+
+    def _checked(self, rows: Tensor) -> Tensor:
+        if rows.ndim != 2 or rows.shape[1] != self.atoms.shape[1]:
+            raise InputError(
+                f"concepts {tuple(self.atoms.shape)} and embeddings {tuple(rows.shape)} are not of one dimension: "
+                "both come from the same model"
+            )
+        return rows.detach().cpu().double()
+
+    def _solve(self, codes: Tensor, penalties: Tensor, start: Tensor | None) -> Tensor:
+        """Weights ``(B, n)``. Single precision finds the words; double their weights, and the few words left."""
+        parts = [codes.new_zeros(0, len(self.atoms))]
+        for at in range(0, len(codes), ROWS):
+            part = slice(at, at + ROWS)
+            rows, half, first = codes[part], penalties[part] / 2, None if start is None else start[part].float()
+            words = _minimise(*self._single, rows.float(), half.float(), first)
+            parts.append(_minimise(self.atoms, self.gram, rows, half, words))
+        return torch.cat(parts)
+
+    def _measure(self, codes: Tensor, penalties: Tensor, weights: Tensor) -> Solution:
+        residual = codes - weights @ self.atoms
+        drawn = 2 * residual @ self.atoms.T
+        over = drawn - penalties[:, None]
+        kkt = torch.where(weights > 0, over.abs(), over.clamp_min(0.0)).amax(dim=1)
+        objective = residual.square().sum(dim=1) + penalties * weights.sum(dim=1)
+        # The dual is max <u, z> - |u|^2 / 4 over u with C u <= penalty; twice the residual, scaled until it fits.
+        scale = (penalties / drawn.amax(dim=1).clamp_min(1e-300)).clamp(0.0, 1.0)
+        dual = 2 * scale[:, None] * residual
+        gap = objective - ((dual * codes).sum(dim=1) - dual.square().sum(dim=1) / 4)
+        return Solution(weights, penalties, objective, kkt, gap.clamp_min(0.0))
 
 
-def gram_of(concepts: Tensor) -> Tensor:
-    """Products of all words with each other, ``(n, n)`` float64: what several calls on one dictionary share."""
-    wide = concepts.double()
-    return wide @ wide.T
+def penalty_of_alpha(alpha: float, dimensions: int, audio_norm: float = 1.0, text_norm: float = 1.0) -> float:
+    """The penalty that scikit-learn's ``alpha`` is, where its rows were not made unit.
 
-
-def decompose(
-    concepts: Tensor,
-    rows: Tensor,
-    penalty: float | Tensor,
-    *,
-    gram: Tensor | None = None,
-    start: Tensor | None = None,
-) -> Solution:
-    """Decompose embeddings into concepts.
+    With ``(1 / 2D) ||C'v - y||^2 + alpha sum(v)`` on rows of norms ``audio_norm`` (y) and ``text_norm`` (C), the unit
+    rows have weights ``w = v text_norm / audio_norm`` and the penalty ``2 D alpha / (audio_norm text_norm)``.
 
     Args:
-        concepts: ``(n, D)`` unit rows, one per word.
-        rows: ``(B, D)`` unit rows, any number.
-        penalty: On the sum of the weights, 0 or more: one number, or ``(B,)``.
-        gram: From :func:`gram_of`; made here where None.
-        start: ``(B, n)`` weights to start from, such as those of a neighbouring penalty.
-
-    Raises:
-        InputError: If a penalty is negative or not finite, or the shapes do not fit.
+        alpha: As ``Lasso`` takes it.
+        dimensions: D.
+        audio_norm: Norm of the embeddings of recordings; near ``sqrt(D)`` after a layer norm.
+        text_norm: Norm of those of words.
     """
-    if concepts.ndim != 2 or rows.ndim != 2 or concepts.shape[1] != rows.shape[1]:
-        raise InputError(
-            f"concepts {tuple(concepts.shape)} and embeddings {tuple(rows.shape)} are not of one dimension: "
-            "both come from the same model"
-        )
-    atoms, codes = concepts.detach().double(), rows.detach().double()
-    given = torch.as_tensor(penalty, dtype=torch.float64, device=atoms.device)
-    if not bool((given.isfinite() & (given >= 0)).all()):
-        raise InputError(f"the penalty lambda is a finite number of 0 or more, not {penalty}")
-    penalties = given.expand(len(codes)) if given.ndim == 0 else given
-    products = gram_of(atoms) if gram is None else gram
-    single = [each.float() for each in (atoms, products)]
-    parts = []
-    for at in range(0, len(codes), ROWS):
-        part = slice(at, at + ROWS)
-        rows_, half, first = codes[part], penalties[part] / 2, None if start is None else start[part]
-        # Single precision finds the words, double precision their weights, and the few words that are left.
-        found = _minimise(*single, rows_.float(), half.float(), first)
-        parts.append(_minimise(atoms, products, rows_, half, found))
-    weights = torch.cat(parts) if parts else atoms.new_zeros(0, len(atoms))
-    return _measure(atoms, codes, penalties, weights)
-
-
-def decompose_to_count(
-    concepts: Tensor, rows: Tensor, count: int, *, gram: Tensor | None = None, halvings: int = 24
-) -> Solution:
-    """Decompose embeddings into at most so many concepts each, by the smallest penalty that gives no more.
-
-    The number of words in use falls as the penalty grows, but for a few words here and there: the penalty is found by
-    bisection of its logarithm between its largest value and :data:`LEAST_PENALTY` of it.
-
-    Args:
-        concepts: ``(n, D)`` unit rows.
-        rows: ``(B, D)`` unit rows.
-        count: Words at most.
-        gram: From :func:`gram_of`; made here where None.
-        halvings: Steps of the bisection.
-    """
-    products = gram_of(concepts) if gram is None else gram
-    high = largest_penalty(concepts, rows)
-    low = high * LEAST_PENALTY
-    best = decompose(concepts, rows, high, gram=products)
-    weights, found = best.weights, high
-    for _ in range(halvings):
-        middle = (low * high).sqrt()
-        tried = decompose(concepts, rows, middle, gram=products, start=weights)
-        fits = tried.counts <= count
-        weights = torch.where(fits[:, None], tried.weights, weights)
-        found = torch.where(fits, middle, found)
-        high, low = torch.where(fits, middle, high), torch.where(fits, low, middle)
-    return _measure(concepts.detach().double(), rows.detach().double(), found, weights)
+    return 2 * dimensions * alpha / (audio_norm * text_norm)
 
 
 def _minimise(atoms: Tensor, gram: Tensor, codes: Tensor, half: Tensor, start: Tensor | None) -> Tensor:
@@ -234,16 +252,3 @@ def _solve(systems: Tensor, sides: Tensor, inside: Tensor) -> Tensor:
     own.diagonal(dim1=1, dim2=2).add_(outside.to(own) + RIDGE * torch.finfo(own.dtype).eps)
     factors, _ = torch.linalg.cholesky_ex(own)
     return torch.cholesky_solve(sides.masked_fill(outside, 0.0)[:, :, None], factors)[:, :, 0]
-
-
-def _measure(atoms: Tensor, codes: Tensor, penalties: Tensor, weights: Tensor) -> Solution:
-    residual = codes - weights @ atoms
-    drawn = 2 * residual @ atoms.T
-    over = drawn - penalties[:, None]
-    kkt = torch.where(weights > 0, over.abs(), over.clamp_min(0.0)).amax(dim=1)
-    objective = residual.square().sum(dim=1) + penalties * weights.sum(dim=1)
-    # The dual is max <u, z> - |u|^2 / 4 over u with C u <= penalty; twice the residual, scaled until it is feasible.
-    scale = (penalties / drawn.amax(dim=1).clamp_min(1e-300)).clamp(0.0, 1.0)
-    dual = 2 * scale[:, None] * residual
-    gap = objective - ((dual * codes).sum(dim=1) - dual.square().sum(dim=1) / 4)
-    return Solution(weights, penalties, objective, kkt, gap.clamp_min(0.0))

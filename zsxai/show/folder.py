@@ -17,7 +17,8 @@ from zsxai.saved import ARRAYS, FILES, RECORD, hash_file
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
-_DRAWING = Lock()
+DRAWING = Lock()
+"""Matplotlib draws in one thread at a time; nor can two threads change what is warned of."""
 
 
 def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> Path:
@@ -61,8 +62,7 @@ def write_png(explanation: Explanation, path: Path) -> None:
     """Write the picture of an explanation."""
     from zsxai.show.plot import bare_figure, framed_axes, plot_explanation
 
-    # Matplotlib draws in one thread at a time; nor can two threads change what is warned of.
-    with _DRAWING, warnings.catch_warnings():
+    with DRAWING, warnings.catch_warnings():
         # A prompt in a script that matplotlib's font lacks is drawn as boxes; the page beside shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = bare_figure()

@@ -1,0 +1,1 @@
+"""Centrings for the weights that travel with the library; ``zsxai centring`` made them (docs/models/tiny.md)."""
