@@ -118,7 +118,7 @@ class Centring:
         Raises:
             InputError: If it cannot be written, or is ``none``, which needs no file.
         """
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         if self.kind == "none":
             raise InputError("the centring 'none' has nothing to save")
@@ -126,7 +126,7 @@ class Centring:
         header = {"zsxai": json.dumps({"format": _FORMAT, **self.card})}
         with whole_file(place) as draft:
             arrays = {name: self.arrays[name].float().contiguous() for name in _ARRAYS[self.kind]}
-            save_file(arrays, draft, metadata=header)
+            draft.write_bytes(save(arrays, metadata=header))
         return place
 
 
