@@ -16,6 +16,7 @@ from zsxai.concepts.dictionary import Dictionary, build_dictionary
 from zsxai.concepts.explanation import Concept, ConceptExplanation, ConceptProvenance, ConceptWindow
 from zsxai.concepts.groups import GROUPED, group_words
 from zsxai.concepts.recordings import embed_recording, embed_spans
+from zsxai.concepts.saved import MOST_SOUNDS
 from zsxai.concepts.solver import Solution
 from zsxai.concepts.vocabulary import Vocabulary
 from zsxai.conditions import evaluating, plain_torch
@@ -82,7 +83,7 @@ def explain_concepts(
     if k is not None and lam is not None:
         raise InputError("say either how many concepts (k) or the penalty (lam), not both")
     count = whole_number(K if k is None else k, "k", 1) if lam is None else None
-    sounds = whole_number(SOUNDS if listen is True else int(listen), "listen", 0)
+    sounds = whole_number(SOUNDS if listen is True else int(listen), "listen", 0, MOST_SOUNDS)
     if not -1 <= grouped <= 1:
         raise InputError(f"grouped is a text cosine from -1 to 1, not {grouped}")
     sound = read_audio(audio, sample_rate)

@@ -225,7 +225,7 @@ def load_centring(path: Path) -> Centring:
         if found.sha256 != digest:
             raise ValueError("its hash differs")
     except (ValueError, KeyError, TypeError, SafetensorError, OSError) as error:
-        raise InputError(f"{shown} holds no centring of zsxai: {printable(error)}") from error
+        raise InputError(f"{shown} holds no centring of zsxai: {printable(str(error))}") from error
     return found
 
 

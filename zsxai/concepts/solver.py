@@ -93,7 +93,7 @@ class Solver:
         if not bool((given.isfinite() & (given >= 0)).all()):
             raise InputError(f"the penalty lambda is a finite number of 0 or more, not {penalty}")
         penalties = given.expand(len(codes))
-        return self._measure(codes, penalties, self._solve(codes, penalties, start))
+        return self.measure(codes, penalties, self._solve(codes, penalties, start))
 
     def decompose_to_count(self, rows: Tensor, count: int) -> Solution:
         """Decompose embeddings into so many concepts each, or the next smaller number that a penalty gives.
@@ -119,7 +119,7 @@ class Solver:
             here = here[(used != count) & (high[here] > least[here])]
             if not len(here):
                 break
-        return self._measure(codes, found, weights)
+        return self.measure(codes, found, weights)
 
     def _checked(self, rows: Tensor) -> Tensor:
         if rows.ndim != 2 or rows.shape[1] != self.atoms.shape[1]:
@@ -139,7 +139,10 @@ class Solver:
             parts.append(_minimise(self.atoms, self.gram, rows, half, words))
         return torch.cat(parts)
 
-    def _measure(self, codes: Tensor, penalties: Tensor, weights: Tensor) -> Solution:
+    def measure(self, rows: Tensor, penalty: float | Tensor, weights: Tensor) -> Solution:
+        """Objective, optimality residual and duality gap of weights ``(B, n)``, whoever found them."""
+        codes = self._checked(rows)
+        penalties = torch.as_tensor(penalty, dtype=torch.float64).expand(len(codes))
         residual = codes - weights @ self.atoms
         drawn = 2 * residual @ self.atoms.T
         over = drawn - penalties[:, None]
