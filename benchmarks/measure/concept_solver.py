@@ -1,16 +1,16 @@
 """The solver of concepts beside scikit-learn's Lasso and SpLiCE: ``python -m zsxai.benchmarks.measure.concept_solver``.
 
 Two dictionaries of 2,000 words: ``random`` unit rows in 384 dimensions, and ``words``, the vocabulary ``clustered`` as
-``tiny`` embeds it. Rows are mixes of five words of the dictionary and noise of a third of their norm, 2,000 of them. For
-every number of words the penalty is the one that gives about so many, on average, and all solve at that penalty.
+``tiny`` embeds it. Rows are mixes of five words of the dictionary and noise of a third of their norm, 2,000 of them.
+For every number of words the penalty is the one that gives about so many, on average, and all solve at that penalty.
 
 Ours solves all rows at once. Lasso gets the products of the words precomputed, as ours does, and a few rows, since it
 solves one after the other; its tolerance is the loosest at which every row's duality gap is 1e-6 or less, which ours is
 far below. Cost is CPU time per row on one thread, in interleaved pairs; a ratio is Lasso's over ours, its median with a
 bootstrap interval.
 
-With ``--splice DIR``, a folder that holds the package ``splice`` of github.com/AI4LIFE-GROUP/SpLiCE, its two solvers get
-the same rows, and the table says how far their weights are from ours.
+With ``--splice DIR``, a folder that holds the package ``splice`` of github.com/AI4LIFE-GROUP/SpLiCE, its two solvers
+get the same rows, and the table says how far their weights are from ours.
 """
 
 from __future__ import annotations
