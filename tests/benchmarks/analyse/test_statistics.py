@@ -8,10 +8,11 @@ from tests.benchmarks.frames import Shelf, cell, interval, result, row, stored, 
 from zsxai.benchmarks.analyse.bootstrap import Resampling
 from zsxai.benchmarks.analyse.resolution import measure_resolution
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.analyse.statistics import compare, correct_holm, rank, score_wins
+from zsxai.benchmarks.analyse.statistics import compare, rank, score_wins
 from zsxai.benchmarks.analyse.tables import tabulate_ranks
 from zsxai.benchmarks.report.page import render_page
 from zsxai.benchmarks.tasks.base import Row
+from zsxai.concepts.statistics import correct_holm
 
 
 def alone(count: int) -> list[str]:
