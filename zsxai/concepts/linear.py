@@ -23,7 +23,7 @@ from torch import Tensor
 
 from zsxai.checks import one_of, whole_number
 from zsxai.conditions import plain_torch
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_line
 from zsxai.files import as_path, whole_file
 from zsxai.model import ZeroShotModel
 from zsxai.names import printable
@@ -231,7 +231,7 @@ def load_linear(path: str | Path, model: ZeroShotModel) -> LinearLayer:
         if found.sha256 != digest:
             raise ValueError("its hash differs")
     except (ValueError, KeyError, TypeError, SafetensorError, OSError) as error:
-        raise InputError(f"{shown} holds no linear layer of zsxai: {printable(error)}") from error
+        raise InputError(f"{shown} holds no linear layer of zsxai: {first_line(error)}") from error
     found.check(model)
     return found
 

@@ -128,7 +128,7 @@ def mean_by(values: Values, names: NDArray[Any]) -> tuple[list[str], Values]:
     """
     if not len(values) or len(values) != len(names):
         raise InputError(
-            f"give weights of one recording or more and a source for each, not {len(values)} and {len(names)}"
+            f"each of {len(values)} rows of weights has a source, one row at least; given are {len(names)}"
         )
     known, at = np.unique(names, return_inverse=True)
     sums = np.zeros((len(known), values.shape[1]))
