@@ -1,7 +1,7 @@
 """What a mix of words is good for: classification, also with concepts taken out, and retrieval.
 
 Mixes and texts are compared where the words are: after centring, if there is any. A dense embedding is compared with
-texts in the model's own space, as :func:`zsxai.classify` does.
+texts in the model's own space, as :func:`zsxai.classify` does (of a recording of several windows: their mean).
 """
 
 from __future__ import annotations
