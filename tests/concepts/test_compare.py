@@ -20,9 +20,6 @@ from zsxai.concepts.sets import explain_folder
 from zsxai.concepts.statistics import bootstrap_means, bounds, correct_holm, permutation_test, sign_flip_test
 from zsxai.data import load_dataset
 
-DOG, RAIN = 0, 1
-"""Concepts of :func:`sets`."""
-
 
 def test_permutations_by_hand() -> None:
     """Of the 6 ways to divide 1, 2, 3 and 4 two are as far apart as 3, 4 and 1, 2; of no difference all are."""
@@ -84,6 +81,8 @@ def test_average_of_recordings() -> None:
     assert 0.5 <= found.concepts[0].low < found.concepts[0].mean < found.concepts[0].high <= 0.7  # type: ignore[operator]
     assert average(sets(), seed=1).recordings == 8
     assert "dogs: 4 recordings" in str(found)
+    barks = tabulate(ANIMALS, weights([0.9, 0, 0, 0], [0, 0.2, 0, 0]), ["a", "b"], ["one", "other"])
+    assert [(c.name, c.words) for c in average(barks, "other").concepts] == [("dog", ("barks",))]
 
 
 def test_intervals_and_tests_are_of_recordings_and_not_of_clips() -> None:

@@ -43,7 +43,7 @@ class ConceptAverage(Value):
 
     Attributes:
         name: Its word that weighs most over all recordings compared.
-        words: All its words.
+        words: Its words that the set uses, the one that weighs most first: *ambulance siren* may be *alarm* here.
         mean: Mean weight over recordings, those without it counting 0.
         low: 2.5th percentile of the bootstrap over recordings; None where there is only one.
         high: 97.5th percentile.
@@ -172,7 +172,7 @@ class ConceptTable:
 
     Attributes:
         groups: Words of each of ``K`` concepts, the one that weighs most first.
-        weights: ``(N, K)`` sums of the weights of their words.
+        weights: ``(N, M)`` weights of these words, in their order.
         sources: ``N`` recordings.
         labels: ``N`` sets.
     """
@@ -183,7 +183,7 @@ class ConceptTable:
     labels: tuple[str, ...]
 
     def of(self, label: str | None, *, but: str | None = None) -> tuple[list[str], NDArray[np.float64], int]:
-        """Recordings of a set, their mean weights ``(R, K)``, and how many clips they are of.
+        """Recordings of a set, their mean weights ``(R, M)``, and how many clips they are of.
 
         Args:
             label: The set; all where None.
@@ -200,6 +200,14 @@ class ConceptTable:
             raise InputError(f"there is no set but {but!r} to compare it with")
         names, means = mean_by(self.weights[mine], np.array(self.sources)[mine])
         return names, means, int(mine.sum())
+
+    def add_up(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of words ``(R, M)`` as those of concepts, ``(R, K)``: the sums of their words."""
+        if not self.groups:
+            return weights
+        first = np.cumsum([0, *map(len, self.groups[:-1])])
+        found: NDArray[np.float64] = np.add.reduceat(weights, first, axis=1)
+        return found
 
 
 def tabulate(
@@ -233,10 +241,9 @@ def tabulate(
     mean = means.mean(axis=0)
     order = [int(i) for i in np.argsort(-mean, kind="stable") if mean[i] > 0]
     groups = group_words(order, words.kinship, grouped)
-    columns = [values[:, group].sum(axis=1) for group in groups]
     return ConceptTable(
         tuple(tuple(words.words[i] for i in group) for group in groups),
-        np.stack(columns, axis=1) if columns else np.zeros((len(values), 0)),
+        values[:, [i for group in groups for i in group]],
         tuple(map(str, sources)),
         tuple(map(str, sets)),
     )
@@ -276,14 +283,16 @@ def average(table: ConceptTable, label: str | None = None, *, draws: int = BOOTS
     Raises:
         InputError: If there is no such set.
     """
-    names, values, clips = table.of(label)
+    names, parts, clips = table.of(label)
+    values, of_words = table.add_up(parts), iter(parts.mean(axis=0).tolist())
+    in_words = [sorted(((next(of_words), word) for word in group), key=lambda pair: -pair[0]) for group in table.groups]
     used = np.flatnonzero((values > 0).any(axis=0))
     values = values[:, used]
     mean, (low, high) = values.mean(axis=0), _ends(len(names) > 1, values, draws, seed)
     made = [
         ConceptAverage(
             name=table.groups[k][0],
-            words=table.groups[k],
+            words=tuple(word for weight, word in in_words[k] if weight > 0),
             mean=float(mean[i]),
             low=low[i],
             high=high[i],
@@ -334,8 +343,9 @@ def tell_apart(
     """
     if first == second:
         raise InputError(f"the two sets are one: {first!r}")
-    names, values, _ = table.of(first)
-    others, against, _ = table.of(second, but=first if second is None else None)
+    names, of_first, _ = table.of(first)
+    others, of_second, _ = table.of(second, but=first if second is None else None)
+    values, against = table.add_up(of_first), table.add_up(of_second)
     both, here, there = np.intersect1d(names, others, return_indices=True)
     if paired and not len(both):
         raise InputError(f"{first!r} and {second or 'the others'!r} share no recording: leave paired out")

@@ -75,7 +75,7 @@ def _bar(concept: ConceptAverage, top: float) -> Html:
         line = {"stroke": "currentColor", "stroke_width": 2}
         shapes.append(tag("line", x1=low, x2=high, y1=8, y2=8, **line))
         shapes += [tag("line", x1=x, x2=x, y1=3, y2=13, **line) for x in (low, high)]
-    others = ", ".join(concept.words[1:])
+    others = "" if concept.words == (concept.name,) else ", ".join(concept.words)
     where = f"in {concept.recordings}; {interval_text(concept.low, concept.high)}"
     return tag(
         "div",
