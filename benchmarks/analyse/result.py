@@ -12,13 +12,13 @@ from zsxai.benchmarks.analyse.blocks import Block, split_blocks
 from zsxai.benchmarks.analyse.frame import INDEX, build_frame, import_pandas, list_figures, list_strata
 from zsxai.benchmarks.analyse.reading import find_reading, list_metrics
 from zsxai.benchmarks.analyse.sample import Sample, split_settings
-from zsxai.benchmarks.analyse.statistics import correct_holm
 from zsxai.benchmarks.analyse.tables import Pair, tabulate, tabulate_comparisons, tabulate_ranks, tabulate_ratio
 from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, WINS, split_figure
 from zsxai.benchmarks.run.folder import read_record
 from zsxai.benchmarks.run.plan import Cell
 from zsxai.benchmarks.run.store import Store, Stored
 from zsxai.benchmarks.run.suite import Suite, load_suite
+from zsxai.concepts.statistics import correct_holm
 from zsxai.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Paired comparisons, ranks and corrections, over recordings and not over clips."""
+"""Paired comparisons and ranks, over recordings and not over clips."""
 
 from __future__ import annotations
 
@@ -132,21 +132,3 @@ def _test_pigeonhole(found: Interval, means: NDArray[Any], free: int) -> float:
     if error <= 1e-12:
         return 1.0 if abs(found.mean) <= 1e-12 else 0.0
     return float(2 * t.sf(abs(found.mean) / error, free))
-
-
-def correct_holm(p_values: ArrayLike) -> NDArray[Any]:
-    """Correct the p values of a family by Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979).
-
-    Args:
-        p_values: ``(K,)``; NaN stands for a test that could not be made, and stays out of the family.
-
-    Returns:
-        ``(K,)`` adjusted, in the same order.
-    """
-    given = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(given.shape, np.nan)
-    made = np.flatnonzero(np.isfinite(given))
-    order = made[np.argsort(given[made], kind="stable")]
-    steps = given[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted

@@ -8,7 +8,7 @@ from tests.benchmarks.frames import Shelf, cell, interval, result, row, stored, 
 from zsxai.benchmarks.analyse.bootstrap import Resampling
 from zsxai.benchmarks.analyse.resolution import measure_resolution
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.analyse.statistics import compare, correct_holm, rank, score_wins
+from zsxai.benchmarks.analyse.statistics import compare, rank, score_wins
 from zsxai.benchmarks.analyse.tables import tabulate_ranks
 from zsxai.benchmarks.report.page import render_page
 from zsxai.benchmarks.tasks.base import Row
@@ -130,13 +130,6 @@ def test_blocks_of_draws_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     whole = interval(values, alone(10), draws=100)
     monkeypatch.setattr("zsxai.benchmarks.analyse.bootstrap._CELLS", 70)
     np.testing.assert_allclose(interval(values, alone(10), draws=100), whole, rtol=1e-12)
-
-
-def test_holm_by_hand() -> None:
-    np.testing.assert_allclose(correct_holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(correct_holm([0.5, 0.9]), [1.0, 1.0])
-    np.testing.assert_allclose(correct_holm([0.02, np.nan, 0.03]), [0.04, np.nan, 0.04])
-    assert correct_holm([]).shape == (0,)
 
 
 def test_ahead_counts_ties_half() -> None:
