@@ -1,4 +1,4 @@
-"""A model whose words are bands: what it hears in a tone is known beforehand."""
+"""A model whose words are bands: what it hears in a chord is known beforehand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Bands(ZeroShotModel):
         return torch.stack(rows)
 
 
-def tone(*bands: int, seconds: float = 1.0) -> np.ndarray:
+def chord(*bands: int, seconds: float = 1.0) -> np.ndarray:
     """Sines in the middle of bands, equally loud."""
     time = np.arange(round(seconds * RATE)) / RATE
     return sum(np.sin(2 * np.pi * (500 + 1000 * band) * time) for band in bands).astype(np.float32) / 8
@@ -49,6 +49,6 @@ def bands() -> Bands:
     return Bands()
 
 
-@pytest.fixture(name="tone")
-def _tone() -> object:
-    return tone
+@pytest.fixture(name="chord")
+def _chord() -> object:
+    return chord

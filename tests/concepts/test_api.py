@@ -13,15 +13,15 @@ from zsxai.concepts.dictionary import build_dictionary
 
 RATE = 8000
 WORDS = ["low", "middle", "high", "top"]
-Tone = Callable[..., np.ndarray]
+Chord = Callable[..., np.ndarray]
 
 
 def explain(audio: np.ndarray, model: object, **options: Any) -> zsxai.ConceptExplanation:
     return zsxai.explain_concepts(audio, sample_rate=RATE, model=model, **{"vocabulary": WORDS, **options})
 
 
-def test_two_tones_are_two_words(tone: Tone, bands: Any) -> None:
-    found = explain(tone(0, 2), bands, lam=0.2)
+def test_two_chords_are_two_words(chord: Chord, bands: Any) -> None:
+    found = explain(chord(0, 2), bands, lam=0.2)
     half = 0.5**0.5
     assert dict(found.weights) == {"low": pytest.approx(half - 0.1), "high": pytest.approx(half - 0.1)}
     assert found.cosine == pytest.approx(1.0)
@@ -33,20 +33,20 @@ def test_two_tones_are_two_words(tone: Tone, bands: Any) -> None:
     np.testing.assert_allclose(found.reconstruction, [half, 0, half, 0], atol=1e-5)
 
 
-def test_k_is_the_most_words(tone: Tone, bands: Any) -> None:
-    assert list(explain(tone(1, 1, 3), bands, k=1).weights) == ["middle"]
-    assert set(explain(tone(1, 3), bands, k=4).weights) == {"middle", "top"}
+def test_k_is_the_most_words(chord: Chord, bands: Any) -> None:
+    assert list(explain(chord(1, 1, 3), bands, k=1).weights) == ["middle"]
+    assert set(explain(chord(1, 3), bands, k=4).weights) == {"middle", "top"}
 
 
-def test_a_penalty_at_its_largest_says_nothing(tone: Tone, bands: Any) -> None:
-    found = explain(tone(0, 2), bands, lam=1.5)
+def test_a_penalty_at_its_largest_says_nothing(chord: Chord, bands: Any) -> None:
+    found = explain(chord(0, 2), bands, lam=1.5)
     assert (found.concepts, dict(found.weights), found.cosine, found.residual) == ((), {}, 0.0, pytest.approx(1.0))
     assert any("not under 1.41" in note for note in found.provenance.warnings)
     assert "nothing" in str(found)
 
 
-def test_words_over_time(tone: Tone, bands: Any) -> None:
-    audio = np.concatenate([tone(0), tone(3)])
+def test_words_over_time(chord: Chord, bands: Any) -> None:
+    audio = np.concatenate([chord(0), chord(3)])
     found = explain(audio, bands, lam=0.2, window=1.0)
     assert [(w.start, w.stop) for w in found.windows] == [
         pytest.approx(span, abs=0.04) for span in ((0.0, 1.0), (0.5, 1.5), (1.0, 2.0))
@@ -58,19 +58,19 @@ def test_words_over_time(tone: Tone, bands: Any) -> None:
     assert not explain(audio, bands, window=0).windows
 
 
-def test_words_that_only_windows_have_pass(tone: Tone, bands: Any) -> None:
-    found = explain(np.concatenate([tone(0, seconds=1.8), tone(3, seconds=0.2)]), bands, k=1, window=0.2)
+def test_words_that_only_windows_have_pass(chord: Chord, bands: Any) -> None:
+    found = explain(np.concatenate([chord(0, seconds=1.8), chord(3, seconds=0.2)]), bands, k=1, window=0.2)
     assert [c.name for c in found.concepts] == ["low"]
     assert [(c.name, c.weight) for c in found.passing] == [("top", 0.0)]
 
 
-def test_a_long_recording_is_the_mean_of_its_windows(tone: Tone, bands: Any) -> None:
-    found = explain(np.concatenate([tone(0, seconds=4), tone(3, seconds=2)]), bands, lam=0.0)
+def test_a_long_recording_is_the_mean_of_its_windows(chord: Chord, bands: Any) -> None:
+    found = explain(np.concatenate([chord(0, seconds=4), chord(3, seconds=2)]), bands, lam=0.0)
     assert found.weights["low"] == pytest.approx(2 * found.weights["top"], rel=1e-3)
 
 
-def test_near_synonyms_are_one_concept(tone: Tone, bands: Any) -> None:
-    audio = tone(0, 0, 0, 1)
+def test_near_synonyms_are_one_concept(chord: Chord, bands: Any) -> None:
+    audio = chord(0, 0, 0, 1)
     found = explain(audio, bands, lam=0.01, vocabulary=[*WORDS, "low hum"], grouped=0.9)
     assert [list(c.words) for c in found.concepts] == [["low hum", "low"], ["middle"]] or [
         list(c.words) for c in found.concepts
@@ -79,18 +79,18 @@ def test_near_synonyms_are_one_concept(tone: Tone, bands: Any) -> None:
     assert all(len(c.words) == 1 for c in apart.concepts)
 
 
-def test_a_dictionary_is_embedded_once(tone: Tone, bands: Any) -> None:
+def test_a_dictionary_is_embedded_once(chord: Chord, bands: Any) -> None:
     words = build_dictionary(bands, WORDS)
     bands.asked.clear()
-    assert list(explain(tone(2), bands, vocabulary=words).weights) == ["high"]
+    assert list(explain(chord(2), bands, vocabulary=words).weights) == ["high"]
     assert not bands.asked
     other = type(bands)("b" * 64)
     with pytest.raises(zsxai.InputError, match="was embedded by bands"):
-        explain(tone(2), other, vocabulary=words)
+        explain(chord(2), other, vocabulary=words)
 
 
-def test_a_template_goes_around_words(tone: Tone, bands: Any) -> None:
-    found = explain(tone(2), bands, template="a {}")
+def test_a_template_goes_around_words(chord: Chord, bands: Any) -> None:
+    found = explain(chord(2), bands, template="a {}")
     assert bands.asked[:4] == ["a low", "a middle", "a high", "a top"]
     assert found.provenance.template == "a {}"
 
@@ -145,13 +145,13 @@ def test_a_concept_is_found_by_a_word_of_a_phrase() -> None:
         ({"listen": 100}, "20"),
     ],
 )
-def test_what_is_wrong_is_one_line(tone: Tone, bands: Any, options: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_one_line(chord: Chord, bands: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(zsxai.InputError, match=message) as caught:
-        explain(tone(0), bands, **options)
+        explain(chord(0), bands, **options)
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_without_a_text_side(tone: Tone) -> None:
+def test_a_model_without_a_text_side(chord: Chord) -> None:
     class Deaf:
         sample_rate = RATE
 
@@ -159,4 +159,4 @@ def test_a_model_without_a_text_side(tone: Tone) -> None:
             return waveforms[:, :4]
 
     with pytest.raises(zsxai.InputError, match="embed_text"):
-        explain(tone(0), Deaf())
+        explain(chord(0), Deaf())
