@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zsxai.clip import Clip, Relevance
     from zsxai.concepts.api import explain_concepts
     from zsxai.concepts.explanation import ConceptExplanation
+    from zsxai.concepts.use import classify_concepts
     from zsxai.errors import InputError, MissingExtraError, ZsxaiError
     from zsxai.explainer import Explainer, ExplainerCard
     from zsxai.explanation import Explanation
@@ -30,6 +31,7 @@ _ROOMS = {
     "clip": ("Clip", "Relevance"),
     "concepts.api": ("explain_concepts",),
     "concepts.explanation": ("ConceptExplanation",),
+    "concepts.use": ("classify_concepts",),
     "errors": ("InputError", "MissingExtraError", "ZsxaiError"),
     "explainer": ("Explainer", "ExplainerCard"),
     "explanation": ("Explanation",),
@@ -61,6 +63,7 @@ __all__ = [
     "ZsxaiError",
     "__version__",
     "classify",
+    "classify_concepts",
     "explain",
     "explain_concepts",
     "explain_many",

@@ -215,11 +215,15 @@ def model_of(model: object, device: object) -> ZeroShotModel:
         if where is not None and not is_same_device(where, loaded.device):
             raise InputError(f"{loaded.card.name} is an object on {loaded.device}: move it there, or leave device out")
         return loaded
-    # What this process registered may be replaced, so only models that come from entry points are kept.
-    if MODELS.is_registered(model):
+    if not is_kept(model):
         return load_model(model, device=where)
     with LOADING:  # threads that come at once share what the first one loads
         return _cached_model(model, where)
+
+
+def is_kept(model: object) -> bool:
+    """Whether the model is kept for the next call: by name, and from an entry point; what was registered may change."""
+    return isinstance(model, str) and not MODELS.is_registered(model)
 
 
 @lru_cache(maxsize=2)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zsxai.api import explain, model_of
+from zsxai.api import explain, is_kept, model_of
 from zsxai.audio import Sound, fingerprint, read_audio
 from zsxai.checks import whole_number
+from zsxai.concepts.centring import KINDS
 from zsxai.concepts.dictionary import Dictionary, build_dictionary
 from zsxai.concepts.explanation import Concept, ConceptExplanation, ConceptProvenance, ConceptWindow
 from zsxai.concepts.groups import GROUPED, group_words
 from zsxai.concepts.recordings import embed_recording, embed_spans
 from zsxai.concepts.saved import MOST_SOUNDS
 from zsxai.concepts.solver import Solution
-from zsxai.concepts.vocabulary import Vocabulary
+from zsxai.concepts.vocabulary import VOCABULARIES, Vocabulary
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError
 from zsxai.explanation import Explanation
 from zsxai.model import ZeroShotModel
+from zsxai.plugins import LOADING
 from zsxai.recording import Recording, split
 from zsxai.target import Contrast
 from zsxai.versions import versions
@@ -35,6 +38,10 @@ WINDOWS, SHORTEST = 5, 1.0
 """Over time a recording is cut into about so many parts, of so many seconds at least, or into the model's windows."""
 NAMED = 5
 """Words that a note names before it counts the rest."""
+
+
+_KEPT: WeakKeyDictionary[ZeroShotModel, dict[tuple[Any, ...], Dictionary]] = WeakKeyDictionary()
+"""Dictionaries of models that were given by name, which are kept too: their weights are nobody else's to change."""
 
 
 @plain_torch()
@@ -89,7 +96,7 @@ def explain_concepts(
     sound = read_audio(audio, sample_rate)
     loaded = model_of(model, device)
     with evaluating(loaded), torch.no_grad():
-        words = _dictionary(loaded, vocabulary, centring, template, progress)
+        words = dictionary_of(loaded, vocabulary, centring, template, keep=is_kept(model), progress=progress)
         recording = Recording(loaded, sound.at(loaded.sample_rate))
         embedding = embed_recording(recording)
         spans = _spans(recording, window)
@@ -106,14 +113,40 @@ def explain_concepts(
     return made.model_copy(update={"sounds": tuple(heard)})
 
 
-def _dictionary(
-    model: ZeroShotModel, vocabulary: Any, centring: object, template: object, progress: bool | None
+def dictionary_of(
+    model: ZeroShotModel,
+    vocabulary: Any,
+    centring: object,
+    template: object = None,
+    *,
+    keep: bool = False,
+    progress: bool | None = None,
 ) -> Dictionary:
-    if not isinstance(vocabulary, Dictionary):
+    """The dictionary that the options of :func:`explain_concepts` mean.
+
+    Args:
+        model: A loaded model.
+        vocabulary: As :func:`explain_concepts` takes it.
+        centring: As :func:`explain_concepts` takes it.
+        template: As :func:`explain_concepts` takes it.
+        keep: Keep a named one for the next call on this model, whose weights do not change.
+        progress: A bar; None shows one on a terminal.
+
+    Raises:
+        InputError: If something does not fit the model.
+    """
+    if isinstance(vocabulary, Dictionary):
+        if vocabulary.weights_sha256 != model.card.weights_sha256 or vocabulary.model != model.card.name:
+            raise InputError(f"the dictionary was embedded by {vocabulary.model}, not by {model.card.name}")
+        return vocabulary
+    key = (vocabulary, centring, template) if isinstance(template, str | None) else None
+    if not keep or key is None or vocabulary not in VOCABULARIES or centring not in KINDS:
         return build_dictionary(model, vocabulary, centring, template=template, progress=progress)
-    if vocabulary.weights_sha256 != model.card.weights_sha256 or vocabulary.model != model.card.name:
-        raise InputError(f"the dictionary was embedded by {vocabulary.model}, not by {model.card.name}")
-    return vocabulary
+    with LOADING:
+        kept = _KEPT.setdefault(model, {})
+        if key not in kept:
+            kept[key] = build_dictionary(model, vocabulary, centring, template=template, progress=progress)
+        return kept[key]
 
 
 def _spans(recording: Recording, window: float | None) -> list[tuple[int, int]]:
@@ -196,8 +229,9 @@ def _concept(group: Sequence[int], words: Dictionary, weights: Tensor) -> Concep
 
 
 def _named(words: Dictionary, weights: Tensor) -> dict[str, float]:
-    order = torch.argsort(weights, descending=True, stable=True).tolist()
-    return {words.words[i]: float(weights[i]) for i in order if weights[i] > 0}
+    used = weights.nonzero()[:, 0]
+    order = used[torch.argsort(weights[used], descending=True, stable=True)]
+    return {words.words[i]: weight for i, weight in zip(order.tolist(), weights[order].tolist(), strict=True)}
 
 
 def _notes(words: Dictionary, penalty: float, largest: float, recording: Recording) -> tuple[str, ...]:

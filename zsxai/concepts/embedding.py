@@ -31,10 +31,12 @@ def embed_words(
     Raises:
         InputError: If the text tower refuses a word, which is named.
     """
-    parts = [words[at : at + BATCH] for at in range(0, len(words), BATCH)]
+    order = sorted(range(len(words)), key=lambda i: len(words[i]))  # short words with short ones: little is padded
+    parts = [[words[i] for i in order[at : at + BATCH]] for at in range(0, len(order), BATCH)]
     with torch.no_grad():
         rows = [_embed(model, part, template) for part in track(parts, len(parts), "embedding words", progress)]
-    return torch.nn.functional.normalize(torch.cat(rows), dim=1)
+    embedded = torch.nn.functional.normalize(torch.cat(rows), dim=1)
+    return torch.empty_like(embedded).index_copy_(0, torch.tensor(order), embedded)
 
 
 def _embed(model: ZeroShotModel, words: Sequence[str], template: Template) -> Tensor:

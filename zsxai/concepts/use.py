@@ -14,9 +14,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from zsxai.api import model_of
+from zsxai.api import is_kept, model_of
 from zsxai.checks import take_list
-from zsxai.concepts.api import explain_concepts
+from zsxai.concepts.api import dictionary_of, explain_concepts
 from zsxai.concepts.compare import weights_of
 from zsxai.concepts.dictionary import Dictionary, build_dictionary
 from zsxai.concepts.explanation import ConceptExplanation
@@ -143,7 +143,8 @@ def classify_concepts(
             raise InputError("an explanation brings its own words: leave k, lam, vocabulary and centring out")
         made, words = audio, _dictionary_of(audio, loaded, vocabulary, progress)
     else:
-        words = _dictionary(loaded, vocabulary, centring, progress)
+        with evaluating(loaded):
+            words = dictionary_of(loaded, vocabulary, centring, keep=is_kept(model), progress=progress)
         made = explain_concepts(
             audio, sample_rate=sample_rate, model=loaded, k=k, lam=lam, vocabulary=words, window=0, progress=progress
         )
@@ -262,18 +263,6 @@ def remove_concepts(words: Dictionary, weights: Tensor, names: Iterable[str], *,
             if out & set(group):
                 row[group] = 0.0
     return left
-
-
-def _dictionary(
-    model: ZeroShotModel,
-    vocabulary: str | Sequence[str] | Vocabulary | Dictionary,
-    centring: object,
-    progress: bool | None,
-) -> Dictionary:
-    if isinstance(vocabulary, Dictionary):
-        return vocabulary
-    with evaluating(model):
-        return build_dictionary(model, vocabulary, centring, progress=progress)
 
 
 def _dictionary_of(
