@@ -43,7 +43,7 @@ def plot_concepts(explanation: ConceptExplanation, ax: Axes | None = None) -> Ax
         reason = f"no word: the penalty {explanation.penalty:.3g} is not under {explanation.largest_penalty:.3g}"
         axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center")
     name = shorten(explanation.provenance.audio_name, 50, placeholder=" …") or explanation.provenance.audio_name[:50]
-    axes.set_title(f"{name}: words say {explanation.said:.0%}", loc="left", parse_math=False)
+    axes.set_title(f"{name}: the words say {explanation.said:.0%}", loc="left", parse_math=False)
     return axes
 
 

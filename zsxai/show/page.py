@@ -36,6 +36,7 @@ from zsxai.scoring import WindowScores
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
 NOTEBOOK_SECONDS = 15.0
+ALONE = "One file: it loads nothing and asks no server."
 UNITS = {
     "cosine": "cosine of recording and prompt, from -1 to 1; unrelated sounds lie near 0",
     "cosine difference": "cosine with the prompt less the mean cosine with the others",
@@ -198,9 +199,7 @@ def extent_bars(explanation: Explanation) -> Html:
     return bars(rows, 0.0, 1.0)
 
 
-def mask_picture(
-    explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS
-) -> Html:
+def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Html:
     """The spectrogram under the mask, its largest parts numbered."""
     e = explanation
     regions = e.regions()
@@ -367,7 +366,7 @@ def model_section(e: Explanation | ConceptExplanation) -> Html:
 def footer(e: Explanation | ConceptExplanation) -> Html:
     """Who wrote the page."""
     version = e.provenance.versions.get("zsxai", "")
-    return tag("footer", f"Written by zsxai {version}. One file: it loads nothing and asks no server.")
+    return tag("footer", f"Written by zsxai {version}. {ALONE}")
 
 
 def _provenance(e: Explanation) -> Html:
