@@ -123,6 +123,7 @@ def test_every_sound_has_its_map_and_players(page, made):
     links = {a["href"] for a in Reader(page_html(made, beside=True)).all("a")}
     assert links - {"#concept-1", "#concept-2"} == {
         "original.wav",
+        "unclaimed.wav",
         *(f"{sound_folder(n)}/index.html" for n in (1, 2)),
     }
 

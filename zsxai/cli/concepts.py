@@ -65,7 +65,7 @@ def concepts(
         bool | None,
         typer.Option(
             "--listen/--no-listen",
-            help="Explain where each word is heard; the default for one recording with --out.",
+            help="Explain where each of the 10 strongest concepts is heard; the default for one recording with --out.",
         ),
     ] = None,
     window: Annotated[
@@ -95,8 +95,8 @@ def concepts(
 
     if out is not None and listen is None:
         listen = True
-    # All concepts where their number is known: the page shows every word with its map and sound.
-    heard = (k or K) if listen else 0
+    # Every word that a glance takes in has its map and sound; True would leave half of them out.
+    heard = K if listen else 0
     found = explain_concepts(
         audio,
         model=name_or_model(model, model_option, device),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
     from zsxai.model import ZeroShotModel
 
-LISTING = "concepts.json"
+LISTING = "recordings.json"
 """Marks a folder that this command wrote, and lists its files."""
 NAMED = 4
 """Concepts in a row."""
@@ -70,10 +70,10 @@ def explain_folder(
                 skipped.append(str(error))
                 continue
             found = explain_concepts(sound, model=model, vocabulary=words, progress=False, **options)
-            about = {"recording": printable(name), "folder": None}
-            if draft is not None:
-                about["folder"] = f"{len(records) + 1:04}"
-                found.save(draft / about["folder"])
+            place = None if draft is None else f"{len(records) + 1:04}"
+            if draft is not None and place is not None:
+                found.save(draft / place)
+            about = {"recording": printable(name), "folder": place}
             records.append({**about, **(short_record(found) if as_json else _row(found))})
         if not records:
             raise InputError(f"no recording in {printable(folder)} can be read; the first: {skipped[0]}")

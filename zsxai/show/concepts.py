@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from zsxai.concepts.explanation import Concept, ConceptExplanation
     from zsxai.explanation import Explanation
 
-PLAYED = 240.0
+PLAYED = 150.0
 """Seconds of sound that all players of a page hold together: with many concepts each holds less."""
 BARS = 40
 """Concepts with a bar, before the others are counted."""
@@ -57,7 +57,7 @@ def page_html(explanation: ConceptExplanation, *, beside: bool = False) -> str:
     """The page.
 
     Its size is bounded whatever the recording's length: pictures have at most 1,000 columns, all players together hold
-    at most 4 minutes, words over time have at most 16 rows, the table of windows at most 200.
+    at most 150 s, words over time have at most 16 rows, the table of windows at most 200.
 
     Args:
         explanation: What to show.
@@ -303,8 +303,8 @@ def _map(number: int, concept: Concept, sound: Explanation, part: Excerpt, peak:
         tag("p", "with ", untrusted(_members(concept)), class_="quiet small") if _members(concept) else Html(),
         tag(
             "div",
-            tag("div", mask_picture(sound, part, columns=_MAP_COLUMNS), mask_regions(sound), class_="stack"),
-            tag("div", players, tag("p", scores, class_="quiet small number"), class_="stack"),
+            tag("div", mask_picture(sound, part, columns=_MAP_COLUMNS)),
+            tag("div", players, tag("p", scores, class_="quiet small number"), mask_regions(sound), class_="stack"),
             class_="two",
         ),
         class_="concept",
@@ -314,7 +314,7 @@ def _map(number: int, concept: Concept, sound: Explanation, part: Excerpt, peak:
 
 def sound_folder(number: int) -> str:
     """Folder of a sound beside the page, numbered from 1: words may hold what no file name may."""
-    return f"sounds/{number:02}"
+    return f"sounds/{number}"
 
 
 def _recording(e: ConceptExplanation, part: Excerpt, *, beside: bool) -> Html:
@@ -326,7 +326,8 @@ def _recording(e: ConceptExplanation, part: Excerpt, *, beside: bool) -> Html:
     whole: Html = Html()
     if e.sounds:
         left = "What every mask above leaves: the part that none of these concepts claims."
-        cards.append(player_card("What no word claims", left, e.unclaimed, part, peak=peak))
+        file = tag("a", "unclaimed.wav", href="unclaimed.wav") if beside else Html()
+        cards.append(player_card("What no word claims", left, e.unclaimed, part, peak=peak, link=file))
     else:
         alt = f"Spectrogram of {e.seconds:.1f} seconds."
         whole = picture(spectrogram(e.original, e.sample_rate), alt, part=part)
