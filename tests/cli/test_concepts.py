@@ -13,9 +13,8 @@ import zsxai
 from zsxai.cli import main
 from zsxai.cli.concepts import BAR, LINES, print_concepts
 from zsxai.cli.concepts_folder import LISTING
-from zsxai.concepts.explanation import ConceptExplanation, ConceptWindow
-from zsxai.files import whole_folder
-from zsxai.show.concepts import write_page
+from zsxai.concepts.explanation import ConceptWindow
+from zsxai.concepts.sets import explain_folder
 
 WORDS = ("a rising tone", "rain", "a dog barking", "a siren", "hiss", "a bell")
 
@@ -30,18 +29,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = 0.1 * np.random.default_rng(seed).standard_normal(2 * 32000)
         soundfile.write(root / "sounds" / name, noise, 32000)
     return root
-
-
-@pytest.fixture
-def saving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saves the page alone: what else a folder holds is no matter of the command."""
-
-    def save(self: ConceptExplanation, folder: Path, *, overwrite: bool = False) -> Path:
-        with whole_folder(folder, ("index.html",), overwrite=overwrite) as draft:
-            write_page(self, draft / "index.html")
-        return folder
-
-    monkeypatch.setattr(ConceptExplanation, "save", save)
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
@@ -83,7 +70,6 @@ def test_json_is_one_object_and_options_reach_the_library(place: Path, capsys: p
     assert [s["target"]["prompt"] for s in record["sounds"]] == [c.name for c in made.concepts]
 
 
-@pytest.mark.usefixtures("saving")
 def test_out_listens_to_every_word_unless_told_not_to(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,11 +80,11 @@ def test_out_listens_to_every_word_unless_told_not_to(
     page = (tmp_path / "seen" / "index.html").read_text(encoding="utf-8")
     assert page.count('aria-label="Sound of') == len(made.concepts)
     assert "exists already" in run(capsys, *asked, code=2)
+    assert zsxai.ConceptExplanation.load(tmp_path / "seen").concepts == made.concepts
     run(capsys, *asked, "--overwrite", "--no-listen")
     assert "Sound of" not in (tmp_path / "seen" / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("saving")
 def test_a_folder_has_a_row_for_every_recording_and_an_index(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +104,25 @@ def test_a_folder_has_a_row_for_every_recording_and_an_index(
     run(capsys, sounds, *words, "--out", out, "--overwrite")
     (out / "mine.txt").touch()
     assert "mine.txt" in run(capsys, sounds, *words, "--out", out, "--overwrite", code=2)
+
+
+def test_folders_are_averaged_and_told_apart(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, name in enumerate(("loud/1.wav", "loud/2.wav", "soft/1.wav", "soft/2.wav")):
+        (tmp_path / "sets" / name).parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(seed).standard_normal(32000)
+        soundfile.write(tmp_path / "sets" / name, (0.2 if "loud" in name else 0.02) * noise, 32000)
+    (tmp_path / "sets" / "soft" / "broken.wav").write_bytes(b"no sound")
+    asked = (tmp_path / "sets", "--by", "folder", "--vocabulary", place / "words.txt", "--k", "2")
+    out = run(capsys, *asked, "--paired", "--out", tmp_path / "why")
+    with pytest.warns(UserWarning, match="passed over"):
+        made = explain_folder(tmp_path / "sets", vocabulary=str(place / "words.txt"), k=2, paired=True)
+    assert out == f"{made}\n{tmp_path / 'why' / 'index.html'} shows it.\n"
+    assert "sign flips" in out
+    assert "broken.wav" in out
+    record = json.loads(run(capsys, *asked, "--json"))
+    assert [a["label"] for a in record["averages"]] == ["loud", "soft"]
+    assert record["differences"][0]["paired"] is False
+    assert len(record["skipped"]) == 1
 
 
 def test_recordings_that_cannot_be_read_are_passed_over_and_named(
@@ -140,9 +145,13 @@ def test_recordings_that_cannot_be_read_are_passed_over_and_named(
         (("--k", "0"), "k "),
         (("--lam", "-1"), "0"),
         (("--vocabulary", "clusterd"), "did you mean 'clustered'?"),
-        (("--centring", "mean"), "brings no centring 'mean'"),
+        (("--centring", "maen"), "did you mean 'mean'"),
         (("--model", "tinny"), "did you mean 'tiny'"),
         (("--window", "-1"), "window"),
+        (("--by", "class"), "--by is folder, not 'class'"),
+        (("--by", "folder"), "that is a file"),
+        (("--by", "folder", "--listen"), "leave out --listen"),
+        (("--paired",), "--paired goes with --by folder"),
     ],
 )
 def test_bad_input_is_one_line(

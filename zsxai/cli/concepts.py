@@ -21,6 +21,7 @@ from zsxai.cli.commands import (
     print_json,
 )
 from zsxai.cli.output import say
+from zsxai.errors import InputError
 from zsxai.names import printable
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ def concepts(
         float | None,
         typer.Option("--window", metavar="S", help="Seconds of the windows of the words over time; 0 leaves them out."),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="folder", help="Average over each folder of FOLDER, and say what tells the folders apart."
+        ),
+    ] = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="With --by: two folders hold the same recordings, before and after.")
+    ] = False,
     device: DeviceOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write the page, and the sounds of the words, here.")
@@ -80,21 +90,36 @@ def concepts(
     as_json: JsonOption = False,
 ) -> None:
     """Say in words what the model hears in AUDIO, or in every recording of FOLDER."""
+    if by not in (None, "folder"):
+        raise InputError(f"--by is folder, not {by!r}")
+    if paired and by is None:
+        raise InputError("--paired goes with --by folder")
+    if by is not None and (listen or window is not None):
+        raise InputError("--by folder compares whole recordings: leave out --listen and --window")
     if out is not None:
         check_out(out, overwrite)
-    options: dict[str, Any] = {"k": k, "lam": lam, "window": window, "progress": False if as_json else None}
     embedding = {"vocabulary": vocabulary, "centring": centring, "template": one_or_more(template)}
-    if Path(audio).is_dir():
-        from zsxai.cli.concepts_folder import explain_folder
+    options: dict[str, Any] = {"k": k, "lam": lam, "progress": False if as_json else None}
+    place = Path(audio)
+    if by is not None or place.is_dir():
+        from zsxai.cli import concepts_folder
 
         loaded = load_with_options(model, model_option, device)
-        options["listen"] = bool(listen)
-        explain_folder(Path(audio), loaded, embedding, options, out, overwrite=overwrite, as_json=as_json)
+        wanted: dict[str, Any] = {"out": out, "overwrite": overwrite, "as_json": as_json}
+        if by is not None:
+            concepts_folder.compare_folders(place, loaded, {**embedding, **options, "paired": paired}, **wanted)
+        else:
+            options |= {"window": window, "listen": bool(listen)}
+            concepts_folder.explain_recordings(place, loaded, embedding, options, **wanted)
         return
     from zsxai.concepts.api import K, explain_concepts
 
-    if out is not None and listen is None:
-        listen = True
+    if out is not None:
+        from zsxai.concepts.saved import FILES
+        from zsxai.files import check_folder
+
+        check_folder(out, FILES, overwrite=overwrite)
+        listen = listen is not False
     # Every word that a glance takes in has its map and sound; True would leave half of them out.
     heard = K if listen else 0
     found = explain_concepts(
@@ -102,6 +127,7 @@ def concepts(
         model=name_or_model(model, model_option, device),
         device=device,
         listen=heard,
+        window=window,
         **embedding,  # type: ignore[arg-type]  # checked there, with one clear line
         **options,
     )

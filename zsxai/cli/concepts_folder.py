@@ -1,8 +1,9 @@
-"""``zsxai concepts FOLDER``: one row per recording, and one page per recording under an index."""
+"""``zsxai concepts FOLDER``: a row and a page for every recording, or with ``--by folder`` for every folder of them."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from zsxai.cli.commands import print_json
 from zsxai.cli.output import say
 from zsxai.data.folder import find_audio
 from zsxai.errors import InputError
-from zsxai.files import whole_folder
+from zsxai.files import check_folder, whole_folder
 from zsxai.names import printable
 from zsxai.progress import track
 
@@ -26,13 +27,13 @@ NAMED = 4
 """Concepts in a row."""
 
 
-def explain_folder(
+def explain_recordings(
     folder: Path,
     model: ZeroShotModel,
     embedding: Mapping[str, Any],
     options: Mapping[str, Any],
-    out: Path | None,
     *,
+    out: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -89,6 +90,44 @@ def explain_folder(
         say(f"note: passed over: {reason}")
     if out is not None:
         say(f"{out / 'index.html'} lists them.")
+
+
+def compare_folders(
+    folder: Path,
+    model: ZeroShotModel,
+    options: Mapping[str, Any],
+    *,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Print the averages of every folder and what tells them apart, and write a page of them.
+
+    Args:
+        folder: Holds a folder for every set.
+        model: The model.
+        options: Those of :func:`~zsxai.concepts.sets.explain_folder`.
+        out: Where the page goes, if anywhere.
+        overwrite: Replace what the command wrote there before.
+        as_json: Print one JSON object instead.
+
+    Raises:
+        InputError: If there are no folders of recordings, none can be read, or an option is wrong.
+    """
+    from zsxai.concepts.sets import FILES, explain_folder
+
+    if out is not None:
+        check_folder(out, FILES, overwrite=overwrite)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what is passed over is printed, or a part of the object
+        found = explain_folder(folder, model=model, **options)
+    place = None if out is None else found.save(out, overwrite=overwrite)
+    if as_json:
+        print_json({**found.model_dump(mode="json"), "out": None if place is None else printable(place)})
+        return
+    say(str(found))
+    if place is not None:
+        say(f"{place / 'index.html'} shows it.")
 
 
 def _row(found: ConceptExplanation) -> dict[str, Any]:
