@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from zsxai.show.concepts_time import NAMED, time_section
+from zsxai.show.concepts_time import NAMED, read_style, time_section
 from zsxai.show.html import Html, as_json, data_uri, document, join, tag, untrusted
 from zsxai.show.page import (
     NOTEBOOK_SECONDS,
@@ -77,7 +77,9 @@ def page_html(explanation: ConceptExplanation, *, beside: bool = False) -> str:
         footer(e),
     )
     return document(
-        f"What is heard in {e.provenance.audio_name}, in words", join(shades(), tag("main", *sections)), style=_style()
+        f"What is heard in {e.provenance.audio_name}, in words",
+        join(shades(), tag("main", *sections)),
+        style=read_style(),
     )
 
 
@@ -140,10 +142,6 @@ def short_record(explanation: ConceptExplanation) -> dict[str, Any]:
         for s in e.sounds
     ]
     return {**record, "sounds": sounds, "said": e.said}
-
-
-def _style() -> str:
-    return (Path(__file__).parent / "concepts.css").read_text(encoding="utf-8")
 
 
 def _middle(e: ConceptExplanation) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zsxai import __version__
+from zsxai.show.concepts_time import read_style
 from zsxai.show.html import Html, document, tag, untrusted
 from zsxai.show.page import ALONE
 from zsxai.show.parts import per_cent, table
@@ -36,4 +37,4 @@ def index_html(name: str, rows: Sequence[tuple[str, str, float, str]], skipped: 
         tag("section", table(caption, ("recording", "said", "concepts"), cells)),
         tag("footer", f"Written by zsxai {__version__}. {ALONE}"),
     )
-    return document(f"What is heard in {name}, in words", main, style="\ntd.text { text-align: left; }\n")
+    return document(f"What is heard in {name}, in words", main, style=read_style())

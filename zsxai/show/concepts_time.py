@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 NAMED = 8
 """Words that a line names, before it counts the others."""
 _COLUMNS = 600
+
+
+def read_style() -> str:
+    """Rules of pages of concepts, beside those that all pages share."""
+    return (Path(__file__).parent / "concepts.css").read_text(encoding="utf-8")
 
 
 def time_section(e: ConceptExplanation) -> Html:
