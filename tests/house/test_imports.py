@@ -146,6 +146,7 @@ HEAVY = {"torch", "transformers", "captum", "matplotlib", "scipy", "librosa", "s
         "import zsxai.registry, zsxai.errors, zsxai.doctor",
         "import sys; from zsxai.cli import main; assert main(['--help']) == 0",
         "import sys; from zsxai.cli import main; assert main(['explain', '--help']) == 0",
+        "import sys; from zsxai.cli import main; assert main(['concepts', '--help']) == 0",
         "import sys; from zsxai.cli import main; assert main(['list', 'models']) == 0",
     ],
 )

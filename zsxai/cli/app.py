@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from zsxai.cli import commands
+from zsxai.cli.concepts import concepts
 from zsxai.cli.output import find_lost_output, open_streams
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 from zsxai.names import printable
@@ -16,6 +18,12 @@ from zsxai.registry import Registry
 
 COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
 """Further commands: a Typer application or a function per name, found through entry points."""
+
+BUILT_IN: tuple[Callable[..., None], ...] = (
+    *(commands.explain, concepts, commands.classify, commands.list_),
+    *(commands.demo, commands.verify, commands.check, commands.doctor),
+)
+"""In the order of the help."""
 
 
 class _Stub(typer.core.TyperCommand):
@@ -88,7 +96,7 @@ def make() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(commands.top)
-    for function in commands.ALL:
+    for function in BUILT_IN:
         app.command(function.__name__.removesuffix("_"))(function)
     return app
 

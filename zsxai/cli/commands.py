@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,7 +100,7 @@ def explain(
     explanation = run(
         audio,
         prompt,
-        model=_loaded(model, model_option, device),
+        model=name_or_model(model, model_option, device),
         explainer=explainer,
         options=options,
         against=against or (),
@@ -115,7 +114,7 @@ def explain(
     )
     folder = None if out is None else explanation.save(out, overwrite=overwrite)
     if as_json:
-        _print_json({**explanation.record(), "folder": None if folder is None else printable(folder)})
+        print_json({**explanation.record(), "folder": None if folder is None else printable(folder)})
         return
     made = explanation.provenance
     say(explanation.describe())
@@ -144,12 +143,12 @@ def classify(
     """Score AUDIO against every PROMPT, best first."""
     from zsxai import api
 
-    loaded = _loaded(model, model_option, device)
+    loaded = name_or_model(model, model_option, device)
     around = one_or_more(template)
     found = api.classify(audio, prompts, model=loaded, template=around, top_k=top_k, device=device)
     if as_json:
         asked = {"audio": printable(audio), "model": model, "template": around, "prompts": prompts}
-        _print_json({**asked, "results": [row._asdict() for row in found], "notes": found.notes})
+        print_json({**asked, "results": [row._asdict() for row in found], "notes": found.notes})
         return
     labels = [printable(row.label) for row in found]
     width = max(map(len, labels))
@@ -177,7 +176,7 @@ def list_(
     if kind not in kinds:
         raise InputError(f"zsxai list takes models, explainers, metrics, datasets or tasks, not {kind!r}")
     if as_json:
-        _print_json({kind: {name: kinds[kind].origin(name) for name in kinds[kind].names()}})
+        print_json({kind: {name: kinds[kind].origin(name) for name in kinds[kind].names()}})
         return
     from zsxai.cli.listing import write_list
 
@@ -190,7 +189,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
     report = examine()
     if as_json:
-        _print_json(report.as_dict())
+        print_json(report.as_dict())
     else:
         from rich.console import Console
         from rich.markup import escape
@@ -229,9 +228,9 @@ def verify(
     from zsxai.explanation import Explanation
 
     explanation = Explanation.load(folder)
-    report = explanation.verify(_loaded(explanation.provenance.model, model_option))
+    report = explanation.verify(name_or_model(explanation.provenance.model, model_option))
     if as_json:
-        _print_json({"ok": report.ok, **report.model_dump(mode="json")})
+        print_json({"ok": report.ok, **report.model_dump(mode="json")})
     else:
         say(str(report))
     if not report.ok:
@@ -272,12 +271,12 @@ def check(
 
     shared: dict[str, Any] = {"progress": False if as_json else None, **({"prompts": prompt} if prompt else {})}
     if kind == "model":
-        report = check_model(_load_model(name, option, device), **shared)
+        report = check_model(load_with_options(name, option, device), **shared)
     else:
         explainer = load_explainer(name, **parse_options(option or []))
-        report = check_explainer(explainer, _load_model(model or "tiny", model_option, device), **shared)
+        report = check_explainer(explainer, load_with_options(model or "tiny", model_option, device), **shared)
     if as_json:
-        _print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
+        print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
     else:
         _print_report(f"{kind} {name}", report)
     if not report.ok:
@@ -315,21 +314,19 @@ def _print_report(title: str, report: Report) -> None:
     console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
 
 
-def _loaded(name: str, pairs: list[str] | None, device: str | None = None) -> object:
+def name_or_model(name: str, pairs: list[str] | None, device: str | None = None) -> object:
     """The model where it has options, or just its name."""
-    return _load_model(name, pairs, device) if pairs else name
+    return load_with_options(name, pairs, device) if pairs else name
 
 
-def _load_model(name: str, pairs: list[str] | None, device: str | None) -> ZeroShotModel:
+def load_with_options(name: str, pairs: list[str] | None, device: str | None) -> ZeroShotModel:
+    """A model with its options."""
     options = parse_options(pairs or [])
     if "device" in options:
         raise InputError("a device is chosen by --device")
     from zsxai.plugins import load_model
 
     return load_model(name, device=device, **options)
-
-
-ALL: tuple[Callable[..., None], ...] = (explain, classify, list_, demo, verify, check, doctor)
 
 
 def one_or_more(values: list[str] | None) -> str | list[str] | None:
@@ -367,7 +364,8 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} exists already: choose another --out, or say --overwrite")
 
 
-def _print_json(data: dict[str, Any]) -> None:
+def print_json(data: dict[str, Any]) -> None:
+    """Print one JSON object."""
     try:
         say(json.dumps(data, allow_nan=False))  # in ASCII, which every stream can write
     except ValueError as error:

@@ -37,9 +37,7 @@ class Folder(Reader):
             raise InputError(f"{place} holds no class folders: looked for {place}/<class>/<name>.wav")
         clips, empty = [], []
         for folder in folders:
-            files = [
-                p for p in folder.rglob("*") if p.is_file() and not any(map(_is_clutter, p.relative_to(folder).parts))
-            ]
+            files = _list_files(folder)
             audio = [p for p in files if p.suffix.lower() in ENDINGS]
             unread = sorted(p for p in files if p.suffix.lower() in UNREAD)
             if unread and not audio:
@@ -57,6 +55,27 @@ class Folder(Reader):
             warnings.warn(f"class folders in {place} without audio are passed over: {', '.join(empty)}", stacklevel=2)
         self.clips = complete(sorted(clips, key=lambda clip: clip.name), f"the folder {place}")
         self.labels = sorted({clip.label for clip in clips})
+
+
+def find_audio(root: Path) -> list[Path]:
+    """All audio below a folder, whatever its folders mean, in the order of the paths.
+
+    Raises:
+        InputError: If there is none, or only in forms that are not read.
+    """
+    files = _list_files(root)
+    found = sorted(p for p in files if p.suffix.lower() in ENDINGS)
+    unread = sorted(p for p in files if p.suffix.lower() in UNREAD)
+    if unread and not found:
+        raise InputError(f"{printable(unread[0])} is of a kind that is not read: convert it to WAV or FLAC")
+    if not found:
+        raise InputError(f"{printable(root)} holds no audio: looked for {', '.join(ENDINGS)}")
+    return found
+
+
+def _list_files(root: Path) -> list[Path]:
+    """Files below a folder, without clutter."""
+    return [p for p in root.rglob("*") if p.is_file() and not any(map(_is_clutter, p.relative_to(root).parts))]
 
 
 def _is_clutter(name: str) -> bool:

@@ -18,6 +18,7 @@ from zsxai.show.parts import (
     excerpt,
     flac,
     key,
+    per_cent,
     picture,
     player_card,
     shades,
@@ -25,15 +26,17 @@ from zsxai.show.parts import (
     strip_peak,
     table,
 )
-from zsxai.show.raster import paint, raster, rgb_png
+from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
 
 if TYPE_CHECKING:
+    from zsxai.concepts.explanation import ConceptExplanation
     from zsxai.explanation import Explanation
 from zsxai.scoring import WindowScores
 
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
 NOTEBOOK_SECONDS = 15.0
+ALONE = "One file: it loads nothing and asks no server."
 UNITS = {
     "cosine": "cosine of recording and prompt, from -1 to 1; unrelated sounds lie near 0",
     "cosine difference": "cosine with the prompt less the mean cosine with the others",
@@ -62,7 +65,7 @@ def page_html(explanation: Explanation, *, beside: bool = False) -> str:
     where = tag("section", tag("h2", "Where"), mask_picture(e, part), mask_key(e), mask_regions(e))
     sections = (
         _head(e),
-        _warnings(e),
+        warnings_section(e),
         where,
         _listen(e, part, beside=beside),
         _figures(e),
@@ -102,7 +105,7 @@ def notebook_html(explanation: Explanation) -> str:
     words = "; ".join(map(str, regions)) or "nowhere above one half"
     numbers = (
         f"kept {signed(e.score_in)} · removed {signed(e.score_out)} · heard {signed(e.score_heard)} · "
-        f"mask mean {e.mask_mean:.2f} · energy kept {_per_cent(e.kept_energy)}"
+        f"mask mean {e.mask_mean:.2f} · energy kept {per_cent(e.kept_energy)}"
     )
     return str(
         tag(
@@ -137,18 +140,20 @@ def best_window(explanation: Explanation) -> float:
     return explanation.seconds / 2 if best is None else (best.start + best.stop) / 2
 
 
-def players_rule(explanation: Explanation, part: Excerpt) -> Html:
+def players_rule(
+    explanation: Explanation | ConceptExplanation, part: Excerpt, around: str = "the window that scores highest"
+) -> Html:
     """What the players leave out or change, or nothing."""
     said = []
     start, stop = part.seconds
     if stop - start < explanation.seconds - 0.01:
         said.append(
-            f"The players hold {start:.1f}-{stop:.1f} s of {explanation.seconds:.1f} s, around the window that scores "
-            f"highest: a page holds at most {SECONDS:.0f} s. The WAV files are whole."
+            f"The players hold {start:.1f}-{stop:.1f} s of {explanation.seconds:.1f} s, around {around}: a page holds "
+            f"at most {min(SECONDS, stop - start):.0f} s. The WAV files are whole."
         )
     if part.factor != 1.0:
         said.append(
-            f"A peak lies beyond full scale, so all three are played at {part.factor:.3f} of their level. "
+            f"A peak lies beyond full scale, so all are played at {part.factor:.3f} of their level. "
             "The WAV files are as they are."
         )
     return tag("p", " ".join(said), class_="quiet small gap") if said else Html()
@@ -187,18 +192,18 @@ def extent_bars(explanation: Explanation) -> Html:
             "Energy kept",
             "part of the sound's power in the explanation",
             e.kept_energy,
-            _per_cent(e.kept_energy),
+            per_cent(e.kept_energy),
             "left",
         ),
     )
     return bars(rows, 0.0, 1.0)
 
 
-def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None) -> Html:
+def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Html:
     """The spectrogram under the mask, its largest parts numbered."""
     e = explanation
     regions = e.regions()
-    return picture(raster(e), _alt(e, regions), regions=regions, part=part, peak=peak)
+    return picture(raster(e, columns), _alt(e, regions), regions=regions, part=part, peak=peak)
 
 
 def mask_key(explanation: Explanation) -> Html:
@@ -218,10 +223,6 @@ def mask_regions(explanation: Explanation) -> Html:
         tag("p", "Largest connected parts of the mask above one half, numbered on the picture:", class_="quiet small"),
         tag("ol", *(tag("li", str(r)) for r in regions), class_="regions number small"),
     )
-
-
-def _per_cent(value: float) -> str:
-    return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
 
 
 def _alt(e: Explanation, regions: Sequence[Region]) -> str:
@@ -255,7 +256,8 @@ def _head(e: Explanation) -> Html:
     )
 
 
-def _warnings(e: Explanation) -> Html:
+def warnings_section(e: Explanation | ConceptExplanation) -> Html:
+    """What a reader should know first, or nothing."""
     if not e.provenance.warnings:
         return Html()
     items = (tag("li", untrusted(w)) for w in e.provenance.warnings)
@@ -345,7 +347,7 @@ def _window_row(w: WindowScores) -> tuple[str, ...]:
     return (f"{w.start:.2f}-{w.stop:.2f} s", *(signed(s) for s in scores))
 
 
-def model_section(e: Explanation) -> Html:
+def model_section(e: Explanation | ConceptExplanation) -> Html:
     """The model's card."""
     card = e.provenance.model_card
     named = (
@@ -361,10 +363,10 @@ def model_section(e: Explanation) -> Html:
     return tag("section", tag("h2", "The model and its limits"), definitions(pairs))
 
 
-def footer(e: Explanation) -> Html:
+def footer(e: Explanation | ConceptExplanation) -> Html:
     """Who wrote the page."""
     version = e.provenance.versions.get("zsxai", "")
-    return tag("footer", f"Written by zsxai {version}. One file: it loads nothing and asks no server.")
+    return tag("footer", f"Written by zsxai {version}. {ALONE}")
 
 
 def _provenance(e: Explanation) -> Html:

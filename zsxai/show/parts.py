@@ -84,6 +84,7 @@ def player_card(
     kept: bool = False,
     figure: str = "",
     link: Html | str = "",
+    label: str = "",
 ) -> Html:
     """A player under the spectrogram of what it plays.
 
@@ -96,12 +97,14 @@ def player_card(
         kept: Draw it in the colours of what masks keep.
         figure: A number to show beside the title.
         link: Shown under the player.
+        label: What it is to those who cannot see where it stands; the title where that is enough.
     """
+    label = label or title
     return tag(
         "div",
         tag("div", tag("h3", title), tag("span", figure, class_="number quiet small"), class_="player-head"),
-        strip(waveform, part.sample_rate, peak=peak, kept=kept, label=f"Spectrogram of {title}"),
-        player(waveform, part, title),
+        strip(waveform, part.sample_rate, peak=peak, kept=kept, label=f"Spectrogram of {label}"),
+        player(waveform, part, label),
         tag("p", note, " ", link, class_="quiet small"),
         class_="player",
         data_card=True,
@@ -174,7 +177,7 @@ def picture(
         tag("div", _frequency_axis(raster), class_="picture-y", aria_hidden="true"),
         plane,
         tag("div", "Hz · s", class_="unit", aria_hidden="true"),
-        tag("div", _time_axis(raster.seconds), class_="picture-x", aria_hidden="true"),
+        tag("div", time_axis(raster.seconds), class_="picture-x", aria_hidden="true"),
         class_="picture",
     )
 
@@ -280,6 +283,11 @@ def signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
+def per_cent(value: float) -> str:
+    """A part of a whole; what is little is not written as nothing."""
+    return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
+
+
 def _is_cell(value: object) -> bool:
     return isinstance(value, Html) and value.startswith("<td")
 
@@ -302,7 +310,8 @@ def _frequency_axis(raster: Raster) -> Html:
     return tag("svg", *labels)
 
 
-def _time_axis(seconds: float) -> Html:
+def time_axis(seconds: float) -> Html:
+    """Seconds under a picture."""
     labels = []
     for second in _time_ticks(seconds):
         at = 100 * second / seconds

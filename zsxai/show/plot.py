@@ -39,7 +39,7 @@ def plot_explanation(explanation: Explanation, ax: Axes | None = None, *, key: b
         The axes; data coordinates are seconds and hertz.
     """
     picture = raster(explanation)
-    axes = _new_axes() if ax is None else ax
+    axes = framed_axes(new_figure()) if ax is None else ax
     _draw(axes, picture, paint(picture.level(), picture.mask))
     if not picture.is_ragged and min(picture.mask.shape) > 1:
         axes.contour(
@@ -70,7 +70,7 @@ def plot_spectrogram(
         peak: Power drawn as 0 dB, to compare waveforms; the waveform's own peak where None.
     """
     picture = spectrogram(waveform, sample_rate)
-    axes = _new_axes() if ax is None else ax
+    axes = framed_axes(new_figure()) if ax is None else ax
     _draw(axes, picture, greys()[np.round(picture.level(peak) * 255).astype(np.uint8)])
     axes.set_title(title, loc="left", parse_math=False)
     return axes
@@ -81,15 +81,16 @@ def bare_figure() -> Figure:
     return make_figure(figsize=SIZE, dpi=DPI)
 
 
-def _new_axes() -> Axes:
+def new_figure() -> Figure:
+    """A figure that a notebook shows; a bare one elsewhere."""
     # pyplot keeps every figure alive and costs as much to import as the drawing: only notebooks gain by it.
     shell = sys.modules.get("IPython")
     if shell is None or shell.get_ipython() is None:
-        return framed_axes(bare_figure())
+        return bare_figure()
     import_matplotlib()
     from matplotlib import pyplot
 
-    return framed_axes(pyplot.figure(figsize=SIZE, dpi=DPI))
+    return pyplot.figure(figsize=SIZE, dpi=DPI)
 
 
 def framed_axes(figure: Figure) -> Axes:
