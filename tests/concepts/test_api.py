@@ -91,7 +91,7 @@ def test_a_dictionary_is_embedded_once(chord: Chord, bands: Any) -> None:
 
 def test_a_template_goes_around_words(chord: Chord, bands: Any) -> None:
     found = explain(chord(2), bands, template="a {}")
-    assert bands.asked[:4] == ["a low", "a middle", "a high", "a top"]
+    assert set(bands.asked) == {"a low", "a middle", "a high", "a top"}
     assert found.provenance.template == "a {}"
 
 

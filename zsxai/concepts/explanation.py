@@ -315,7 +315,7 @@ class ConceptExplanation(Value):
         """
         from zsxai.concepts.saved import read_folder
 
-        return read_folder(as_path(folder))
+        return read_folder(cls, Explanation, as_path(folder))
 
     def verify(self, model: object | None = None) -> Report:
         """Check the record against its own arrays, and decompose again with the model.

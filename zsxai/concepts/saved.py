@@ -24,6 +24,7 @@ from zsxai.value import Value
 if TYPE_CHECKING:
     from zsxai.concepts.centring import Centring
     from zsxai.concepts.explanation import ConceptExplanation
+    from zsxai.explanation import Explanation
 
 FORMAT = 1
 """Version of the saved folder; a loader refuses what it does not know."""
@@ -114,8 +115,13 @@ def _write_png(explanation: ConceptExplanation, path: Path) -> None:
         figure.savefig(path, format="png", bbox_inches="tight", pil_kwargs={"compress_level": 3})
 
 
-def read_folder(folder: Path) -> ConceptExplanation:
+def read_folder(kind: type[ConceptExplanation], of_sounds: type[Explanation], folder: Path) -> ConceptExplanation:
     """Read what :func:`write_folder` wrote.
+
+    Args:
+        kind: The class.
+        of_sounds: The class of its sounds.
+        folder: What its ``save`` wrote.
 
     Raises:
         InputError: If it is no such folder, or was damaged.
@@ -127,7 +133,7 @@ def read_folder(folder: Path) -> ConceptExplanation:
         for name in (RECORD, ARRAYS, ORIGINAL):
             if not (folder / name).is_file():
                 raise InputError(f"{shown} is no saved concept explanation: {name} is missing")
-        return _read(folder)
+        return _read(kind, of_sounds, folder)
     except ValidationError as error:
         problem = error.errors()[0]
         reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
@@ -140,18 +146,15 @@ def read_folder(folder: Path) -> ConceptExplanation:
     raise InputError(f"{shown} holds a damaged concept explanation: {printable(reason)}")
 
 
-def _read(folder: Path) -> ConceptExplanation:
+def _read(kind: type[ConceptExplanation], of_sounds: type[Explanation], folder: Path) -> ConceptExplanation:
     from safetensors.numpy import load_file
-
-    from zsxai.concepts.explanation import ConceptExplanation
-    from zsxai.explanation import Explanation
 
     if (folder / RECORD).stat().st_size > _RECORD_BYTES:
         raise ValueError(f"{RECORD} is larger than any record")
     data = json.loads((folder / RECORD).read_text(encoding="utf-8"), parse_constant=_refuse)
     if not isinstance(data, dict) or not isinstance(data.get("provenance"), dict):
         raise ValueError(f"{RECORD} holds no record with a provenance")
-    fields = {name: data.pop(name) for name in ConceptExplanation.model_fields if name in data and name != "sounds"}
+    fields = {name: data.pop(name) for name in kind.model_fields if name in data and name != "sounds"}
     envelope = Envelope.model_validate(data)
     if lost := envelope.sha256.keys() ^ hash_fields(fields).keys():
         raise ValueError(f"{RECORD} has lost or gained {', '.join(sorted(lost))}")
@@ -161,13 +164,13 @@ def _read(folder: Path) -> ConceptExplanation:
         raise ValueError(f"{ORIGINAL} is not the audio that was explained (its hash differs)")
     if not 0 <= envelope.sounds <= MOST_SOUNDS:
         raise ValueError(f"{RECORD} lists {envelope.sounds} sounds")
-    loaded = ConceptExplanation(
+    loaded = kind(
         **fields,
         original=original,
         embedding=arrays.pop("embedding"),
         reconstruction=arrays.pop("reconstruction"),
         centring=_centring(fields["provenance"]["centring"], arrays),
-        sounds=tuple(read_sound(Explanation, folder / "sounds" / str(n + 1)) for n in range(envelope.sounds)),
+        sounds=tuple(read_sound(of_sounds, folder / "sounds" / str(n + 1)) for n in range(envelope.sounds)),
     )
     if rate != loaded.sample_rate:
         raise ValueError(f"{ORIGINAL} has {rate} samples per second, not {loaded.sample_rate}")
