@@ -8,9 +8,10 @@ Solved is, for every row z of a batch and a dictionary C with one unit row per w
 ``Lasso(alpha, positive=True, fit_intercept=False)`` on D rows is the same problem at ``penalty = 2 * D * alpha``.
 
 Each row has a set of words in use. On it the minimum is a linear system; words whose weight comes out negative leave,
-words that are still drawn to the residual enter, several at a time, until none is left: the active set of Lawson and
-Hanson (Solving Least Squares Problems, 1974, chapter 23) over a batch, with its single exact steps where the several
-at a time do not lower the objective, so that it ends at the minimum.
+words that are still drawn to what is left enter. A guess in single precision lets many enter and leave at a time. From
+there the active set of Lawson and Hanson (Solving Least Squares Problems, 1974, chapter 23) goes on in double
+precision, several words at a time while that lowers the objective and else by its single steps, so that it ends at the
+minimum.
 """
 
 from __future__ import annotations
@@ -24,8 +25,14 @@ from zsxai.errors import InputError
 
 ROWS = 128
 """Rows that are solved side by side: bounds the memory of their systems, whatever their number."""
-ENTER_FIRST, ENTER_PART = 8, 0.5
-"""Words that may enter at once: so many, or this part of those in use."""
+ENTER_FIRST = 16
+"""Words that may enter a guess at once, or as many as are in use; after the guess a quarter of them."""
+GUESSES = 12
+"""Rounds of the guess at most: it is checked in any case."""
+FEW = 64
+"""Up to so many words a mix is gathered word by word; beyond, all words are multiplied."""
+ROUNDING = 4.0
+"""How far a word may be drawn to what is left and stay out, in units of rounding."""
 RIDGE = 100.0
 """On the diagonal of every system, in units of rounding: two words of one embedding then share a weight, and no system
 is singular."""
@@ -130,12 +137,12 @@ class Solver:
         return rows.detach().cpu().double()
 
     def _solve(self, codes: Tensor, penalties: Tensor, start: Tensor | None) -> Tensor:
-        """Weights ``(B, n)``. Single precision finds the words; double their weights, and the few words left."""
+        """Weights ``(B, n)``."""
         parts = [codes.new_zeros(0, len(self.atoms))]
         for at in range(0, len(codes), ROWS):
             part = slice(at, at + ROWS)
             rows, half, first = codes[part], penalties[part] / 2, None if start is None else start[part].float()
-            words = _minimise(*self._single, rows.float(), half.float(), first)
+            words = _guess(*self._single, rows.float(), half.float(), first)
             parts.append(_minimise(self.atoms, self.gram, rows, half, words))
         return torch.cat(parts)
 
@@ -143,7 +150,7 @@ class Solver:
         """Objective, optimality residual and duality gap of weights ``(B, n)``, whoever found them."""
         codes = self._checked(rows)
         penalties = torch.as_tensor(penalty, dtype=torch.float64).expand(len(codes))
-        residual = codes - weights @ self.atoms
+        residual = codes - _mix(weights, self.atoms)
         drawn = 2 * residual @ self.atoms.T
         over = drawn - penalties[:, None]
         kkt = torch.where(weights > 0, over.abs(), over.clamp_min(0.0)).amax(dim=1)
@@ -170,28 +177,72 @@ def penalty_of_alpha(alpha: float, dimensions: int, audio_norm: float = 1.0, tex
     return 2 * dimensions * alpha / (audio_norm * text_norm)
 
 
-def _minimise(atoms: Tensor, gram: Tensor, codes: Tensor, half: Tensor, start: Tensor | None) -> Tensor:
-    """Weights of some rows, in the precision of what is given; ``half`` is ``(B,)``, half of the penalties.
+def _guess(atoms: Tensor, gram: Tensor, codes: Tensor, half: Tensor, start: Tensor | None) -> Tensor:
+    """Weights near the minimum, with nearly always its words; ``half`` is ``(B,)``, half of the penalties.
+
+    Words with a negative weight leave all at once and without another solution, which may raise the objective.
+    """
+    rounding = ROUNDING * torch.finfo(codes.dtype).eps
+    pull, done = codes @ atoms.T - half[:, None], codes.new_zeros(len(codes), len(atoms))
+    here, active = torch.arange(len(codes)), done > 0 if start is None else start > 0
+    drawn = pull.masked_fill(active.any(dim=1, keepdim=True), 0.0)
+    for _ in range(GUESSES):
+        active = active | _entering(drawn, active.sum(dim=1).clamp_min(ENTER_FIRST), rounding)
+        weights = _solve_words(gram, pull, active).clamp_min_(0.0)
+        done[here] = weights
+        lost = (active & (weights <= 0)).any(dim=1)
+        active = weights > 0
+        drawn = ((codes - _mix(weights, atoms)) @ atoms.T - half[:, None]).masked_fill_(active, 0.0)
+        left = lost | (drawn.amax(dim=1) > rounding)
+        if not left.any():
+            break
+        codes, half, pull, drawn, active, here = (each[left] for each in (codes, half, pull, drawn, active, here))
+    return done
+
+
+def _solve_words(gram: Tensor, pull: Tensor, active: Tensor) -> Tensor:
+    """Weights of the words in use, whatever their sign, ``(B, n)``."""
+    out = torch.zeros_like(pull)
+    systems, sides, inside, at = _systems(gram, pull, active)
+    return out.scatter_(1, at, _solve(systems, sides, inside)) if at.shape[1] else out
+
+
+def _systems(gram: Tensor, pull: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Systems of the words in use, padded to the longest: ``(B, m, m)``, right sides, which are real, and the words."""
+    real, at = active.to(torch.uint8).topk(int(active.sum(dim=1).max()), dim=1)
+    systems = torch.take(gram, at[:, :, None] * len(gram) + at[:, None, :])
+    return systems, pull.gather(1, at), real > 0, at
+
+
+def _mix(weights: Tensor, atoms: Tensor) -> Tensor:
+    """``weights @ atoms``, where most weights are 0."""
+    most = int((weights > 0).sum(dim=1).max()) if len(weights) else 0
+    if most > FEW:
+        return weights @ atoms
+    values, at = weights.topk(most, dim=1)
+    return (values[:, None] @ atoms[at.flatten()].view(*at.shape, atoms.shape[1]))[:, 0]
+
+
+def _minimise(atoms: Tensor, gram: Tensor, codes: Tensor, half: Tensor, start: Tensor) -> Tensor:
+    """Weights of some rows, to the last digits of what is given.
 
     A row that has its minimum is set aside, so that what is computed on is what is left.
     """
-    rounding = 4 * torch.finfo(codes.dtype).eps
+    rounding = ROUNDING * torch.finfo(codes.dtype).eps
     pull, done = codes @ atoms.T - half[:, None], codes.new_zeros(len(codes), len(atoms))
-    here = torch.arange(len(codes), device=codes.device)
-    weights, active = done.clone(), torch.zeros_like(done, dtype=torch.bool)
-    value, careful = pull.new_zeros(len(codes)), torch.zeros_like(half, dtype=torch.bool)
-    if start is not None:
-        weights, active = _settle(gram, pull, weights, start > 0, careful)
-        value = -(pull * weights).sum(dim=1)
+    here, careful = torch.arange(len(codes)), torch.zeros_like(half, dtype=torch.bool)
+    weights, active = _settle(gram, pull, torch.zeros_like(done), start > 0, careful)
+    value = -(pull * weights).sum(dim=1)
     for _ in range(STEPS):
-        drawn = ((codes - weights @ atoms) @ atoms.T - half[:, None]).masked_fill_(active, 0.0)
+        drawn = ((codes - _mix(weights, atoms)) @ atoms.T - half[:, None]).masked_fill_(active, 0.0)
         left = (drawn.amax(dim=1) > rounding) & (value < torch.inf)
         done[here[~left]] = weights[~left]
         if not left.any():
             break
         state = (codes, half, pull, weights, value, active, careful, here, drawn)
         codes, half, pull, weights, value, active, careful, here, drawn = (each[left] for each in state)
-        new, used = _settle(gram, pull, weights, active | _entering(drawn, active, careful, rounding), careful)
+        room = (active.sum(dim=1).clamp_min(ENTER_FIRST) // 4).masked_fill(careful, 1)
+        new, used = _settle(gram, pull, weights, active | _entering(drawn, room, rounding), careful)
         reached = -(pull * new).sum(dim=1)
         lower = reached < value - rounding
         weights = torch.where(lower[:, None], new, weights)
@@ -204,12 +255,11 @@ def _minimise(atoms: Tensor, gram: Tensor, codes: Tensor, half: Tensor, start: T
     return done
 
 
-def _entering(drawn: Tensor, active: Tensor, careful: Tensor, rounding: float) -> Tensor:
-    """The words most drawn to what is left, ``(B, n)`` bool: several, or the first alone in careful rows."""
-    room = (ENTER_PART * active.sum(dim=1)).long().clamp_min(ENTER_FIRST).masked_fill(careful, 1)
+def _entering(drawn: Tensor, room: Tensor, rounding: float) -> Tensor:
+    """The words most drawn to what is left, ``(B, n)`` bool: so many in a row at most."""
     best, at = drawn.topk(min(int(room.max()), drawn.shape[1]), dim=1)
-    taken = (torch.arange(best.shape[1], device=best.device) < room[:, None]) & (best > rounding)
-    return torch.zeros_like(active).scatter_(1, at, taken)
+    taken = (torch.arange(best.shape[1]) < room[:, None]) & (best > rounding)
+    return torch.zeros_like(drawn, dtype=torch.bool).scatter_(1, at, taken)
 
 
 def _settle(gram: Tensor, pull: Tensor, weights: Tensor, active: Tensor, careful: Tensor) -> tuple[Tensor, Tensor]:
@@ -222,15 +272,12 @@ def _settle(gram: Tensor, pull: Tensor, weights: Tensor, active: Tensor, careful
         Weights and words in use, ``(B, n)``.
     """
     out, used = torch.zeros_like(weights), torch.zeros_like(active)
-    most = int(active.sum(dim=1).max())
-    if not most:
+    # What leaves is taken out of the systems in place.
+    systems, sides, inside, at = _systems(gram, pull, active)
+    if not at.shape[1]:
         return out, used
-    # Systems of the words in use, padded to the longest; what leaves is taken out of them in place.
-    real, at = active.to(torch.uint8).topk(most, dim=1)
-    inside = real > 0
-    systems = torch.take(gram, at[:, :, None] * len(gram) + at[:, None, :])
-    sides, walked = pull.gather(1, at), weights.gather(1, at)
-    here = torch.arange(len(pull), device=pull.device)
+    walked = weights.gather(1, at)
+    here = torch.arange(len(pull))
     while True:
         solved = _solve(systems, sides, inside)
         negative = inside & (solved <= 0)
