@@ -96,6 +96,16 @@ class Task(Frozen):
                 raise ValueError(f"{name!r} is no calibration, or comes twice: {', '.join(CALIBRATIONS)}")
         return names
 
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """What the task compares itself, by label, where it asks no explainers; empty where it asks the suite's."""
+        return ()
+
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """Those of the configurations that are controls: tables mark them as such."""
+        return ()
+
     def check(self, prompting: Prompting) -> None:
         """Check the settings against what the suite asks of every clip; nothing to check here.
 
