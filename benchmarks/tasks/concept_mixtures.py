@@ -99,7 +99,7 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
         plots=(INTERVALS,),
         ratios=(
             Ratio(
-                "Both sounds among the first five concepts, as part of how often both prompts are among the five nearest",
+                "Both sounds among the first five concepts, as part of both prompts among the five nearest",
                 over="both-sources",
                 under="both-prompts",
             ),
@@ -198,7 +198,7 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
         labels = self.classes.labels
         sources = np.array([[labels.index(clip.label) for clip in item.clips] for item in prepared.items])
         nearest = np.argsort(-prepared.cosines[0], axis=1, kind="stable")[:, :FIRST]
-        alone = (prepared.cosines[[2, 1]].argmax(axis=2).T == sources).all(axis=1)
+        alone = (sources == prepared.cosines[[2, 1]].argmax(axis=2).T).all(axis=1)
         decomposed = None if place.explainer == DENSE else self._decompose(prepared, place.explainer)
         rows: list[list[Row]] = [[] for _ in prepared.items]
         for taken in (0, 1):

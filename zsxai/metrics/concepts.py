@@ -1,4 +1,4 @@
-"""Metrics of :class:`ConceptScores` and :class:`MixtureConcepts`: what is left of a clip in words, and what moves them."""
+"""Metrics of :class:`ConceptScores` and :class:`MixtureConcepts`: what words keep of a clip, and what moves them."""
 
 from __future__ import annotations
 
@@ -188,8 +188,8 @@ CONCEPT_REMOVAL = _metric(
 BOTH_SOURCES = _of_mixtures(
     name="both-sources",
     symbol="both sources",
-    summary="Whether both sounds of a mixture are among the classes of the first five concepts; without a decomposition "
-    "(`dense`), among the five nearest prompts.",
+    summary="Whether both sounds of a mixture are among the classes of the first five concepts; without words (`dense`), "
+    "among the five nearest prompts.",
     better="higher",
     needs=("sources", "first"),
     compute=_both,
