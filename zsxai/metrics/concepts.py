@@ -188,8 +188,8 @@ CONCEPT_REMOVAL = _metric(
 BOTH_SOURCES = _of_mixtures(
     name="both-sources",
     symbol="both sources",
-    summary="Whether both sounds of a mixture are among the classes of the first five concepts; without words (`dense`), "
-    "among the five nearest prompts.",
+    summary="Whether both sounds of a mixture are among the classes of the first five concepts; of `dense`, among the "
+    "five nearest prompts.",
     better="higher",
     needs=("sources", "first"),
     compute=_both,
