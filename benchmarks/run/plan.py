@@ -309,7 +309,7 @@ def _usable(explainers: Mapping[str, Explainer], model: ZeroShotModel) -> dict[s
 def _description_of(task: Task) -> dict[str, Any]:
     """What of a task can change a number; what units and places say of it is left out."""
     runner = runner_of(task.kind)
-    said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics"}
+    said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics", *task.lists}
     return {
         "task": task.model_dump(mode="json", exclude=said_elsewhere),
         "runner": code_of(runner),

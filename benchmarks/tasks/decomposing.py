@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 from numpy.typing import NDArray
@@ -78,6 +78,7 @@ class Decomposing(Task):
         table: Words of the data set's classes: the name of a shipped table, or a file.
     """
 
+    lists: ClassVar[frozenset[str]] = frozenset({"vocabularies", "centrings", "penalties", "counts", "controls"})
     vocabularies: Annotated[tuple[str, ...], Field(min_length=1)] = ("clustered",)
     centrings: Annotated[tuple[str, ...], Field(min_length=1)] = ("none",)
     penalties: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = ()
