@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -202,14 +202,16 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
         decomposed = None if place.explainer == DENSE else self._decompose(prepared, place.explainer)
         rows: list[list[Row]] = [[] for _ in prepared.items]
         for taken in (0, 1):
-            shared = {"sources": sources, "absent": prepared.absent, "nearest": nearest, "removed": sources[:, taken]}
+            make = partial(
+                MixtureConcepts, sources=sources, absent=prepared.absent, nearest=nearest, removed=sources[:, taken]
+            )
             known: dict[str, Any] = {"snr_met": prepared.met * (1 - 2 * taken)}
             if decomposed is None:
-                evidence = MixtureConcepts(first=nearest, **shared)
+                evidence = make(first=nearest)
             else:
                 first, sizes, weights = decomposed
                 rest = weights[1 + taken]
-                evidence = MixtureConcepts(first=first, sizes=sizes, weights=weights[0], weights_rest=rest, **shared)
+                evidence = make(first=first, sizes=sizes, weights=weights[0], weights_rest=rest)
                 at = np.arange(len(sources)), sources[:, taken]
                 known |= {"weight": weights[0][at], "weight_rest": rest[at]}
             for i, figures in enumerate(report(self.metrics, evidence, known)):
@@ -234,7 +236,7 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
         asked = self._asked[label]
         words = self.shelf.get(asked)
         codes = words.dictionary.code_audio(prepared.embeddings.flatten(0, 1))
-        weights = words.decompose(asked, codes).weights.unflatten(0, (3, -1))
+        weights = words.decompose(asked, codes).weights.reshape(*prepared.embeddings.shape[:2], -1)
         owner = self._owners(words)
         concepts = [words.group(row)[:FIRST] for row in weights[0]]
         first = np.full((len(concepts), FIRST), -1)

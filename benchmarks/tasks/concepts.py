@@ -79,7 +79,8 @@ def add_noise(waveform: NDArray[Any], snr: float, name: str, seed: int) -> NDArr
     wave = waveform.astype(np.float64)
     noise = white_noise(len(wave), name, seed).astype(np.float64)
     scale = np.sqrt((wave @ wave) / (noise @ noise)) * 10.0 ** (-snr / 20.0)
-    return (wave + scale * noise).astype(np.float32)
+    noisy: NDArray[Any] = (wave + scale * noise).astype(np.float32)
+    return noisy
 
 
 class ConceptsRunner(TaskRunner[Concepts, Prepared]):

@@ -34,7 +34,7 @@ def _cosine(weights: Array, other: Array) -> Values:
 
 
 def _fall(p: Array, p_removed: Array, p_other: Array) -> Values:
-    return (p - p_removed) - (p - p_other)
+    return np.asarray((p - p_removed) - (p - p_other), dtype=np.float64)
 
 
 def _both(classes: Array, first: Array) -> Values:
@@ -79,6 +79,7 @@ CONCEPT_AGREEMENT = _metric(
     better="higher",
     needs=("predicted", "predicted_dense"),
     compute=_same,
+    formula="`[argmax_c <r, t_c> = argmax_c <z, t_c>]`",
     sensitive_to="the vocabulary, the centring, the penalty",
     gamed_by=_LEAKS,
     invalid=_NO_WORDS,
@@ -92,7 +93,9 @@ CONCEPT_WORDS = _metric(
     bounds=(0.0, float("inf")),
     needs=("counts",),
     compute=_as_it_is,
+    formula="`#{i: w_i > 0}`",
     reference=_PAPER,
+    sensitive_to="the penalty, or the number asked for; the vocabulary",
     gamed_by="nothing: it sets the other figures in context",
 )
 
@@ -104,6 +107,8 @@ CONCEPT_GROUPS = _metric(
     bounds=(0.0, float("inf")),
     needs=("groups",),
     compute=_as_it_is,
+    formula="words in the order of their weights join the first group whose strongest word is near enough, "
+    "or begin one; `#groups`",
     sensitive_to="the text cosine from which on words are one concept",
     gamed_by="nothing: it sets the other figures in context",
 )
@@ -143,6 +148,7 @@ CONCEPT_KKT = _metric(
     compute=_as_it_is,
     formula="`max_i |2 <C_i, z - C'w> - lambda|` over words in use, `max(0, .)` over others",
     reference="zsxai.concepts.solver",
+    sensitive_to="the precision of the solver, and steps that ran out",
     gamed_by="nothing: it is of the solver",
 )
 
@@ -153,6 +159,7 @@ STABILITY_NOISE = _metric(
     better="higher",
     needs=("weights", "weights_noise"),
     compute=_cosine,
+    formula="`<w(x), w(x + n)> / (|w(x)| |w(x + n)|)`",
     sensitive_to="the noise, 20 dB under the clip; the model: an embedding that moves moves its words",
     gamed_by="one word for everything; near-synonyms count as other words",
     invalid="the clip has no words",
@@ -165,6 +172,7 @@ STABILITY_SHIFT = _metric(
     better="higher",
     needs=("weights", "weights_shift"),
     compute=_cosine,
+    formula="`<w(x), w(x')> / (|w(x)| |w(x')|)`, x' the clip turned",
     sensitive_to="the shift, circular: a sound that it cuts is another one",
     gamed_by="one word for everything; near-synonyms count as other words",
     invalid="the clip has no words",
@@ -193,6 +201,8 @@ BOTH_SOURCES = _of_mixtures(
     better="higher",
     needs=("sources", "first"),
     compute=_both,
+    formula="`[{a, b} within {class(g_1), ..., class(g_5)}]`, groups g by weight, a group's class that of "
+    "its strongest word in the table",
     sensitive_to="the table of words and classes; the bound of the groups; the model (`both-prompts` is its ceiling)",
     gamed_by="the same five classes for every mixture, as far as `both-absent` is high too",
     invalid="never: a mixture without words counts as not found",
@@ -206,6 +216,7 @@ BOTH_PROMPTS = _of_mixtures(
     better="higher",
     needs=("sources", "nearest"),
     compute=_both,
+    formula="`[{a, b} within the five largest <z, t_c>]`",
     sensitive_to="the model alone",
     gamed_by="nothing: it sets `both-sources` in context",
     invalid="never",
@@ -218,6 +229,7 @@ BOTH_ABSENT = _of_mixtures(
     better="lower",
     needs=("absent", "first"),
     compute=_both,
+    formula="as `both-sources`, of two other classes",
     sensitive_to="how many of the first five concepts have a class at all",
     gamed_by="no concept with a class: read it beside `both-sources`",
     invalid="never",
@@ -231,6 +243,7 @@ GROUP_SIZE = _of_mixtures(
     bounds=(1.0, float("inf")),
     needs=("sizes",),
     compute=_mean_size,
+    formula="`mean |g_k|`, k up to 5",
     sensitive_to="the bound of the groups",
     gamed_by="nothing: it sets `both-sources` in context",
     invalid="no words",
@@ -244,6 +257,7 @@ LARGEST_GROUP = _of_mixtures(
     bounds=(1.0, float("inf")),
     needs=("sizes",),
     compute=_largest_size,
+    formula="`max |g_k|`, k up to 5",
     sensitive_to="the bound of the groups",
     gamed_by="nothing: groups that take in everything would be seen here",
     invalid="no words",
