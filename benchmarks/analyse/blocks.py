@@ -84,10 +84,7 @@ class Block:
 
     def is_control(self, name: str) -> bool:
         """Whether a name of :meth:`rows` is that of a blind control."""
-        return any(
-            e.name in self.result.suite.controls and (name == e.title or name.startswith(f"{e.title}, "))
-            for e in self.result.suite.all_explainers
-        )
+        return any(name == title or name.startswith(f"{title}, ") for title in self.result.suite.blind)
 
     def label(self, name: str) -> str:
         """A name of :meth:`rows`, with a word on it where it is a blind control."""

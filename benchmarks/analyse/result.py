@@ -111,7 +111,7 @@ class Result:
 
     def is_control(self, explainer: str) -> bool:
         """Whether a label is that of a blind control."""
-        return explainer in {e.title for e in self.suite.all_explainers if e.name in self.suite.controls}
+        return explainer in self.suite.blind
 
     def metrics(self, task: str) -> list[str]:
         """Figures that tables of a task show: its metrics, then wins over an explainer's own controls."""

@@ -37,6 +37,9 @@ def render_examples(result: Result, *, audio: bool = True) -> Html:
     chosen = choose_extremes(result)
     if chosen is None:
         return tag("section", title, tag("p", "The headline has no explainer with a valid value, so there is none."))
+    if any(chosen.explainer in task.configurations for task in result.suite.tasks):
+        note = tag("p", tag("strong", untrusted(chosen.explainer)), " explains by no mask: there is nothing to draw.")
+        return tag("section", title, note, _render_list(chosen))
     try:
         shown = _explain_all(result, chosen, audio)
     except Exception as error:  # whatever data or model lack, the rest of the page stands

@@ -25,6 +25,8 @@ def check_suite(suite: Suite) -> None:
     """
     labels = [e.title for e in suite.explainers]
     known = {*labels, *suite.controls}
+    if "explainers" not in suite.model_fields_set and not all(task.configurations for task in suite.tasks):
+        raise ValueError("explainers is missing: list those that the tasks are to ask")
     _check_unique("explainer", labels)
     _check_unique("control", suite.controls)
     _check_unique("seed", [str(seed) for seed in suite.seeds])
@@ -40,7 +42,8 @@ def check_suite(suite: Suite) -> None:
         _check_known("explainer", task.explainers, known)
         task.check(suite.prompting)
     _check_nothing_twice(suite.tasks)
-    _check_known("explainer", [suite.comparisons.against] if suite.comparisons.against else [], known)
+    own = {label for task in suite.tasks for label in task.configurations}
+    _check_known("explainer", [suite.comparisons.against] if suite.comparisons.against else [], known | own)
     kind, stratum = suite.headline.task, suite.headline.stratum
     if kind not in {task.kind for task in suite.tasks}:
         raise ValueError(f"the headline is of a task {kind!r} that the suite does not run")

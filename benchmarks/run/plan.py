@@ -252,7 +252,11 @@ def _cells_of(library: Library, named: ModelSpec, files: Files) -> Iterator[Plan
     model = library.model(named.title)
     logit_scale_of(model, suite.prompting, named.title)
     explainers = [_usable(library.explainers(task), model) for task in suite.tasks]
-    identities = [{label: explainer_identity(e, model) for label, e in usable.items()} for usable in explainers]
+    identities = [
+        {label: explainer_identity(e, model) for label, e in usable.items()}
+        | runner_of(task.kind).identify(task, model)
+        for task, usable in zip(suite.tasks, explainers, strict=True)
+    ]
     of_run = {
         "format": 2,
         "model": model_identity(model, named),
@@ -305,7 +309,7 @@ def _usable(explainers: Mapping[str, Explainer], model: ZeroShotModel) -> dict[s
 def _description_of(task: Task) -> dict[str, Any]:
     """What of a task can change a number; what units and places say of it is left out."""
     runner = runner_of(task.kind)
-    said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics"}
+    said_elsewhere = {"data", "contaminations", "domains", "scales", "explainers", "metrics", *task.lists}
     return {
         "task": task.model_dump(mode="json", exclude=said_elsewhere),
         "runner": code_of(runner),
@@ -333,7 +337,10 @@ def _units(library: Library, model: str) -> Iterator[tuple[Unit, list[Item]]]:
 def places(
     suite: Suite, task: Task, explainers: Mapping[str, Explainer], seed: int, mixed: Contamination, model: ZeroShotModel
 ) -> Iterator[Place]:
-    """Explainers on kinds of masks that the model has; where nothing is drawn, for the first seed alone."""
+    """Explainers on kinds of masks that the model has, and configurations of a task that asks no explainers.
+
+    Where nothing is drawn, for the first seed alone.
+    """
     every_seed = seed == suite.seeds[0] or mixed.kind != "clean" or runner_of(task.kind).card.draws
     for domain, scale in product(task.domains, task.scales):
         if domain == "mel" and not isinstance(model, SpectralModel):
@@ -341,3 +348,5 @@ def places(
         for label, explainer in explainers.items():
             if every_seed or not explainer.card.deterministic:
                 yield Place(label, domain, scale)
+        if every_seed:
+            yield from (Place(label, domain, scale) for label in task.configurations)

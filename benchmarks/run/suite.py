@@ -15,7 +15,7 @@ from zsxai.benchmarks.tasks.settings import Frozen, Prompting, Task
 from zsxai.errors import InputError, first_problem
 from zsxai.toml import read_toml
 
-SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity")
+SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity", "concepts")
 POOLS = ("twins",)
 """Files of models that come with zsxai."""
 
@@ -140,7 +140,7 @@ class Suite(Frozen):
         description: One sentence.
         data: Data sets by key.
         models: Models.
-        explainers: Explainers; the controls are added.
+        explainers: Explainers; the controls are added. Left out where no task asks any.
         controls: Names of explainers that are rows of every table, whether the suite names them or not, to read the
             others against: those whose card says that they are controls.
         prompting: What is asked.
@@ -157,7 +157,7 @@ class Suite(Frozen):
     description: str = ""
     data: dict[str, DataSpec]
     models: Models = (ModelSpec(name="tiny"),)
-    explainers: tuple[Plugin, ...]
+    explainers: tuple[Plugin, ...] = ()
     controls: Annotated[tuple[str, ...], Field(min_length=1)] = ("constant", "random", "loudness", "energy")
     prompting: Prompting = Prompting()
     tasks: Annotated[tuple[Annotated[SerializeAsAny[Task], BeforeValidator(_by_kind)], ...], Field(min_length=1)]
@@ -175,7 +175,9 @@ class Suite(Frozen):
 
     @property
     def all_explainers(self) -> tuple[Named, ...]:
-        """The suite's explainers, and the controls that are not among them."""
+        """The suite's explainers, and the controls that are not among them; none where no task asks any."""
+        if all(task.configurations for task in self.tasks):
+            return ()
         # A mask of ones is no stand-in for a mask of one half.
         named = {e.name for e in self.explainers if e.options.get("value", 0.5) == 0.5}
         named |= {e.title for e in self.explainers}
@@ -210,8 +212,16 @@ class Suite(Frozen):
             raise InputError(f"nothing of the suite {self.name!r} is left without the data set {key!r}")
         return load_suite(values)
 
+    @property
+    def blind(self) -> frozenset[str]:
+        """Labels of the rows that are controls: explainers, and configurations of tasks that ask none."""
+        controls = {e.title for e in self.all_explainers if e.name in self.controls}
+        return frozenset(controls.union(*(task.blind for task in self.tasks)))
+
     def explainers_of(self, task: Task) -> tuple[Named, ...]:
-        """Those that run in a task."""
+        """Those that run in a task: none where it has configurations of its own."""
+        if task.configurations:
+            return ()
         everyone = self.all_explainers
         wanted = task.explainers or [e.title for e in everyone]
         return tuple(e for e in everyone if e.title in wanted or e.name in self.controls)

@@ -118,7 +118,7 @@ class Place:
     """Where a cell stands besides its unit: which explainer, on which kind of mask.
 
     Attributes:
-        explainer: Label in tables.
+        explainer: Label in tables; of a task that asks no explainers, one of its configurations.
         domain: Domain of masks.
         scale: Scale of masks.
     """
@@ -271,6 +271,18 @@ class TaskRunner(ABC, Generic[T, S]):
             if name not in known:
                 raise InputError(f"{name!r} is no metric of the task {task.kind!r}: one of {', '.join(known)}")
         return {name: known[name] for name in sorted(task.metrics or known)}
+
+    @classmethod
+    def identify(cls, task: Task, model: ZeroShotModel) -> dict[str, Any]:
+        """What of the task's own configurations can change a number before a model, by label.
+
+        Only a task that has :attr:`~zsxai.benchmarks.tasks.settings.Task.configurations` says anything here; they stand
+        in the place of explainers, in cells as in tables.
+
+        Raises:
+            InputError: If one does not fit the model.
+        """
+        return {label: label for label in task.configurations}
 
     @cached_property
     def classes(self) -> Classes:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.tasks.base import in_hash_order
+from zsxai.benchmarks.tasks.base import Item, in_hash_order
 from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
@@ -56,6 +56,20 @@ def perfect_matchings(clips: Sequence[LabelledClip], count: int) -> list[list[Pa
         pairs = sorted(_repair(drawn, ordered), key=min)
         matchings.append([(ordered[i], ordered[j]) for i, j in pairs])
     return matchings
+
+
+def pair_items(clips: Sequence[LabelledClip], matchings: int, snrs: Sequence[float]) -> list[Item]:
+    """Items of all pairs of a matching at all SNRs, one matching after the other.
+
+    Pairs depend on the clips alone, not on the seed, which is of explainers. For macro means a mixture counts as the
+    class of its first clip, for both prompts: those of one mixture stay together, so blind maps keep their values.
+    """
+    return [
+        Item(f"{a.name}+{b.name}@{snr:g}dB#{number}", (a, b), a.label, snr=snr)
+        for number, pairs in enumerate(perfect_matchings(clips, matchings))
+        for a, b in pairs
+        for snr in snrs
+    ]
 
 
 def _pairable(labels: Sequence[str], used: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -77,8 +77,10 @@ class Task(Frozen):
         explainers: Labels of the suite's explainers that run; all where empty. The suite's controls always run.
         calibrations: Calibrations tried in place of each explainer's own; its own where empty.
         metrics: Names in ``zsxai.metrics``; all that read the task's evidence where empty.
+        lists: Settings that only say which :attr:`configurations` there are: one more leaves what the others measured.
     """
 
+    lists: ClassVar[frozenset[str]] = frozenset()
     kind: str
     data: Annotated[tuple[str, ...], Field(min_length=1)]
     contaminations: Annotated[tuple[Contamination, ...], Field(min_length=1)] = (Contamination(),)
@@ -95,6 +97,16 @@ class Task(Frozen):
             if name not in CALIBRATIONS or names.count(name) > 1:
                 raise ValueError(f"{name!r} is no calibration, or comes twice: {', '.join(CALIBRATIONS)}")
         return names
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """What the task compares itself, by label, where it asks no explainers; empty where it asks the suite's."""
+        return ()
+
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """Those of the configurations that are controls: tables mark them as such."""
+        return ()
 
     def check(self, prompting: Prompting) -> None:
         """Check the settings against what the suite asks of every clip; nothing to check here.

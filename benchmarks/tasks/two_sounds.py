@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Plot, Row, Stage, TaskCard, TaskRunner
 from zsxai.benchmarks.tasks.contamination import Sound
 from zsxai.benchmarks.tasks.counting import Forwards
-from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, perfect_matchings, truth_of
+from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, pair_items, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
 from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitch_maps
@@ -143,20 +143,10 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
     def items(
         cls, task: Task, dataset: Dataset, contamination: Contamination, seed: int, others: Dataset | None
     ) -> list[Item]:
-        """See :meth:`TaskRunner.items`: all pairs of a matching at all SNRs, one matching after the other.
-
-        Pairs depend on the clips alone, not on the seed, which is of explainers. For macro means a mixture counts as
-        the class of its first clip, for both prompts: those of one mixture stay together, so blind maps keep their
-        values.
-        """
+        """See :meth:`TaskRunner.items` and :func:`~zsxai.benchmarks.tasks.mixtures.pair_items`."""
         if not isinstance(task, TwoSounds):
             raise TypeError(f"{cls.__name__} carries out a TwoSounds, not {task.kind!r}")
-        return [
-            Item(f"{a.name}+{b.name}@{snr:g}dB#{number}", (a, b), a.label, snr=snr)
-            for number, pairs in enumerate(perfect_matchings(dataset.clips, task.matchings))
-            for a, b in pairs
-            for snr in task.snrs
-        ]
+        return pair_items(dataset.clips, task.matchings, task.snrs)
 
     @classmethod
     def sound(cls, task: Task, item: Item, contamination: Contamination, seed: int, rate: int) -> Sound:

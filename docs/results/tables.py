@@ -19,9 +19,20 @@ FIGURES = {
     ],
     "two-sounds": [["weighted-auc", "contrastive-auc"], ["pointing", "delta-energy"]],
     "prompts": [["mask-mean-right", "mask-mean-wrong", "mask-mean-ratio", "similarity-correlation", "right-is-largest"]],
+    "concepts": [
+        ["concept-accuracy", "concept-agreement", "concept-words", "concept-groups", "words-say", "concept-kkt"],
+        ["stability-noise", "stability-shift", "concept-removal"],
+    ],
+    "concept-mixtures": [
+        ["both-sources", "both-absent", "both-prompts", "source-removal", "group-size", "largest-group"],
+    ],
     "absent": [["absent-mask-mean", "present-mask-mean", "absent-shown", "present-shown", "made-up", "present-heard"]],
 }  # fmt: skip
-STRATA = {"two-sounds": ["alone", "both-heard", None]}
+STRATA = {"two-sounds": ["alone", "both-heard", None], "concept-mixtures": ["alone", None]}
+RATIOS = {
+    "absent-mask-mean": ("absent-mask-mean", "present-mask-mean", "absent / present mask mean"),
+    "both-sources": ("both-sources", "both-prompts", "both sources / both prompts"),
+}
 VARIANTS = ["own", "rolled", "binary", "binary-energy", "times-similarity"]
 PLACE = ["model", "contamination", "domain", "scale"]
 
@@ -32,8 +43,9 @@ def say(line: str = "") -> None:
 
 
 def digits(task: str, figure: str) -> int:
-    """Areas under curves lie close together."""
-    return 3 if task == "two-sounds" else choose_digits(task, figure)
+    """Areas under curves lie close together, and so do shares of clips that stay right."""
+    close = task == "two-sounds" or figure in {"concept-accuracy", "concept-agreement", "both-sources"}
+    return 3 if close else choose_digits(task, figure)
 
 
 def columns(names: Sequence[str]) -> str:
@@ -48,7 +60,7 @@ def places(found: Any) -> Iterator[tuple[str, Any]]:
 
 
 def show_figures(result: Result, task: str, figures: list[str], variant: str, stratum: str | None) -> None:
-    """Print a table for every place, and where there is one, the ratio of absent to present mask means."""
+    """Print a table for every place, and where there is one, a ratio of two means."""
     try:
         found = result.table(task, figures, variant=variant, stratum=stratum)
     except InputError:
@@ -61,13 +73,14 @@ def show_figures(result: Result, task: str, figures: list[str], variant: str, st
             title = f"{name['explainer']} ({name['calibration']})" if name["calibration"] in shown else name["explainer"]
             cells = [format_interval(get_interval(line, f), digits(task, f)) for f in figures]
             say(f"| {title} | {' | '.join(cells)} | {int(line[(figures[0], 'n')])} |")
-    if "absent-mask-mean" in figures:
-        ratio = result.ratio("absent-mask-mean", "present-mask-mean", task, variant)
+    for over, under, title in (RATIOS[f] for f in figures if f in RATIOS):
+        ratio = result.ratio(over, under, task, variant, stratum)
         for place, lines in places(ratio):
-            say(f"\n**absent / present mask mean, {place}, {variant}**\n")
+            say(f"\n**{title}, {place}, {variant}{f', {stratum}' if stratum else ''}**\n")
             for index, line in lines.iterrows():
                 name = dict(zip(ratio.index.names, index, strict=True))
-                say(f"- {name['explainer']} ({name['calibration']}): {line['mean']:.3f} [{line['low']:.3f}, {line['high']:.3f}]")
+                who = f"{name['explainer']} ({name['calibration']})" if name["calibration"] else name["explainer"]
+                say(f"- {who}: {line['mean']:.3f} [{line['low']:.3f}, {line['high']:.3f}]")
 
 
 def show_differences(found: Any) -> None:

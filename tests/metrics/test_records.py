@@ -14,8 +14,10 @@ from zsxai.errors import InputError
 from zsxai.metrics import (
     AbsentMaps,
     BudgetCurve,
+    ConceptScores,
     MaskedScores,
     Metric,
+    MixtureConcepts,
     MixtureMaps,
     PromptMaps,
     RandomisedMaps,
@@ -24,8 +26,8 @@ from zsxai.metrics import (
 )
 from zsxai.registry import METRICS
 
-EVIDENCE = (AbsentMaps, MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps)
-MODULES = ("absent", "budgets", "faithfulness", "mixtures", "prompts", "randomisation", "shape")
+EVIDENCE = (AbsentMaps, ConceptScores, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps, RandomisedMaps)
+MODULES = ("absent", "budgets", "concepts", "faithfulness", "mixtures", "prompts", "randomisation", "shape")
 
 
 def scores(count=5, seed=0):
@@ -70,7 +72,7 @@ def test_every_record_is_registered_once_and_every_evidence_has_some():
     modules = [importlib.import_module(f"zsxai.metrics.{name}") for name in MODULES]
     written = [value.name for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     assert sorted(written) == zsxai.list_metrics()
-    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 51
+    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 67
 
 
 @pytest.mark.parametrize("name", zsxai.list_metrics())
@@ -268,6 +270,6 @@ def test_a_metric_has_one_name():
 def test_unknown_names():
     with pytest.raises(InputError, match="unknown metric 'avrage-drop': did you mean 'average-drop'"):
         load_metric("avrage-drop")
-    known = "AbsentMaps, MaskedScores, MixtureMaps, PromptMaps, RandomisedMaps"
+    known = "AbsentMaps, ConceptScores, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps, RandomisedMaps"
     with pytest.raises(InputError, match=f"^no metric reads dict: they read {known}$"):
         metrics_of(dict)

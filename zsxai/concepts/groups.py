@@ -23,11 +23,13 @@ def group_words(order: Iterable[int], kinship: Tensor, bound: float = GROUPED) -
     Returns:
         Groups in the order of their strongest words, the strongest word first in each.
     """
+    words = list(order)
+    cosines = kinship[words][:, words].tolist()
     groups: list[list[int]] = []
-    for word in order:
-        near = next((group for group in groups if kinship[word, group[0]] >= bound), None)
+    for at in range(len(words)):
+        near = next((group for group in groups if cosines[at][group[0]] >= bound), None)
         if near is None:
-            groups.append([word])
+            groups.append([at])
         else:
-            near.append(word)
-    return groups
+            near.append(at)
+    return [[words[at] for at in group] for group in groups]

@@ -3,8 +3,10 @@
 from zsxai.metrics.base import (
     AbsentMaps,
     BudgetCurve,
+    ConceptScores,
     MaskedScores,
     Metric,
+    MixtureConcepts,
     MixtureMaps,
     PromptMaps,
     RandomisedMaps,
@@ -16,8 +18,10 @@ from zsxai.metrics.loading import load_metric, metrics_of, of
 __all__ = [
     "AbsentMaps",
     "BudgetCurve",
+    "ConceptScores",
     "MaskedScores",
     "Metric",
+    "MixtureConcepts",
     "MixtureMaps",
     "PromptMaps",
     "RandomisedMaps",

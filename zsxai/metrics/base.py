@@ -163,6 +163,69 @@ class RandomisedMaps:
     in_band: Array
 
 
+@dataclass(frozen=True, eq=False)
+class ConceptScores:
+    """Clips written as mixes of concepts, and what a model makes of the mixes. What was not measured is None.
+
+    Attributes:
+        label: ``(B,)`` index of the clip's class.
+        predicted: ``(B,)`` index of the class nearest to the mix; -1 where there are no concepts.
+        predicted_dense: ``(B,)`` index of the class nearest to the embedding itself.
+        counts: ``(B,)`` words in use.
+        groups: ``(B,)`` concepts: words in use, near-synonyms as one.
+        cosine: ``(B,)`` of the embedding and the mix, where they are decomposed.
+        kkt: ``(B,)`` optimality residual.
+        weights: ``(B, n)`` of all words.
+        weights_noise: ``(B, n)`` of the clip under noise.
+        weights_shift: ``(B, n)`` of the clip, shifted.
+        p: ``(B,)`` probability of the predicted class, from the mix.
+        p_removed: ``(B,)`` without its strongest concept.
+        p_other: ``(B,)`` less a random other of its concepts at the strongest one's weight; NaN where there is none.
+    """
+
+    label: Array
+    predicted: Array
+    predicted_dense: Array
+    counts: Array | None = None
+    groups: Array | None = None
+    cosine: Array | None = None
+    kkt: Array | None = None
+    weights: Array | None = None
+    weights_noise: Array | None = None
+    weights_shift: Array | None = None
+    p: Array | None = None
+    p_removed: Array | None = None
+    p_other: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureConcepts:
+    """Mixtures of two known sounds as mixes of concepts, one row per mixture and sound that is taken out of it.
+
+    A concept is of the class that a table gives its strongest word that is in the table; classes are indices.
+
+    Attributes:
+        sources: ``(B, 2)`` classes of the two sounds.
+        absent: ``(B, 2)`` two classes that are not in the mixture.
+        first: ``(B, K)`` classes of the first concepts, -1 for one without a class; where nothing is decomposed, the
+            classes whose prompts are the nearest.
+        nearest: ``(B, K)`` classes whose prompts are nearest to the embedding.
+        sizes: B arrays of the numbers of words of those concepts.
+        removed: ``(B,)`` class of the sound that is taken out.
+        weights: ``(B, C)`` weight of every class's words in the mixture.
+        weights_rest: ``(B, C)`` in what is left without the sound.
+    """
+
+    sources: Array
+    absent: Array
+    first: Array
+    nearest: Array
+    sizes: tuple[Array, ...] | None = None
+    removed: Array | None = None
+    weights: Array | None = None
+    weights_rest: Array | None = None
+
+
 E = TypeVar("E")
 """Type of the evidence."""
 
@@ -210,9 +273,13 @@ class Metric(Generic[E]):
         if not isinstance(evidence, self.evidence):
             raise InputError(f"{self.name} reads {self.evidence.__name__}, not {type(evidence).__name__}")
         fields = {name: getattr(evidence, name) for name in self.needs}
-        missing = [name for name, value in fields.items() if value is None]
+        missing = self.lacking(evidence)
         if missing:
             of_cosine = getattr(evidence, "p", 0) is None and PROBABILITIES & set(missing)
             remedy = ": explain with among=[...] to get probabilities" if of_cosine else ""
             raise InputError(f"{self.name} needs {', '.join(missing)}, which was not measured{remedy}")
         return self.compute(*fields.values())
+
+    def lacking(self, evidence: E) -> list[str]:
+        """Fields that the metric reads and that were not measured."""
+        return [name for name in self.needs if getattr(evidence, name) is None]
