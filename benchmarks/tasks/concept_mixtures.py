@@ -29,7 +29,7 @@ from zsxai.benchmarks.tasks.decomposing import (
 from zsxai.benchmarks.tasks.mixtures import level_difference, mix, pair_items
 from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.benchmarks.tasks.sounds import Heard, draw_by_name, encode_originals, pooled_cosines
-from zsxai.concepts.api import embed_recording
+from zsxai.concepts.recordings import embed_recording
 from zsxai.data.clip import Dataset
 from zsxai.errors import InputError
 from zsxai.metrics.base import MixtureConcepts
@@ -235,8 +235,11 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
         """Classes ``(B, 5)`` of the first concepts, the concepts' sizes, and the classes' weights ``(3, B, C)``."""
         asked = self._asked[label]
         words = self.shelf.get(asked)
-        codes = words.dictionary.code_audio(prepared.embeddings.flatten(0, 1))
-        weights = words.decompose(asked, codes).weights.reshape(*prepared.embeddings.shape[:2], -1)
+        mixed, *rest = (words.dictionary.code_audio(rows) for rows in prepared.embeddings)
+        found = words.decompose(asked, mixed)
+        # What is left is decomposed by the mixture's penalty, also where that was found for a number of words.
+        left = words.dictionary.decompose(torch.cat(rest), found.penalty.repeat(2)).weights
+        weights = torch.cat([found.weights, left]).reshape(*prepared.embeddings.shape[:2], -1)
         owner = self._owners(words)
         concepts = [words.group(row)[:FIRST] for row in weights[0]]
         first = np.full((len(concepts), FIRST), -1)

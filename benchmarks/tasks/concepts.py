@@ -28,7 +28,8 @@ from zsxai.benchmarks.tasks.decomposing import (
 )
 from zsxai.benchmarks.tasks.settings import Task
 from zsxai.benchmarks.tasks.sounds import Heard, draw_by_name, encode_originals, hear, pooled_cosines
-from zsxai.concepts.api import embed_recording
+from zsxai.concepts.recordings import embed_recording
+from zsxai.concepts.use import class_scores
 from zsxai.metrics.base import ConceptScores
 from zsxai.model import ZeroShotModel
 
@@ -200,8 +201,7 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
 
     def _probabilities(self, words: Words, weights: Tensor) -> NDArray[Any]:
         """``(B, C)`` of all classes, from mixes of words; NaN where a weight is."""
-        cosines = words.dictionary.reconstruct(weights) @ self._text.T
-        return self.classes.probabilities(cosines.numpy())
+        return self.classes.probabilities(class_scores(words.dictionary, weights, self._text).numpy())
 
 
 def _take_out(

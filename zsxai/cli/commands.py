@@ -220,14 +220,17 @@ def demo(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that zsxai explain --out wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that zsxai explain or concepts wrote.")],
     model_option: ModelOptions = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a saved explanation against its own arrays and score it again with its model."""
+    from zsxai.concepts.explanation import ConceptExplanation
+    from zsxai.concepts.saved import RECORD
     from zsxai.explanation import Explanation
 
-    explanation = Explanation.load(folder)
+    kind: type[Explanation | ConceptExplanation] = ConceptExplanation if (folder / RECORD).exists() else Explanation
+    explanation = kind.load(folder)
     report = explanation.verify(name_or_model(explanation.provenance.model, model_option))
     if as_json:
         print_json({"ok": report.ok, **report.model_dump(mode="json")})

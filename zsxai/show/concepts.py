@@ -251,7 +251,7 @@ def _maps(e: ConceptExplanation, part: Excerpt, *, beside: bool) -> Html:
     peak = strip_peak(e.original, e.sample_rate)
     first = e.sounds[0]
     told = (
-        "Each concept was given to the explainer as a prompt, told apart from the others"
+        "Each concept was given to the explainer as a prompt, against the others"
         if len(e.sounds) > 1
         else "The concept was given to the explainer as a prompt"
     )
