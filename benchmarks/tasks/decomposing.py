@@ -71,7 +71,8 @@ class Decomposing(Task):
 
     Attributes:
         vocabularies: Names, or files.
-        centrings: ``none``; ``mean`` and ``pls`` where the model brings them; or files.
+        centrings: ``none``; ``mean`` and ``pls`` where the model brings them; ``auto``, its mean if it brings one; or
+            files.
         penalties: Values of lambda.
         counts: Numbers of words at most.
         grouped: Text cosine from which on words are one concept.
@@ -80,7 +81,7 @@ class Decomposing(Task):
 
     lists: ClassVar[frozenset[str]] = frozenset({"vocabularies", "centrings", "penalties", "counts", "controls"})
     vocabularies: Annotated[tuple[str, ...], Field(min_length=1)] = ("clustered",)
-    centrings: Annotated[tuple[str, ...], Field(min_length=1)] = ("none",)
+    centrings: Annotated[tuple[str, ...], Field(min_length=1)] = ("auto",)
     penalties: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = ()
     counts: tuple[Annotated[int, Field(ge=1)], ...] = (10,)
     grouped: Annotated[float, Field(ge=-1, le=1)] = GROUPED

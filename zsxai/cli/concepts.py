@@ -60,7 +60,7 @@ def concepts(
             metavar="C",
             help="What is taken off embeddings: none, mean or pls where the model brings them, or a file.",
         ),
-    ] = "none",
+    ] = "auto",
     template: TemplateOption = None,
     listen: Annotated[
         bool | None,

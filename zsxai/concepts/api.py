@@ -13,7 +13,7 @@ from torch import Tensor
 from zsxai.api import explain, is_kept, model_of
 from zsxai.audio import Sound, fingerprint, read_audio
 from zsxai.checks import whole_number
-from zsxai.concepts.centring import KINDS
+from zsxai.concepts.centring import AUTO, KINDS
 from zsxai.concepts.dictionary import Dictionary, build_dictionary
 from zsxai.concepts.explanation import Concept, ConceptExplanation, ConceptProvenance, ConceptWindow
 from zsxai.concepts.groups import GROUPED, group_words
@@ -53,7 +53,7 @@ def explain_concepts(
     k: int | None = None,
     lam: float | None = None,
     vocabulary: str | Sequence[str] | Vocabulary | Dictionary = "clustered",
-    centring: object = "none",
+    centring: object = "auto",
     template: object = None,
     listen: bool | int = False,
     window: float | None = None,
@@ -73,7 +73,8 @@ def explain_concepts(
             of it.
         vocabulary: The words that can be said: ``clustered``, ``baseline``, ``pruned``, ``audioset``, a file, a list of
             words, or a :class:`~zsxai.concepts.dictionary.Dictionary`, which a model has embedded before.
-        centring: ``none``; ``mean`` or ``pls`` where the model brings one; a file that ``zsxai centring`` wrote, or a
+        centring: ``none``; ``mean`` or ``pls`` where the model brings one; ``auto``, its ``mean`` where it brings one
+            and ``none`` otherwise; a file that ``zsxai centring`` wrote, or a
             :class:`~zsxai.concepts.centring.Centring`.
         template: Around every word, as :func:`zsxai.explain` takes it; words go in bare where None.
         listen: Give the first concepts their sound: each is explained by the default explainer against the others. A
@@ -140,7 +141,7 @@ def dictionary_of(
             raise InputError(f"the dictionary was embedded by {vocabulary.model}, not by {model.card.name}")
         return vocabulary
     key = (vocabulary, centring, template) if isinstance(template, str | None) else None
-    if not keep or key is None or vocabulary not in VOCABULARIES or centring not in KINDS:
+    if not keep or key is None or vocabulary not in VOCABULARIES or centring not in (AUTO, *KINDS):
         return build_dictionary(model, vocabulary, centring, template=template, progress=progress)
     with LOADING:
         kept = _KEPT.setdefault(model, {})

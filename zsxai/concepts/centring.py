@@ -24,6 +24,8 @@ from zsxai.names import printable
 
 Kind = Literal["none", "mean", "pls"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+AUTO = "auto"
+"""The model's own mean where it brings one, or else none."""
 AXES = 48
 """Shared axes that are kept, fewer where the data has fewer."""
 _FORMAT = 1
@@ -176,7 +178,8 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
     """A centring by its kind, from a file, or as it is.
 
     Args:
-        given: ``none``; ``mean`` or ``pls`` where the model brings one; the path of a saved one; or a centring.
+        given: ``none``; ``mean`` or ``pls`` where the model brings one; ``auto``, its ``mean`` where it brings one and
+            ``none`` otherwise; the path of a saved one; or a centring.
         model: The model that it is to fit.
 
     Raises:
@@ -186,9 +189,12 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
         found = given
     elif given == "none":
         found = NONE
-    elif isinstance(given, str) and given in KINDS:
+    elif given in (AUTO, *KINDS):
+        wanted = "mean" if given == AUTO else given
         brought = [load_centring(path) for path in model.centrings]
-        fitting = [c for c in brought if c.kind == given and c.weights_sha256 == model.card.weights_sha256]
+        fitting = [c for c in brought if c.kind == wanted and c.weights_sha256 == model.card.weights_sha256]
+        if not fitting and given == AUTO:
+            return NONE
         if not fitting:
             raise InputError(
                 f"{model.card.name} brings no centring {given!r}: make one with zsxai centring {model.card.name} "
@@ -198,7 +204,7 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
     elif isinstance(given, (str, Path)) and (Path(given).suffix or Path(given).is_file()):
         found = load_centring(as_path(given))
     else:
-        raise InputError(f"{unknown('centring', str(given), KINDS)}, or a file that zsxai centring wrote")
+        raise InputError(f"{unknown('centring', str(given), (AUTO, *KINDS))}, or a file that zsxai centring wrote")
     found.check(model)
     return found
 

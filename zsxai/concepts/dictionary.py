@@ -93,7 +93,7 @@ class Dictionary:
 def build_dictionary(
     model: ZeroShotModel,
     vocabulary: str | Sequence[str] | Vocabulary = "clustered",
-    centring: object = "none",
+    centring: object = "auto",
     *,
     template: object = None,
     progress: bool | None = None,

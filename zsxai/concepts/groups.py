@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-GROUPED = 0.4
+GROUPED = 0.3
 """Text cosine with a group's first word from which on a word joins it (less what the vocabulary has in common)."""
 
 

@@ -173,7 +173,7 @@ def explain_folder(
     k: int | None = None,
     lam: float | None = None,
     vocabulary: str | Sequence[str] | Vocabulary | Dictionary = "clustered",
-    centring: object = "none",
+    centring: object = "auto",
     template: object = None,
     grouped: float = GROUPED,
     paired: bool = False,

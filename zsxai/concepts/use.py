@@ -102,7 +102,7 @@ def classify_concepts(
     k: int | None = None,
     lam: float | None = None,
     vocabulary: str | Sequence[str] | Vocabulary | Dictionary = "clustered",
-    centring: object = "none",
+    centring: object = "auto",
     device: str | int | torch.device | None = None,
     progress: bool | None = None,
 ) -> ConceptClassification:
@@ -139,7 +139,7 @@ def classify_concepts(
     loaded = model_of(model, device)
     if isinstance(audio, ConceptExplanation):
         words_too = vocabulary != "clustered" and not isinstance(vocabulary, Dictionary)
-        if k is not None or lam is not None or words_too or centring != "none":
+        if k is not None or lam is not None or words_too or centring != "auto":
             raise InputError("an explanation brings its own words: leave k, lam, vocabulary and centring out")
         made, words = audio, _dictionary_of(audio, loaded, vocabulary, progress)
     else:
