@@ -169,8 +169,8 @@ class Words:
 
     def group(self, weights: Tensor) -> list[list[int]]:
         """Concepts of one row of weights ``(n,)``, strongest first, as words of each, strongest first."""
-        order = torch.argsort(weights, descending=True, stable=True).tolist()
-        groups = group_words([i for i in order if weights[i] > 0], self.kinship, self.bound)
+        order = torch.argsort(weights, descending=True, stable=True)[: int((weights > 0).sum())]
+        groups = group_words(order.tolist(), self.kinship, self.bound)
         return sorted(groups, key=lambda group: -float(weights[group].sum()))
 
 
