@@ -53,7 +53,7 @@ def test_it_prints_words_bars_and_windows(place: Path, capsys: pytest.CaptureFix
         line = next(text for text in lines if text.startswith(f"  {concept.weight:.3f}  ") and concept.name in text)
         assert line.count("█") == round(BAR * concept.weight / made.concepts[0].weight)
     assert sum(" s  " in line for line in lines) == len(made.windows)
-    assert f"vocabulary words (6 words), centring none, k 3, lambda {made.penalty:.3g}" in out
+    assert f"vocabulary words (6 words), centring mean, k 3, lambda {made.penalty:.3g}" in out
     assert "--out DIR" in out
 
 
