@@ -11,7 +11,7 @@ model's own outputs, ``--audio-norm`` and ``--text-norm``; where they are not gi
 stands for both, which is near after a layer norm of gain 1.
 
 Both without centring and with the means of a file (``--mean``; else the model's own, where it brings them). ``off`` is
-the mean distance of the logarithms from those of 95, 60 and 40 words: 0.1 is about ten per cent. The least one fits best.
+the mean distance of the logarithms from those of 95, 60 and 40 words: 0.1 is about ten per cent. The least fits best.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def concept_scale(
 ) -> None:
     """Count words at the paper's lambdas under every reading of it; the first line fits best."""
     loaded, known = load_model(model), load_vocabulary(vocabulary)
-    centrings, notes = [NONE], {"words": len(known), "vocabulary": known.name}
+    centrings: list[Centring] = [NONE]
+    notes: dict[str, object] = {"words": len(known), "vocabulary": known.name}
     try:
         centrings.append(find_centring("mean" if mean is None else mean, loaded))
     except InputError:
@@ -131,7 +132,12 @@ def concept_scale(
     assumed = "assumed" if audio_norm is None or text_norm is None else "given"
     notes |= {"recordings": len(rows), "norms of alpha": f"{norms[0]:.4g} and {norms[1]:.4g}, {assumed}"}
     table = [
-        [r.scale, r.centring, *(f"{words:.1f} ({p:.3g})" for words, p in zip(r.words, r.penalties, strict=True)), f"{r.off:.2f}"]
+        [
+            r.scale,
+            r.centring,
+            *(f"{words:.1f} ({p:.3g})" for words, p in zip(r.words, r.penalties, strict=True)),
+            f"{r.off:.2f}",
+        ]
         for r in found
     ]
     table.append(["published", "?", "90 to 100", "about 60", "35 to 45", "0"])

@@ -84,7 +84,9 @@ def check_vocabularies(suite: Suite) -> None:
     """
     if not suite.name.startswith(CONCEPTS):
         return
-    for name in dict.fromkeys(name for task in suite.tasks if isinstance(task, Decomposing) for name in task.vocabularies):
+    for name in dict.fromkeys(
+        name for task in suite.tasks if isinstance(task, Decomposing) for name in task.vocabularies
+    ):
         try:
             words = load_vocabulary(name)
         except InputError as error:

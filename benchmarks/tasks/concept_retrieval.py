@@ -1,4 +1,4 @@
-"""Retrieval: recordings that look for their captions among all captions, and captions that look for their recordings."""
+"""Retrieval: recordings that look for their captions among all, and captions that look for their recordings."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class ConceptRetrieval(Decomposing):
 
 
 class ConceptRetrievalRunner(WholeRunner[ConceptRetrieval]):
-    """Runs :class:`ConceptRetrieval`: one row per query and configuration; what is looked through is the whole data set.
+    """Runs :class:`ConceptRetrieval`: one row per query and configuration, over the whole data set.
 
     A recording is the mix of its words, a caption its embedding, bare. Where a data set has no captions, each of its
-    classes is one, with the suite's template: R@1 is then a class's precision at 1, and from audio to text the accuracy.
+    classes is one, with the suite's template: R@1 is then a class's precision at 1, and from audio to text accuracy.
     Intervals are over recordings; of class captions, from text to audio, over classes.
 
     Strata: ``audio-to-text``, ``text-to-audio``.
