@@ -27,7 +27,7 @@ def track(
     """
     show = progress if progress is not None else sys.stderr.isatty() and total != 1
     if not show:
-        yield from _say(items, total, label) if lines and progress is None else items
+        yield from say(items, total, label) if lines and progress is None else items
         return
     from rich.console import Console
     from rich.progress import track as rich_track
@@ -35,8 +35,8 @@ def track(
     yield from rich_track(items, description=label, total=total, console=Console(stderr=True))
 
 
-def _say(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
-    """Yield items, and say on standard error how far it is."""
+def say(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
+    """Yield items, and say every :data:`EVERY` seconds on standard error how far it is; also beneath another's bar."""
     start = said = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, split_figure
-from zsxai.benchmarks.run.paper import departures
+from zsxai.benchmarks.run.paper import check_vocabularies, departures
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.settings import Task
 from zsxai.errors import InputError
@@ -58,9 +58,10 @@ def check_plugins(suite: Suite) -> None:
     """Check what depends on the plugins: it would show only when all is measured.
 
     Raises:
-        InputError: If an explainer is unknown or a control is none, or the headline or the comparisons name what the
-            suite does not measure.
+        InputError: If words are not what the suite's name promises, an explainer is unknown or a control is none, or
+            the headline or the comparisons name what the suite does not measure.
     """
+    check_vocabularies(suite)
     for named in suite.all_explainers:
         load_explainer(named.name, **named.options)
     for name in suite.controls:

@@ -64,7 +64,8 @@ class Prepared:
 
     Attributes:
         items: B items.
-        embeddings: ``(3, B, D)`` float64: of the clips, under noise, shifted.
+        embeddings: ``(3, B, D)`` float64: of the clips, under noise, shifted; ``(1, B, D)`` where no metric asks how
+            steady the words are.
         predicted: ``(B,)`` class that the model hears.
         failures: Items left out.
     """
@@ -91,8 +92,8 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
 
     Strata: ``correct``, the model names the clip rightly.
 
-    Clips encoded per item: 3 (the clip, under noise, shifted), once for all configurations. Every vocabulary is
-    embedded once per runner.
+    Clips encoded per item: 3 (the clip, under noise, shifted), or 1 where no metric asks how steady the words are, once
+    for all configurations. Every vocabulary is embedded once per runner.
     """
 
     task_type = Concepts
@@ -116,6 +117,11 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
         return {each.label: each for each in self.task.decompositions}
 
     @cached_property
+    def _steady(self) -> bool:
+        """Whether a metric asks how steady the words are."""
+        return any({"weights_noise", "weights_shift"} & set(metric.needs) for metric in self.metrics.values())
+
+    @cached_property
     def _text(self) -> Tensor:
         return self.classes.text.detach().cpu().double()
 
@@ -124,21 +130,23 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
         stage, rate = self.stage, self.stage.model.sample_rate
         heard, failures = hear(stage, items)
         turned = round(self.task.shift * rate)
-        noisy = [self._changed(h, add_noise(h.waveform, self.task.snr, h.item.name, stage.seed)) for h in heard]
-        shifted = [self._changed(h, np.roll(h.waveform, turned)) for h in heard]
-        encode_originals(stage, [*noisy, *shifted])
+        versions = [heard]
+        if self._steady:
+            noisy = [self._changed(h, add_noise(h.waveform, self.task.snr, h.item.name, stage.seed)) for h in heard]
+            shifted = [self._changed(h, np.roll(h.waveform, turned)) for h in heard]
+            encode_originals(stage, [*noisy, *shifted])
+            versions += [noisy, shifted]
         kept, rows, predicted = [], [], []
-        for three in zip(heard, noisy, shifted, strict=True):
-            own = three[0]
+        for own, *others in zip(*versions, strict=True):
             try:
-                rows.append(torch.stack([embed_recording(h.recording("stft", "log")) for h in three]))
+                rows.append(torch.stack([embed_recording(h.recording("stft", "log")) for h in (own, *others)]))
             except Exception as error:
                 failures.append(Failure.of(own.item.name, error))
                 continue
             kept.append(own.item)
             cosines = pooled_cosines(stage.model, [w[None] for w in own.windows], self.classes.text)[0]
             predicted.append(int(cosines.argmax()))
-        embeddings = torch.stack(rows, dim=1) if rows else torch.zeros(3, 0, self._text.shape[1])
+        embeddings = torch.stack(rows, dim=1) if rows else torch.zeros(1, 0, self._text.shape[1])
         return Prepared(kept, embeddings, np.array(predicted, dtype=int), failures)
 
     def _changed(self, heard: Heard, waveform: NDArray[Any]) -> Heard:
@@ -176,7 +184,10 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
         words = self.shelf.get(asked)
         clean, *disturbed = (words.dictionary.code_audio(rows) for rows in prepared.embeddings)
         found = words.decompose(asked, clean)
-        both = words.dictionary.decompose(torch.cat(disturbed), found.penalty.repeat(2)).weights
+        steady: dict[str, NDArray[Any]] = {}
+        if disturbed:
+            both = words.dictionary.decompose(torch.cat(disturbed), found.penalty.repeat(2)).weights
+            steady = dict(zip(("weights_noise", "weights_shift"), both.numpy().reshape(2, len(clean), -1), strict=True))
         groups = [words.group(row) for row in found.weights]
         p = self._probabilities(words, found.weights)
         predicted = p.argmax(axis=1)
@@ -191,8 +202,7 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
             cosine=(words.dictionary.mix(found.weights) * clean).sum(dim=1).numpy(),
             kkt=found.kkt.numpy(),
             weights=found.weights.numpy(),
-            weights_noise=both[: len(clean)].numpy(),
-            weights_shift=both[len(clean) :].numpy(),
+            **steady,
             p=p[at],
             p_removed=self._probabilities(words, removed)[at],
             p_other=self._probabilities(words, other)[at],

@@ -21,13 +21,18 @@ from zsxai.metrics import (
     MixtureMaps,
     PromptMaps,
     RandomisedMaps,
+    RetrievedAnswers,
+    TaggedClasses,
     load_metric,
     metrics_of,
 )
 from zsxai.registry import METRICS
 
-EVIDENCE = (AbsentMaps, ConceptScores, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps, RandomisedMaps)
-MODULES = ("absent", "budgets", "concepts", "faithfulness", "mixtures", "prompts", "randomisation", "shape")
+EVIDENCE = (
+    *(AbsentMaps, ConceptScores, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps, RandomisedMaps),
+    *(RetrievedAnswers, TaggedClasses),
+)
+MODULES = ("absent", "budgets", "concepts", "faithfulness", "mixtures", "prompts", "randomisation", "shape", "whole")
 
 
 def scores(count=5, seed=0):
@@ -72,7 +77,7 @@ def test_every_record_is_registered_once_and_every_evidence_has_some():
     modules = [importlib.import_module(f"zsxai.metrics.{name}") for name in MODULES]
     written = [value.name for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     assert sorted(written) == zsxai.list_metrics()
-    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 67
+    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 71
 
 
 @pytest.mark.parametrize("name", zsxai.list_metrics())
@@ -270,6 +275,6 @@ def test_a_metric_has_one_name():
 def test_unknown_names():
     with pytest.raises(InputError, match="unknown metric 'avrage-drop': did you mean 'average-drop'"):
         load_metric("avrage-drop")
-    known = "AbsentMaps, ConceptScores, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps, RandomisedMaps"
+    known = ", ".join(evidence.__name__ for evidence in EVIDENCE)
     with pytest.raises(InputError, match=f"^no metric reads dict: they read {known}$"):
         metrics_of(dict)

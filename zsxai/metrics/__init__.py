@@ -10,6 +10,8 @@ from zsxai.metrics.base import (
     MixtureMaps,
     PromptMaps,
     RandomisedMaps,
+    RetrievedAnswers,
+    TaggedClasses,
 )
 from zsxai.metrics.frechet import frechet_bias, frechet_distance
 from zsxai.metrics.functional import Summary, summarise
@@ -25,7 +27,9 @@ __all__ = [
     "MixtureMaps",
     "PromptMaps",
     "RandomisedMaps",
+    "RetrievedAnswers",
     "Summary",
+    "TaggedClasses",
     "frechet_bias",
     "frechet_distance",
     "load_metric",

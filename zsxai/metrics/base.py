@@ -226,6 +226,36 @@ class MixtureConcepts:
     weights_rest: Array | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class RetrievedAnswers:
+    """Queries among all recordings, or all captions, of a data set (:func:`zsxai.concepts.scores.retrieve`).
+
+    Attributes:
+        recall_at_1: ``(B,)`` 1 where the first that is found answers the query, else 0.
+        average_precision_at_10: ``(B,)`` over the first ten that are found.
+    """
+
+    recall_at_1: Array
+    average_precision_at_10: Array
+
+
+@dataclass(frozen=True, eq=False)
+class TaggedClasses:
+    """Classes of which a clip may have several, one row per class, over all clips of a data set.
+
+    Attributes:
+        average_precision: ``(B,)`` (:func:`zsxai.concepts.scores.average_precision`).
+        right: ``(B,)`` clips of the class that were given it.
+        given: ``(B,)`` clips that were given the class.
+        having: ``(B,)`` clips of the class.
+    """
+
+    average_precision: Array
+    right: Array
+    given: Array
+    having: Array
+
+
 E = TypeVar("E")
 """Type of the evidence."""
 

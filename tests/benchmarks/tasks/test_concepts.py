@@ -19,6 +19,7 @@ from zsxai.benchmarks.run.plan import Settings, plan
 from zsxai.benchmarks.run.suite import load_suite
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.benchmarks.tasks.base import Row
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.words import load_class_words
 from zsxai.data.clip import LabelledClip
 from zsxai.data.synthetic import DRAWS
@@ -119,6 +120,17 @@ def test_one_word_leaves_the_other_out_and_has_nothing_to_compare_its_removal_wi
         assert row.figures["concept-words"] == 1
         assert row.figures["concept-cosine"] == pytest.approx(0.8, abs=1e-6)
         assert np.isnan(row.figures["concept-removal"])
+
+
+def test_clips_are_encoded_once_where_nothing_asks_how_steady_words_are(words: str) -> None:
+    def encoded(*metrics: str) -> int:
+        stage = stage_of({"kind": "concepts", "vocabularies": [words], "metrics": metrics}, Tones(), {})
+        forwards = Forwards()
+        measured(runner_of("concepts")(replace(stage, dataset=Clips(0.75))), "toy/none/k=10", 4, forwards, "stft")
+        return sum(forwards.rows.values())
+
+    assert encoded("concept-accuracy", "concept-words") == 4
+    assert encoded("concept-accuracy", "stability-noise") == 12
 
 
 def test_dense_is_the_model_itself(words: str) -> None:
