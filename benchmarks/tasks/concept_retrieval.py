@@ -14,26 +14,34 @@ from zsxai.benchmarks.tasks.base import INTERVALS, Item, TaskCard
 from zsxai.benchmarks.tasks.decomposing import Decomposing
 from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.benchmarks.tasks.whole import ROWS, Codes, Judged, Part, Whole, WholeRunner, flag
+from zsxai.benchmarks.tasks.words import load_class_captions
 from zsxai.concepts.embedding import embed_words
 from zsxai.concepts.scores import retrieve
 from zsxai.data.clip import Dataset
 from zsxai.errors import InputError
 from zsxai.metrics.base import RetrievedAnswers
+from zsxai.model import ZeroShotModel
 
 AUDIO_TO_TEXT, TEXT_TO_AUDIO = "audio-to-text", "text-to-audio"
 
 
 class ConceptRetrieval(Decomposing):
-    """Retrieval by mixes of words and by the embeddings themselves, both ways."""
+    """Retrieval by mixes of words and by the embeddings themselves, both ways.
+
+    Attributes:
+        captions: A caption for each class, where the data set has none: the name of a shipped table, or a file.
+    """
 
     kind: Literal["concept-retrieval"] = "concept-retrieval"
+    captions: str | None = None
 
 
 class ConceptRetrievalRunner(WholeRunner[ConceptRetrieval]):
     """Runs :class:`ConceptRetrieval`: one row per query and configuration, over the whole data set.
 
     A recording is the mix of its words, a caption its embedding, bare. Where a data set has no captions, each of its
-    classes is one, with the suite's template: R@1 is then a class's precision at 1, and from audio to text accuracy.
+    classes is one, with the suite's template, or with a caption of a table, bare: R@1 is then a class's precision at 1,
+    and from audio to text accuracy.
     Intervals are over recordings; of class captions, from text to audio, over classes.
 
     Strata: ``audio-to-text``, ``text-to-audio``.
@@ -45,6 +53,15 @@ class ConceptRetrievalRunner(WholeRunner[ConceptRetrieval]):
     task_type = ConceptRetrieval
     evidence = RetrievedAnswers
     card = TaskCard(title="Retrieval by concepts", strata=(AUDIO_TO_TEXT, TEXT_TO_AUDIO), plots=(INTERVALS,))
+
+    @classmethod
+    def identify(cls, task: Task, model: ZeroShotModel) -> dict[str, Any]:
+        """See :meth:`TaskRunner.identify`."""
+        found = super().identify(task, model)
+        if isinstance(task, ConceptRetrieval) and task.captions is not None:
+            captions = load_class_captions(task.captions)
+            return {label: {**about, "captions": captions} for label, about in found.items()}
+        return found
 
     @classmethod
     def items(
@@ -74,9 +91,19 @@ class ConceptRetrievalRunner(WholeRunner[ConceptRetrieval]):
         return list(_queries(whole, classes=not any(captioned)))
 
     def embed_texts(self, whole: Whole) -> Tensor:
-        """See :meth:`WholeRunner.embed_texts`."""
-        captioned = bool(whole.items[0].clips[0].captions)
-        return embed_words(self.stage.model, whole.texts, progress=False) if captioned else self.classes.text
+        """See :meth:`WholeRunner.embed_texts`.
+
+        Raises:
+            InputError: If the table lacks a class.
+        """
+        if whole.items[0].clips[0].captions:
+            return embed_words(self.stage.model, whole.texts, progress=False)
+        if self.task.captions is None:
+            return self.classes.text
+        captions = load_class_captions(self.task.captions)
+        if missing := [label for label in whole.texts if label not in captions]:
+            raise InputError(f"the table {self.task.captions!r} has no caption for the class {missing[0]!r}")
+        return embed_words(self.stage.model, [captions[label] for label in whole.texts], progress=False)
 
     def judge(self, whole: Whole, codes: Codes) -> Judged:
         """See :meth:`WholeRunner.judge`: of all recordings, then of all texts."""

@@ -1,4 +1,4 @@
-"""Tables of words and classes: which concept means which class's sound."""
+"""Tables of classes: the words that mean a class's sound, and a caption for each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def load_class_words(table: str | Path = "esc50") -> dict[str, str]:
         InputError: If there is no such table, a word stands under two classes, or is in none of the shipped
             vocabularies.
     """
-    shipped = Path(str(resources.files("zsxai.benchmarks") / "tables" / f"{table}-words.toml"))
-    path = shipped if isinstance(table, str) and shipped.is_file() else Path(table)
+    path = _find(table, "words")
     known = {word for name in VOCABULARIES for word in load_vocabulary(name).words}
     classes: dict[str, str] = {}
     for label, words in read_toml(path).items():
@@ -39,3 +38,25 @@ def load_class_words(table: str | Path = "esc50") -> dict[str, str]:
                 raise InputError(f"{path.name}: {word!r} is in none of {', '.join(VOCABULARIES)}")
             classes[word] = label
     return classes
+
+
+def load_class_captions(table: str | Path = "esc50") -> dict[str, str]:
+    """Read a table of class = caption, shipped as ``tables/<name>-captions.toml``.
+
+    Args:
+        table: Name of a shipped table, or the path of one.
+
+    Raises:
+        InputError: If there is no such table, or a caption is no text.
+    """
+    path = _find(table, "captions")
+    captions = read_toml(path)
+    for label, caption in captions.items():
+        if not isinstance(caption, str) or not caption.strip():
+            raise InputError(f"{path.name}: {label} = '...' takes a sentence")
+    return captions
+
+
+def _find(table: str | Path, kind: str) -> Path:
+    shipped = Path(str(resources.files("zsxai.benchmarks") / "tables" / f"{table}-{kind}.toml"))
+    return shipped if isinstance(table, str) and shipped.is_file() else Path(table)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zsxai.benchmarks.tasks.words import load_class_words
+from zsxai.benchmarks.tasks.words import load_class_captions, load_class_words
 from zsxai.data.esc50 import ESC50
 from zsxai.errors import InputError
 
@@ -36,3 +36,16 @@ def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load_class_words(path)
+
+
+def test_every_class_has_a_caption_of_its_own() -> None:
+    captions = load_class_captions()
+    assert set(captions) == set(load_class_words().values())
+    assert len({caption.lower() for caption in captions.values()}) == 50
+
+
+def test_a_caption_is_a_sentence(tmp_path: Path) -> None:
+    table = tmp_path / "mine.toml"
+    table.write_text("dog = 3")
+    with pytest.raises(InputError, match="takes a sentence"):
+        load_class_captions(table)

@@ -49,7 +49,11 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def judge(kind: str, data: Any, label: str, words: str, **task: Any) -> tuple[dict[str, Row], list[Failure]]:
-    stage = stage_of({"kind": kind, "vocabularies": [words], "penalties": [0.2], "counts": [], **task}, Tones(), {})
+    stage = stage_of(
+        {"kind": kind, "vocabularies": [words], "centrings": ["none"], "penalties": [0.2], "counts": [], **task},
+        Tones(),
+        {},
+    )
     rows, failures = measured(runner_of(kind)(replace(stage, dataset=data)), label, 100, domain="stft")
     return {row.item: row for row in rows}, failures
 
@@ -88,6 +92,17 @@ def test_without_captions_classes_stand_for_them(words: str) -> None:
     assert len(rows) == 2 * len(LABELS)
     assert {row.figures["recall-at-1"] for row in rows.values()} == {1.0}
     assert rows[f"class {LABELS[3]}"].sources == (f"class {LABELS[3]}",)
+
+
+def test_a_table_gives_every_class_its_caption(words: str, tmp_path: Path) -> None:
+    turned = dict(zip(LABELS, [WORD[label] for label in (*LABELS[1:], LABELS[0])], strict=True))
+    table = tmp_path / "captions.toml"
+    table.write_text("".join(f'"{label}" = "{caption}"\n' for label, caption in turned.items()))
+    rows, _ = judge("concept-retrieval", Clips(0.75), "dense", words, captions=str(table))
+    assert {row.figures["recall-at-1"] for row in rows.values()} == {0.0}  # every class has another one's caption
+    table.write_text(f'"{LABELS[0]}" = "one"\n')
+    with pytest.raises(InputError, match=f"no caption for the class '{LABELS[1]}'"):
+        judge("concept-retrieval", Clips(0.75), "dense", words, captions=str(table))
 
 
 def test_captions_of_some_are_refused(words: str) -> None:
