@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -93,24 +94,41 @@ def read_folder(kind: type[Explanation], folder: Path) -> Explanation:
     Raises:
         InputError: If it is no such folder, or was damaged.
     """
+    with reading(folder, (RECORD, ARRAYS, ORIGINAL), "explanation"):
+        return _read(kind, folder)
+
+
+@contextmanager
+def reading(folder: Path, needed: Sequence[str], what: str) -> Iterator[None]:
+    """Within, a saved folder is read: what is missing or wrong there is one line.
+
+    Args:
+        folder: The folder.
+        needed: Files without which it is none; the first is its record.
+        what: What was saved there.
+
+    Raises:
+        InputError: If a file is missing, or reading fails.
+    """
     from safetensors import SafetensorError
 
     shown = printable(folder)
     try:
-        for name in (RECORD, ARRAYS, ORIGINAL):
+        for name in needed:
             if not (folder / name).is_file():
                 problem = "is no file" if (folder / name).exists() else "is missing"
-                raise InputError(f"{shown} is no saved explanation: {name} {problem}")
-        return _read(kind, folder)
+                raise InputError(f"{shown} is no saved {what}: {name} {problem}")
+        yield
+        return
     except ValidationError as error:
         reason = _first_problem(error)
     except InputError:
         raise
     except RecursionError:
-        reason = f"{RECORD} is nested too deep"
+        reason = f"{needed[0]} is nested too deep"
     except (ValueError, TypeError, KeyError, OverflowError, OSError, SafetensorError) as error:
         reason = f"{error}"
-    raise InputError(f"{shown} holds a damaged explanation: {printable(reason)}")
+    raise InputError(f"{shown} holds a damaged {what}: {printable(reason)}")
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -124,7 +142,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _read(kind: type[Explanation], folder: Path) -> Explanation:
-    data = _read_record(folder / RECORD)
+    data = read_record(folder / RECORD, FORMAT)
     fields = {name: data.pop(name) for name in kind.model_fields if name in data}
     envelope = Envelope.model_validate(data)
     if not isinstance(fields.get("provenance"), dict):
@@ -147,21 +165,31 @@ def _read(kind: type[Explanation], folder: Path) -> Explanation:
     return loaded
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path, newest: int) -> dict[str, Any]:
+    """The record of a saved folder, bounded in size.
+
+    Args:
+        path: The file.
+        newest: The format that is known.
+
+    Raises:
+        InputError: If it has another format.
+        ValueError: If it is no record.
+    """
     if path.stat().st_size > _RECORD_BYTES:
-        raise ValueError(f"{RECORD} is larger than any record")
-    data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        raise ValueError(f"{path.name} is larger than any record")
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{path.name} holds {constant}, which is no number")
+
+    data = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
     if not isinstance(data, dict):
-        raise ValueError(f"{RECORD} holds a {type(data).__name__}, not a record")
+        raise ValueError(f"{path.name} holds a {type(data).__name__}, not a record")
     found = data.get("format")
-    if type(found) is int and found != FORMAT:
-        advice = "an older zsxai, explain again" if found < FORMAT else "a newer zsxai, upgrade"
-        raise InputError(f"{printable(path.parent)} has format {found}, not {FORMAT}: saved by {advice}")
+    if type(found) is int and found != newest:
+        advice = "an older zsxai, explain again" if found < newest else "a newer zsxai, upgrade"
+        raise InputError(f"{printable(path.parent)} has format {found}, not {newest}: saved by {advice}")
     return data
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{RECORD} holds {constant}, which is no number")
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -89,7 +89,7 @@ def test_a_changed_record_is_named(
         (lambda r: r.update(sounds=99), "99 sounds"),
         (lambda r: r.update(kkt=float("nan")), "which is no number"),
         (lambda r: r["concepts"][0]["words"].update(violin=0.1), "'violin' is no word"),
-        (lambda r: r.update(provenance=3), "no record with a provenance"),
+        (lambda r: r.update(provenance=3), "has no provenance"),
     ],
 )
 def test_a_damaged_record_is_refused(

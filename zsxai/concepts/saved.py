@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from zsxai.audio import fingerprint
 from zsxai.audio.wav import read_wav, wav_bytes
-from zsxai.errors import InputError
 from zsxai.files import whole_folder
-from zsxai.names import printable
 from zsxai.saved import FILES as SOUND_FILES
-from zsxai.saved import hash_fields, hash_file
+from zsxai.saved import hash_fields, hash_file, read_record, reading
 from zsxai.saved import read_folder as read_sound
 from zsxai.value import Value
 
@@ -34,7 +31,6 @@ RECORD, ARRAYS, ORIGINAL, UNCLAIMED = "concepts.json", "concepts.safetensors", "
 ALWAYS = (RECORD, ARRAYS, ORIGINAL, "concepts.png", "index.html")
 FILES = (*ALWAYS, UNCLAIMED, *(f"sounds/{n}/{name}" for n in range(1, MOST_SOUNDS + 1) for name in SOUND_FILES))
 """What a saved concept explanation may hold; the first marks it as one."""
-_RECORD_BYTES = 2**26
 
 
 class Envelope(Value):
@@ -126,34 +122,16 @@ def read_folder(kind: type[ConceptExplanation], of_sounds: type[Explanation], fo
     Raises:
         InputError: If it is no such folder, or was damaged.
     """
-    from safetensors import SafetensorError
-
-    shown = printable(folder)
-    try:
-        for name in (RECORD, ARRAYS, ORIGINAL):
-            if not (folder / name).is_file():
-                raise InputError(f"{shown} is no saved concept explanation: {name} is missing")
+    with reading(folder, (RECORD, ARRAYS, ORIGINAL), "concept explanation"):
         return _read(kind, of_sounds, folder)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
-    except InputError:
-        raise
-    except RecursionError:
-        reason = f"{RECORD} is nested too deep"
-    except (ValueError, TypeError, KeyError, OverflowError, OSError, SafetensorError) as error:
-        reason = f"{error}"
-    raise InputError(f"{shown} holds a damaged concept explanation: {printable(reason)}")
 
 
 def _read(kind: type[ConceptExplanation], of_sounds: type[Explanation], folder: Path) -> ConceptExplanation:
     from safetensors.numpy import load_file
 
-    if (folder / RECORD).stat().st_size > _RECORD_BYTES:
-        raise ValueError(f"{RECORD} is larger than any record")
-    data = json.loads((folder / RECORD).read_text(encoding="utf-8"), parse_constant=_refuse)
-    if not isinstance(data, dict) or not isinstance(data.get("provenance"), dict):
-        raise ValueError(f"{RECORD} holds no record with a provenance")
+    data = read_record(folder / RECORD, FORMAT)
+    if not isinstance(data.get("provenance"), dict):
+        raise ValueError(f"{RECORD} has no provenance")
     fields = {name: data.pop(name) for name in kind.model_fields if name in data and name != "sounds"}
     envelope = Envelope.model_validate(data)
     if lost := envelope.sha256.keys() ^ hash_fields(fields).keys():
@@ -188,7 +166,3 @@ def _centring(card: dict[str, Any], arrays: dict[str, Any]) -> Centring:
     if found.sha256 != card["sha256"]:
         raise ValueError(f"{ARRAYS} does not hold the centring of the record (its hash differs)")
     return found
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{RECORD} holds {constant}, which is no number")
