@@ -16,6 +16,7 @@ from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 from zsxai.level import active_power
+from zsxai.metrics.base import MixtureMaps
 from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd, Masking, render, spread
 
@@ -188,3 +189,36 @@ def on_bins(recording: Recording, maps: NDArray[Any]) -> NDArray[Any]:
     bank = recording.stft.bank.cpu().double()
     carried: NDArray[Any] = spread(bank, torch.from_numpy(maps).double()).float().numpy()
     return carried
+
+
+def beside_truth(
+    recording: Recording,
+    truth: Truth,
+    maps: NDArray[Any],
+    masks: NDArray[Any],
+    estimate: tuple[NDArray[Any], ...] | None = None,
+) -> MixtureMaps:
+    """What metrics read of a mixture: two maps ``(2, F, N)``, one for each of its sounds, and their masks.
+
+    Args:
+        recording: The mixture, on whose grid they lie.
+        truth: Whose its cells are.
+        maps: Relevance.
+        masks: In [0, 1].
+        estimate: The two explanations as sound; None where none was rendered.
+    """
+    first, second = on_bins(recording, maps)
+    mask, mask_other = on_bins(recording, masks)
+    return MixtureMaps(
+        relevance=(first, second),
+        relevance_other=(second, first),
+        masks=(mask, mask_other),
+        masks_other=(mask_other, mask),
+        target=(truth.sounds[0], truth.sounds[1]),
+        other=(truth.sounds[1], truth.sounds[0]),
+        mixture=(truth.mixture, truth.mixture),
+        cells=(truth.cells, truth.cells),
+        estimate=estimate,
+        sound=(truth.heard[0], truth.heard[1]),
+        heard=(truth.heard.sum(axis=0),) * 2,
+    )

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Plot, Row, Stage, TaskCard, TaskRunner
 from zsxai.benchmarks.tasks.contamination import Sound
 from zsxai.benchmarks.tasks.counting import Forwards
-from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, on_bins, pair_items, truth_of
+from zsxai.benchmarks.tasks.mixtures import Truth, beside_truth, level_difference, mix, pair_items, truth_of
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
 from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines, stitch_maps
@@ -249,24 +249,10 @@ class TwoSoundsRunner(TaskRunner[TwoSounds, Prepared]):
         return mixture.oracles[key]
 
     def _figures(self, mixture: Mixture, recording: Recording, maps: NDArray[Any], calibration: str) -> Figures:
-        in_band, truth = recording.grid.in_band, mixture.truth
+        in_band = recording.grid.in_band
         masks = np.stack([to_mask(relevance, in_band, calibration) for relevance in maps])
-        first, second = on_bins(recording, maps)
-        mask, mask_other = on_bins(recording, masks)
         estimate = tuple(recording.render(torch.from_numpy(masks)).cpu().numpy()) if self.renders else None
-        evidence = MixtureMaps(
-            relevance=(first, second),
-            relevance_other=(second, first),
-            masks=(mask, mask_other),
-            masks_other=(mask_other, mask),
-            target=(truth.sounds[0], truth.sounds[1]),
-            other=(truth.sounds[1], truth.sounds[0]),
-            mixture=(truth.mixture, truth.mixture),
-            cells=(truth.cells, truth.cells),
-            estimate=estimate,
-            sound=(truth.heard[0], truth.heard[1]),
-            heard=(truth.heard.sum(axis=0),) * 2,
-        )
+        evidence = beside_truth(recording, mixture.truth, maps, masks, estimate)
         values = {
             "mask_mean": functional.mask_mean(masks, in_band),
             "kept_energy": kept_energy(recording, torch.from_numpy(masks)),

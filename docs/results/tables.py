@@ -25,6 +25,7 @@ FIGURES = {
     ],
     "concept-mixtures": [
         ["both-sources", "both-absent", "both-prompts", "source-removal", "group-size", "largest-group"],
+        ["weighted-auc"],
     ],
     "absent": [["absent-mask-mean", "present-mask-mean", "absent-shown", "present-shown", "made-up", "present-heard"]],
 }  # fmt: skip

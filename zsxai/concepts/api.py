@@ -27,7 +27,7 @@ from zsxai.explanation import Explanation
 from zsxai.model import ZeroShotModel
 from zsxai.plugins import LOADING
 from zsxai.recording import Recording, split
-from zsxai.target import Contrast
+from zsxai.target import Contrast, Similarity, Target
 from zsxai.versions import versions
 
 K = 10
@@ -257,8 +257,12 @@ def _listen(
     progress: bool | None,
 ) -> list[Explanation]:
     """Explain the first concepts, each against the others, with one pass over the recording."""
-    names = [concept.name for concept in made.concepts[:count]]
-    if len(names) == 1:
-        return explain(sound, names, model=model, template=words.template, progress=progress)
-    targets = [Contrast(prompt=name, against=tuple(n for n in names if n != name)) for name in names]
+    targets = listening_targets([concept.name for concept in made.concepts[:count]])
     return explain(sound, targets, model=model, template=words.template, progress=progress)
+
+
+def listening_targets(names: Sequence[str]) -> list[Target]:
+    """What is asked of a recording for each of its concepts: one against the others, a lone one by itself."""
+    if len(names) == 1:
+        return [Similarity(prompt=names[0])]
+    return [Contrast(prompt=name, against=tuple(n for n in names if n != name)) for name in names]

@@ -17,14 +17,17 @@ from zsxai import InputError, register_model
 from zsxai.benchmarks import Result, run_suite
 from zsxai.benchmarks.run.plan import Settings, plan
 from zsxai.benchmarks.run.suite import load_suite
-from zsxai.benchmarks.tasks import runner_of
+from zsxai.benchmarks.tasks import concept_mixtures, runner_of
 from zsxai.benchmarks.tasks.base import Row
 from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.words import load_class_words
+from zsxai.clip import Clip, Relevance
 from zsxai.data.clip import LabelledClip
 from zsxai.data.synthetic import DRAWS
+from zsxai.explainer import Explainer, ExplainerCard
 from zsxai.model import AudioSpec, ModelCard, ZeroShotModel
 from zsxai.registry import MODELS
+from zsxai.target import BoundTarget
 
 RATE, LABELS = 16000, sorted(DRAWS)
 TABLE = load_class_words()
@@ -84,7 +87,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def rows_of(kind: str, words: str, label: str, beneath: float = 0.75, **task: Any) -> list[Row]:
-    stage = stage_of({"kind": kind, "vocabularies": [words], **task}, Tones(), {})
+    stage = stage_of({"kind": kind, "vocabularies": [words], "centrings": ["none"], **task}, Tones(), {})
     runner = runner_of(kind)(replace(stage, dataset=Clips(beneath)))
     rows, failures = measured(runner, label, len(LABELS), domain="stft")
     assert not failures
@@ -178,14 +181,57 @@ def test_a_sound_without_a_word_is_not_found_and_cannot_fall(words: str) -> None
     assert "source-removal" not in dense.figures
 
 
+class Ideal(Explainer):
+    """Knows the tone of every class: a cell is of the prompt, by so much as it is nearer to its tone than to another's.
+
+    Attributes:
+        sign: -1 gives every prompt the other's cells.
+    """
+
+    name = "ideal"
+    card = ExplainerCard(
+        summary="", needs_gradients=False, deterministic=True, forwards="0", backwards="0", reference=""
+    )
+    sign: float = 1.0
+
+    def attribute(self, clip: Clip, target: BoundTarget) -> Relevance:
+        """See :class:`Explainer`."""
+        middles = torch.arange(len(clip.grid.frequency_edges) - 1) * RATE / (2 * len(clip.grid.frequency_edges) - 4)
+        own, *others = ((middles - tone(word)).abs() for word in (target.target.prompt, *target.target.others))
+        values = self.sign * (torch.stack(others).amin(dim=0) - own)
+        return Relevance(values[:, None].expand(clip.grid.shape), clip.grid, "clip")
+
+
+def tone(word: str) -> float:
+    return 500.0 * (LABELS.index(TABLE[word]) + 1)
+
+
+@pytest.mark.parametrize(("sign", "auc"), [(1.0, 1.0), (-1.0, 0.0)])
+def test_a_concept_is_judged_by_the_cells_of_its_sound(
+    words: str, sign: float, auc: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concept_mixtures, "_listener", lambda _: Ideal(sign=sign))
+    rows = rows_of("concept-mixtures", words, "toy/none/k=10", beneath=0.0, listen=True)
+    assert [row.figures["weighted-auc"] for row in rows] == [pytest.approx(auc, abs=2e-3)] * len(
+        LABELS
+    )  # the ends of a tone leak
+    assert all(row.figures["both-sources"] == 1 for row in rows)
+    silent = {"beneath": 0.0, "snrs": [12.0], "penalties": [0.6], "counts": []}  # the second sound has no word
+    rows = rows_of("concept-mixtures", words, "toy/none/lam=0.6", listen=True, **silent)
+    assert np.isnan([row.figures["weighted-auc"] for row in rows]).all()
+    for row in rows_of("concept-mixtures", words, "dense", beneath=0.0, listen=True):
+        assert "weighted-auc" not in row.figures
+
+
 def suite(words: str, **task: Any) -> dict[str, Any]:
+    plain = {"data": ["sounds"], "vocabularies": [words], "centrings": ["none"]}
     return {
         "name": "toy",
         "data": {"sounds": {"reader": "synthetic", "options": {"clips_per_class": 1, "seconds": 1.0}}},
         "models": ["tones"],
         "tasks": [
-            {"kind": "concepts", "data": ["sounds"], "vocabularies": [words], "controls": ["random"], **task},
-            {"kind": "concept-mixtures", "data": ["sounds"], "vocabularies": [words]},
+            {"kind": "concepts", **plain, "controls": ["random"], **task},
+            {"kind": "concept-mixtures", **plain},
         ],
         "headline": {"task": "concepts", "metric": "concept-accuracy"},
         "comparisons": {"metrics": ["concept-accuracy", "both-sources"], "against": "dense"},
@@ -220,9 +266,12 @@ def test_a_suite_of_concepts_alone_goes_on_to_the_same_bits(words: str, tmp_path
     assert len(Result.load(tmp_path / "whole").headline()) == 3
 
 
-def keys(words: str, **task: Any) -> dict[str, str]:
-    cells = plan(load_suite(suite(words, **task)), Settings({}, limit=4))
-    return {cell.explainer: cell.key for cell in cells if cell.task == "concepts"}
+def keys(words: str, kind: str = "concepts", **task: Any) -> dict[str, str]:
+    asked = suite(words)
+    at = [each["kind"] for each in asked["tasks"]].index(kind)
+    asked["tasks"][at] |= task
+    cells = plan(load_suite(asked), Settings({}, limit=4))
+    return {cell.explainer: cell.key for cell in cells if cell.task == kind}
 
 
 def test_keys_know_the_words_and_the_table(words: str, tmp_path: Path) -> None:
@@ -236,6 +285,15 @@ def test_keys_know_the_words_and_the_table(words: str, tmp_path: Path) -> None:
         assert changed["toy/auto/k=10"] != before["toy/auto/k=10"]
     assert before.items() < keys(words, penalties=[0.1]).items()  # one more leaves the others' rows as they are
     assert not {*before.values()} & {*keys(words, grouped=0.5).values()}
+
+
+def test_listening_is_known_by_what_listens(words: str) -> None:
+    asked = {"kind": "concept-mixtures", "metrics": ["both-sources"]}
+    before, after = keys(words, **asked), keys(words, **asked, listen=True)
+    assert before["dense"] == after["dense"]
+    assert before["toy/none/k=10"] != after["toy/none/k=10"]
+    with pytest.raises(InputError, match="say listen = true"):
+        keys(words, kind="concept-mixtures", metrics=["weighted-auc"])
 
 
 @pytest.mark.parametrize(
