@@ -105,7 +105,7 @@ def chances(*mix: float) -> np.ndarray[Any, Any]:
 
 def test_a_clip_in_words_is_what_the_equations_say(words: str) -> None:
     # z = .8, .6 on two words, of which lambda / 2 is taken off. The word near the first class is never of use here.
-    for row in rows_of("concepts", words, "toy/auto/lam=0.2", penalties=[0.2], counts=[])[1:]:
+    for row in rows_of("concepts", words, "toy/none/lam=0.2", penalties=[0.2], counts=[])[1:]:
         figures = {name: float(np.asarray(value)) for name, value in row.figures.items()}
         assert (figures["concept-accuracy"], figures["concept-agreement"], row.strata["correct"]) == (1, 1, True)
         assert (figures["concept-words"], figures["concept-groups"], figures["penalty"]) == (2, 2, 0.2)
@@ -119,7 +119,7 @@ def test_a_clip_in_words_is_what_the_equations_say(words: str) -> None:
 
 
 def test_one_word_leaves_the_other_out_and_has_nothing_to_compare_its_removal_with(words: str) -> None:
-    for row in rows_of("concepts", words, "toy/auto/k=1", counts=[1])[1:]:
+    for row in rows_of("concepts", words, "toy/none/k=1", counts=[1])[1:]:
         assert row.figures["concept-words"] == 1
         assert row.figures["concept-cosine"] == pytest.approx(0.8, abs=1e-6)
         assert np.isnan(row.figures["concept-removal"])
@@ -129,7 +129,7 @@ def test_clips_are_encoded_once_where_nothing_asks_how_steady_words_are(words: s
     def encoded(*metrics: str) -> int:
         stage = stage_of({"kind": "concepts", "vocabularies": [words], "metrics": metrics}, Tones(), {})
         forwards = Forwards()
-        measured(runner_of("concepts")(replace(stage, dataset=Clips(0.75))), "toy/auto/k=10", 4, forwards, "stft")
+        measured(runner_of("concepts")(replace(stage, dataset=Clips(0.75))), "toy/none/k=10", 4, forwards, "stft")
         return sum(forwards.rows.values())
 
     assert encoded("concept-accuracy", "concept-words") == 4
@@ -145,7 +145,7 @@ def test_dense_is_the_model_itself(words: str) -> None:
 
 def test_controls_take_the_labels_out_or_every_meaning(words: str) -> None:
     asked = {"controls": ["labels-out", "label-free", "random"], "penalties": [0.2], "counts": []}
-    found = {c: rows_of("concepts", words, f"toy/auto/lam=0.2/{c}", **asked) for c in asked["controls"]}
+    found = {c: rows_of("concepts", words, f"toy/none/lam=0.2/{c}", **asked) for c in asked["controls"]}
     used = {c: sum(r.figures["concept-words"] for r in rows) for c, rows in found.items()}  # type: ignore[misc]
     # Without the classes only the word near the first one is left, for the two clips that hold its tone.
     assert (used["labels-out"], used["label-free"]) == (2, 0)
@@ -153,11 +153,11 @@ def test_controls_take_the_labels_out_or_every_meaning(words: str) -> None:
     assert not any(r.figures["concept-accuracy"] for r in found["label-free"])
     assert used["random"] > len(LABELS)
     assert all(r.figures["concept-words"] == r.figures["concept-groups"] for r in found["random"])
-    assert rows_of("concepts", words, "toy/auto/lam=0.2/random", **asked) == found["random"]
+    assert rows_of("concepts", words, "toy/none/lam=0.2/random", **asked) == found["random"]
 
 
 def test_mixtures_show_both_sounds_and_a_word_falls_with_its_sound(words: str) -> None:
-    rows = rows_of("concept-mixtures", words, "toy/auto/k=10", beneath=0.0)
+    rows = rows_of("concept-mixtures", words, "toy/none/k=10", beneath=0.0)
     assert len(rows) == len(LABELS)  # four mixtures, two rows each
     assert {row.prompt for row in rows} == set(LABELS)
     for row in rows:
@@ -173,7 +173,7 @@ def test_mixtures_show_both_sounds_and_a_word_falls_with_its_sound(words: str) -
 def test_a_sound_without_a_word_is_not_found_and_cannot_fall(words: str) -> None:
     # 12 dB: the second sound's cosine, .24, is under half of lambda.
     asked = {"beneath": 0.0, "snrs": [12.0], "penalties": [0.6], "counts": []}
-    first, second = rows_of("concept-mixtures", words, "toy/auto/lam=0.6", **asked)[:2]
+    first, second = rows_of("concept-mixtures", words, "toy/none/lam=0.6", **asked)[:2]
     assert (first.figures["both-sources"], first.figures["source-removal"]) == (0, 1)
     assert np.isnan(second.figures["source-removal"])
     dense = rows_of("concept-mixtures", words, "dense", **asked)[0]
@@ -252,16 +252,16 @@ def test_a_suite_of_concepts_alone_goes_on_to_the_same_bits(words: str, tmp_path
     parts = run_suite(suite(words), tmp_path / "parts", progress=False)
     assert not len(whole.failures)
     assert not whole.missing
-    assert list(dict.fromkeys(whole.rows()["explainer"])) == ["dense", "toy/auto/k=10", "toy/auto/k=10/random"]
-    assert whole.is_control("toy/auto/k=10/random")
-    assert not whole.is_control("toy/auto/k=10")
+    assert list(dict.fromkeys(whole.rows()["explainer"])) == ["dense", "toy/none/k=10", "toy/none/k=10/random"]
+    assert whole.is_control("toy/none/k=10/random")
+    assert not whole.is_control("toy/none/k=10")
     for one, other in zip(whole.stored.values(), parts.stored.values(), strict=True):
         assert repr(one.rows) == repr(other.rows)
     compared = whole.comparisons()
     assert list(zip(compared["task"], compared["first"], strict=True)) == [
-        ("concepts", "toy/auto/k=10"),
-        ("concepts", "toy/auto/k=10/random"),
-        ("concept-mixtures", "toy/auto/k=10"),
+        ("concepts", "toy/none/k=10"),
+        ("concepts", "toy/none/k=10/random"),
+        ("concept-mixtures", "toy/none/k=10"),
     ]
     assert len(Result.load(tmp_path / "whole").headline()) == 3
 
@@ -282,7 +282,7 @@ def test_keys_know_the_words_and_the_table(words: str, tmp_path: Path) -> None:
     (table := tmp_path / "words.toml").write_text('"rain" = ["rain"]\n')
     for changed in (keys(str(other)), keys(words, table=str(table))):
         assert changed.keys() == before.keys()
-        assert changed["toy/auto/k=10"] != before["toy/auto/k=10"]
+        assert changed["toy/none/k=10"] != before["toy/none/k=10"]
     assert before.items() < keys(words, penalties=[0.1]).items()  # one more leaves the others' rows as they are
     assert not {*before.values()} & {*keys(words, grouped=0.5).values()}
 
