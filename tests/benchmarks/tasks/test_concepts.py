@@ -127,7 +127,9 @@ def test_one_word_leaves_the_other_out_and_has_nothing_to_compare_its_removal_wi
 
 def test_clips_are_encoded_once_where_nothing_asks_how_steady_words_are(words: str) -> None:
     def encoded(*metrics: str) -> int:
-        stage = stage_of({"kind": "concepts", "vocabularies": [words], "metrics": metrics}, Tones(), {})
+        stage = stage_of(
+            {"kind": "concepts", "vocabularies": [words], "centrings": ["none"], "metrics": metrics}, Tones(), {}
+        )
         forwards = Forwards()
         measured(runner_of("concepts")(replace(stage, dataset=Clips(0.75))), "toy/none/k=10", 4, forwards, "stft")
         return sum(forwards.rows.values())
