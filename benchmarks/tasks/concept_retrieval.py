@@ -134,7 +134,8 @@ def _queries(whole: Whole, *, classes: bool) -> Iterator[Part]:
                 yield _query(named, TEXT_TO_AUDIO, number=place, unit=source, of=number, whole=whole)
             elif text not in asked:
                 label = whole.texts[text]
-                named = Item(f"class {label}", (), label)
+                # Models of a pool ask for a class each among its own recordings, and intervals are over classes.
+                named = Item(f"class {label} ({item.name})", (), label)
                 yield _query(named, TEXT_TO_AUDIO, number=place, unit=f"class {label}", of=None, whole=whole)
         asked.update(owned)
 
