@@ -196,10 +196,6 @@ def concept_solver(
 ) -> None:
     """Measure the solver of concepts against Lasso with products precomputed; fail where the minimum is another."""
     rows = list(measure(repeats, splice))
-<<<<<<< HEAD
-    heads = ["dictionary", "words", "lambda", "ours ms", "Lasso ms", "ratio", "gap", "KKT", "Lasso gap", "over Lasso"]
-    heads += ["weights", "peak MB", "SpLiCE Lasso", "SpLiCE ADMM"]
-=======
     heads: tuple[str, ...] = (
         "dictionary",
         "words",
@@ -213,7 +209,6 @@ def concept_solver(
         "over Lasso",
     )
     heads += ("weights", "peak MB", "SpLiCE Lasso", "SpLiCE ADMM")
->>>>>>> step8-use-2
     show(
         Table(heads, [row.cells for row in rows], versions()),
         {"versions": versions(), "rows": [asdict(row) for row in rows]},
