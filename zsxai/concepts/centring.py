@@ -85,6 +85,19 @@ class Centring:
                 f"({str(theirs)[:12]}): make one with zsxai centring, or use centring='none'"
             )
 
+    def check_width(self, width: int, model: ZeroShotModel) -> None:
+        """See that it fits embeddings of ``width`` numbers: a model that gives no hash is known by its name alone.
+
+        Raises:
+            InputError: If it does not.
+        """
+        own = {len(array) for array in self.arrays.values()}
+        if own - {width}:
+            raise InputError(
+                f"the centring {self.kind!r} is of embeddings of {own.pop()} numbers, {model.card.name} gives {width}: "
+                "it was made for another model"
+            )
+
     def audio(self, embeddings: Tensor) -> Tensor:
         """Embeddings of recordings ``(B, D)`` as codes, unit rows ``(B, D)``, or ``(B, r)`` on shared axes."""
         rows = embeddings.detach().cpu().double()
@@ -187,9 +200,9 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
     """
     if isinstance(given, Centring):
         found = given
-    elif given == "none":
+    elif isinstance(given, str) and given == "none":
         found = NONE
-    elif given in (AUTO, *KINDS):
+    elif isinstance(given, str) and given in (AUTO, *KINDS):
         wanted = "mean" if given == AUTO else given
         brought = [load_centring(path) for path in model.centrings]
         fitting = [c for c in brought if c.kind == wanted and c.weights_sha256 == model.card.weights_sha256]
@@ -197,14 +210,16 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
             return NONE
         if not fitting:
             raise InputError(
-                f"{model.card.name} brings no centring {given!r}: make one with zsxai centring {model.card.name} "
+                f"{model.card.name} brings no centring {given!r}: make one with zsxai centring --model M "
                 f"--data READER=DIR --kind {given} --out FILE, and give the file; or use 'none'"
             )
         found = fitting[0]
     elif isinstance(given, (str, Path)) and (Path(given).suffix or Path(given).is_file()):
         found = load_centring(as_path(given))
     else:
-        raise InputError(f"{unknown('centring', str(given), (AUTO, *KINDS))}, or a file that zsxai centring wrote")
+        raise InputError(
+            f"{unknown('centring', str(given), (AUTO, *KINDS))} (or give a file that zsxai centring wrote)"
+        )
     found.check(model)
     return found
 

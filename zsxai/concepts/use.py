@@ -138,8 +138,9 @@ def classify_concepts(
     out = [without] if isinstance(without, str) else take_list(without, "without", "words")
     loaded = model_of(model, device)
     if isinstance(audio, ConceptExplanation):
-        words_too = vocabulary != "clustered" and not isinstance(vocabulary, Dictionary)
-        if k is not None or lam is not None or words_too or centring != "auto":
+        as_usual = isinstance(vocabulary, Dictionary) or (isinstance(vocabulary, str) and vocabulary == "clustered")
+        brought = not as_usual or not isinstance(centring, str) or centring != "auto"
+        if k is not None or lam is not None or brought:
             raise InputError("an explanation brings its own words: leave k, lam, vocabulary and centring out")
         made, words = audio, _dictionary_of(audio, loaded, vocabulary, progress)
     else:
