@@ -46,6 +46,7 @@ def test_a_penalty_at_its_largest_says_nothing(chord: Chord, bands: Any) -> None
     assert (found.concepts, dict(found.weights), found.cosine, found.residual) == ((), {}, 0.0, pytest.approx(1.0))
     assert any("not under 1.41" in note for note in found.provenance.warnings)
     assert "nothing" in str(found)
+    assert "note: lambda 1.5 is not under 1.41" in str(found)
 
 
 def test_words_over_time(chord: Chord, bands: Any) -> None:

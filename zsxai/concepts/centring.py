@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from zsxai.checks import whole_number
 from zsxai.errors import InputError, unknown
 from zsxai.files import as_path, whole_file
 from zsxai.model import ZeroShotModel
@@ -168,7 +169,7 @@ def fit_centring(
         raise InputError(unknown("centring", kind, KINDS))
     if kind == "none":
         return NONE
-    rows = audio.detach().cpu().double()
+    rows, axes = audio.detach().cpu().double(), whole_number(axes, "axes", 1)
     if len(rows) < 2:
         raise InputError(f"a centring is made from two recordings or more, not {len(rows)}")
     arrays, used = {"audio_mean": rows.mean(dim=0)}, [rows]
