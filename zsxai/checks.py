@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -57,6 +58,22 @@ def whole_number(value: object, what: str, least: int, most: int | None = None) 
             return number
     reach = f", {least} or more" if most is None else f" from {least} to {most:,}"
     raise InputError(f"{what} is a whole number{reach}, not {_shown(value)}")
+
+
+def real_number(value: object, what: str, least: float, most: float | None = None) -> float:
+    """A finite number from ``least`` on, up to ``most`` where that is given.
+
+    Raises:
+        InputError: If it is no number, a bool, NaN, infinite, or outside.
+    """
+    try:
+        number = math.nan if isinstance(value, (bool, str, bytes)) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if math.isfinite(number) and number >= least and (most is None or number <= most):
+        return number
+    reach = f"a finite number, {least:g} or more" if most is None else f"a number from {least:g} to {most:g}"
+    raise InputError(f"{what} is {reach}, not {_shown(value)}")
 
 
 def _shown(value: object) -> str:

@@ -126,7 +126,9 @@ def reading(folder: Path, needed: Sequence[str], what: str) -> Iterator[None]:
         raise
     except RecursionError:
         reason = f"{needed[0]} is nested too deep"
-    except (ValueError, TypeError, KeyError, OverflowError, OSError, SafetensorError) as error:
+    except KeyError as error:
+        reason = f"{error} is missing, or stands where it cannot"
+    except (ValueError, TypeError, OverflowError, OSError, SafetensorError) as error:
         reason = f"{error}"
     raise InputError(f"{shown} holds a damaged {what}: {printable(reason)}")
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import zsxai
+from zsxai.concepts.centring import Centring
 from zsxai.concepts.dictionary import build_dictionary
 
 RATE = 8000
@@ -35,7 +37,8 @@ def test_two_chords_are_two_words(chord: Chord, bands: Any) -> None:
 
 def test_k_is_the_most_words(chord: Chord, bands: Any) -> None:
     assert list(explain(chord(1, 1, 3), bands, k=1).weights) == ["middle"]
-    assert set(explain(chord(1, 3), bands, k=4).weights) == {"middle", "top"}
+    for many in (4, 10**30):
+        assert set(explain(chord(1, 3), bands, k=many).weights) == {"middle", "top"}
 
 
 def test_a_penalty_at_its_largest_says_nothing(chord: Chord, bands: Any) -> None:
@@ -43,6 +46,7 @@ def test_a_penalty_at_its_largest_says_nothing(chord: Chord, bands: Any) -> None
     assert (found.concepts, dict(found.weights), found.cosine, found.residual) == ((), {}, 0.0, pytest.approx(1.0))
     assert any("not under 1.41" in note for note in found.provenance.warnings)
     assert "nothing" in str(found)
+    assert "note: lambda 1.5 is not under 1.41" in str(found)
 
 
 def test_words_over_time(chord: Chord, bands: Any) -> None:
@@ -135,14 +139,23 @@ def test_a_concept_is_found_by_a_word_of_a_phrase() -> None:
         ({"vocabulary": ["low", "top", "low"]}, "'low' comes more than once"),
         ({"vocabulary": ["low", "deaf"]}, "bands refuses the word 'deaf': this word is too hard"),
         ({"vocabulary": "clusterd"}, "did you mean 'clustered'"),
-        ({"lam": -1.0}, "finite number of 0 or more"),
+        ({"vocabulary": [f"word {n}" for n in range(20_001)]}, "20,001 words: 20,000 at most"),
+        ({"lam": -1.0}, "lambda, is a finite number, 0 or more, not -1"),
+        ({"lam": "0.1"}, "lambda, is a finite number, 0 or more, not '0.1'"),
+        ({"lam": [0.1]}, r"lambda, is a finite number, 0 or more, not \[0.1\]"),
         ({"lam": 0.1, "k": 3}, "not both"),
         ({"k": 0}, "k is 1 or more|k .* 1"),
-        ({"window": -1.0}, "window is a number of seconds"),
-        ({"grouped": 2.0}, "grouped is a text cosine"),
+        ({"window": -1.0}, "window, in seconds, is a finite number, 0 or more"),
+        ({"window": "1"}, "window, in seconds, is a finite number"),
+        ({"grouped": 2.0}, "grouped, a text cosine, is a number from -1 to 1, not 2"),
+        ({"grouped": None}, "grouped, a text cosine, is a number from -1 to 1, not None"),
         ({"centring": "mean"}, "bands brings no centring 'mean'"),
         ({"centring": "middle"}, "unknown centring"),
+        ({"centring": ["none"]}, "unknown centring"),
+        ({"centring": Centring("mean", "bands", "a" * 64, "", "", {"audio_mean": torch.zeros(7)})}, "of 7 numbers"),
         ({"listen": 100}, "20"),
+        ({"listen": 1.5}, "listen is a whole number from 0 to 20, not 1.5"),
+        ({"listen": None}, "listen is a whole number"),
     ],
 )
 def test_what_is_wrong_is_one_line(chord: Chord, bands: Any, options: dict[str, Any], message: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from zsxai.cli.app import run
 from zsxai.concepts.centring import NONE, find_centring, fit_centring, load_centring
 from zsxai.concepts.dictionary import build_dictionary
 from zsxai.errors import InputError
@@ -101,3 +102,14 @@ def test_words_of_one_direction_are_one(bands: Any) -> None:
     words = build_dictionary(bands, [*WORDS, "a low"])
     assert words.words == tuple(WORDS)
     assert words.same == {"a low": "low"}
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_of_the_command_is_two_or_more(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["centring", "--data", "folder=nowhere", "--out", "mean.safetensors", "--limit", limit]) == 2
+    assert f"--limit is a whole number, 2 or more, not {limit}" in capsys.readouterr().err
+
+
+def test_shared_axes_are_one_or_more(bands: Any) -> None:
+    with pytest.raises(InputError, match="axes is a whole number, 1 or more, not 0"):
+        fit_centring("pls", bands, rows(9), rows(9, seed=1), data="nine rows", axes=0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,15 +72,15 @@ def test_a_changed_record_is_named(
     change: Callable[[dict], None],
     failed: set[str],  # type: ignore[type-arg]
 ) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
+    other = tmp_path / "copy"
+    other.mkdir()
     for path in saved.rglob("*"):
         if path.is_file():
-            place = copy / path.relative_to(saved)
+            place = other / path.relative_to(saved)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(path.read_bytes())
-    _edit(copy / "concepts.json", change)
-    report = zsxai.ConceptExplanation.load(copy).verify()
+    _edit(other / "concepts.json", change)
+    report = zsxai.ConceptExplanation.load(other).verify()
     assert failed <= {check.name for check in report.checks if not check.ok}
 
 
@@ -103,6 +106,26 @@ def test_a_damaged_record_is_refused(
     with pytest.raises(zsxai.InputError, match=message) as caught:
         zsxai.ConceptExplanation.load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_no_sound_can_be_dropped_from_a_record(made: zsxai.ConceptExplanation, tmp_path: Path) -> None:
+    folder = made.save(tmp_path / "why")
+    _edit(folder / "concepts.json", lambda r: r.update(sounds=len(made.sounds) - 1))
+    with pytest.raises(zsxai.InputError, match="lists the files of others"):
+        zsxai.ConceptExplanation.load(folder)
+
+
+def test_a_model_of_another_width_fails_the_check(made: zsxai.ConceptExplanation, bands: Any) -> None:
+    report = made.model_copy(update={"sounds": ()}).verify(bands)
+    failed = {check.name: check.detail for check in report.checks if not check.ok}
+    assert not report.ok
+    assert "decomposition" in failed
+
+
+def test_it_is_copied_and_pickled(made: zsxai.ConceptExplanation) -> None:
+    assert made.weights
+    assert copy.deepcopy(made) == made
+    assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301  # our own
 
 
 def test_a_folder_is_whole_or_refused(made: zsxai.ConceptExplanation, tmp_path: Path) -> None:

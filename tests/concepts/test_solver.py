@@ -115,3 +115,12 @@ def test_a_penalty_is_a_number_from_0(penalty: float) -> None:
 def test_rows_of_another_dimension() -> None:
     with pytest.raises(InputError, match="not of one dimension"):
         Solver(unit(5, 4)).decompose(unit(1, 3), 0.1)
+
+
+def test_more_words_than_dimensions_are_not_looked_for() -> None:
+    concepts, rows = unit(40, 8), unit(3, 8, seed=1)
+    solver = Solver(concepts)
+    found = solver.decompose_to_count(rows, 40)
+    torch.testing.assert_close(found.penalty, solver.largest_penalty(rows) * 1e-4)
+    assert (found.counts <= 8).all()
+    assert (found.gap < 1e-9).all()

@@ -59,6 +59,8 @@ def test_a_plain_list_has_a_word_a_line(tmp_path: Path) -> None:
         (["dog"], "two words or more, not 1"),
         (["dog", "cat", "dog"], "'dog' comes more than once"),
         (["dog", " "], "word 2 is blank"),
+        (["dog", "rain\nwind"], "'rain.*nwind' is not one line"),
+        (["dog", "\ud800"], "ud800' is not one line of text in UTF-8"),
         (["dog", 3], "words are texts, not 3"),
         (7, "words are a list of texts, not 7"),
         ("audio-set", "did you mean 'audioset'"),
@@ -72,12 +74,24 @@ def test_bad_vocabularies_are_refused(given: object, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "no JSON"), ("[]", "no card with words"), ('{"words": ["a", "b"], "colour": 1}', "unknown option 'colour'")],
+    [
+        ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ("[]", "no card with words"),
+        ('{"words": ["a", "b"], "colour": 1}', "unknown option 'colour'"),
+    ],
 )
 def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
+        load_vocabulary(path)
+
+
+def test_a_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.txt"
+    path.write_bytes("dog\nbébé\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"theirs.txt is no text in UTF-8: save it as such"):
         load_vocabulary(path)
 
 

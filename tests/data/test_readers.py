@@ -247,6 +247,10 @@ def test_names_that_are_no_utf_8(tmp_path: Path, write_sound: Write) -> None:
     assert data.labels == [r"caf\xe9", "cat"]
     assert os.fsencode(data.clips[0].path or "").endswith(b"/caf\xe9/\xff.wav")
     assert data.clips[0].sha256() == data.clips[1].sha256()
+    (data.clips[0].path or tmp_path).write_bytes(b"no sound")
+    with pytest.raises(InputError) as caught:
+        data.clips[0].read()
+    assert str(caught.value).encode().count(b"xff.wav") == 1, "named once, in what UTF-8 can write"
 
 
 def test_what_a_file_lost_is_warned_of(tmp_path: Path, write_sound: Write) -> None:

@@ -145,7 +145,8 @@ def _failed(error: Exception) -> int:
         return ExitCode.WRONG_INPUT
     if hasattr(error, "format_message"):  # a usage error of Click, which Typer may or may not carry along
         context = getattr(error, "ctx", None)
-        _say(f"{error.format_message().rstrip('.')}; see {context.command_path if context else 'zsxai'} --help")
+        if message := error.format_message().rstrip("."):  # none where a group was called alone: its help is shown
+            _say(f"{message}; see {context.command_path if context else 'zsxai'} --help")
         return ExitCode.WRONG_INPUT
     if isinstance(error, (PluginError, OSError, ZsxaiError)):
         _say(str(error))

@@ -146,12 +146,11 @@ def concepts(
 
 def print_concepts(explanation: ConceptExplanation) -> None:
     """Words with their bars, where they were listened to, over time, and what can change them."""
+    from zsxai.concepts.explanation import words_say
+
     e = explanation
     made = e.provenance
-    say(
-        f"{made.audio_name}: {count(len(e.weights), 'word')} say{'s' * (len(e.weights) == 1)} {e.said:.0%} of what "
-        f"{made.model} hears"
-    )
+    say(f"{made.audio_name}: {words_say(len(e.weights), e.said)} of what {made.model} hears")
     if not e.concepts:
         say(f"  nothing: the penalty {e.penalty:.3g} is not under {e.largest_penalty:.3g}")
     largest = max((c.weight for c in e.concepts), default=1.0)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from zsxai.api import explain, is_kept, model_of
 from zsxai.audio import Sound, fingerprint, read_audio
-from zsxai.checks import whole_number
+from zsxai.checks import real_number, whole_number
 from zsxai.concepts.centring import AUTO, KINDS
 from zsxai.concepts.dictionary import Dictionary, build_dictionary
 from zsxai.concepts.explanation import Concept, ConceptExplanation, ConceptProvenance, ConceptWindow
@@ -91,9 +90,10 @@ def explain_concepts(
     if k is not None and lam is not None:
         raise InputError("say either how many concepts (k) or the penalty (lam), not both")
     count = whole_number(K if k is None else k, "k", 1) if lam is None else None
-    sounds = whole_number(SOUNDS if listen is True else int(listen), "listen", 0, MOST_SOUNDS)
-    if not -1 <= grouped <= 1:
-        raise InputError(f"grouped is a text cosine from -1 to 1, not {grouped}")
+    lam = None if lam is None else real_number(lam, "lam, the penalty lambda,", 0)
+    sounds = whole_number(SOUNDS if listen is True else 0 if listen is False else listen, "listen", 0, MOST_SOUNDS)
+    grouped = real_number(grouped, "grouped, a text cosine,", -1, 1)
+    window = None if window is None else real_number(window, "window, in seconds,", 0)
     sound = read_audio(audio, sample_rate)
     loaded = model_of(model, device)
     with evaluating(loaded), torch.no_grad():
@@ -140,8 +140,9 @@ def dictionary_of(
         if vocabulary.weights_sha256 != model.card.weights_sha256 or vocabulary.model != model.card.name:
             raise InputError(f"the dictionary was embedded by {vocabulary.model}, not by {model.card.name}")
         return vocabulary
-    key = (vocabulary, centring, template) if isinstance(template, str | None) else None
-    if not keep or key is None or vocabulary not in VOCABULARIES or centring not in (AUTO, *KINDS):
+    key = (vocabulary, centring, template)
+    named = isinstance(vocabulary, str) and isinstance(centring, str) and isinstance(template, str | None)
+    if not keep or not named or vocabulary not in VOCABULARIES or centring not in (AUTO, *KINDS):
         return build_dictionary(model, vocabulary, centring, template=template, progress=progress)
     with LOADING:
         kept = _KEPT.setdefault(model, {})
@@ -156,8 +157,6 @@ def _spans(recording: Recording, window: float | None) -> list[tuple[int, int]]:
     most = recording.model.audio_spec.window_samples or recording.samples
     if window is None:
         window = max(SHORTEST, seconds / WINDOWS)
-    if not np.isfinite(window) or window < 0:
-        raise InputError(f"window is a number of seconds, 0 or more, not {window}")
     length = min(round(window * rate), most)
     if length == 0 or length >= recording.samples:
         return []

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from zsxai.checks import whole_number
 from zsxai.errors import InputError, unknown
 from zsxai.files import as_path, whole_file
 from zsxai.model import ZeroShotModel
@@ -83,6 +84,19 @@ class Centring:
             raise InputError(
                 f"the centring {self.kind!r} was made for {self.model} ({str(mine)[:12]}), not for {model.card.name} "
                 f"({str(theirs)[:12]}): make one with zsxai centring, or use centring='none'"
+            )
+
+    def check_width(self, width: int, model: ZeroShotModel) -> None:
+        """See that it fits embeddings of ``width`` numbers: a model that gives no hash is known by its name alone.
+
+        Raises:
+            InputError: If it does not.
+        """
+        own = {len(array) for array in self.arrays.values()}
+        if own - {width}:
+            raise InputError(
+                f"the centring {self.kind!r} is of embeddings of {own.pop()} numbers, {model.card.name} gives {width}: "
+                "it was made for another model"
             )
 
     def audio(self, embeddings: Tensor) -> Tensor:
@@ -155,7 +169,7 @@ def fit_centring(
         raise InputError(unknown("centring", kind, KINDS))
     if kind == "none":
         return NONE
-    rows = audio.detach().cpu().double()
+    rows, axes = audio.detach().cpu().double(), whole_number(axes, "axes", 1)
     if len(rows) < 2:
         raise InputError(f"a centring is made from two recordings or more, not {len(rows)}")
     arrays, used = {"audio_mean": rows.mean(dim=0)}, [rows]
@@ -187,9 +201,9 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
     """
     if isinstance(given, Centring):
         found = given
-    elif given == "none":
+    elif isinstance(given, str) and given == "none":
         found = NONE
-    elif given in (AUTO, *KINDS):
+    elif isinstance(given, str) and given in (AUTO, *KINDS):
         wanted = "mean" if given == AUTO else given
         brought = [load_centring(path) for path in model.centrings]
         fitting = [c for c in brought if c.kind == wanted and c.weights_sha256 == model.card.weights_sha256]
@@ -197,14 +211,16 @@ def find_centring(given: object, model: ZeroShotModel) -> Centring:
             return NONE
         if not fitting:
             raise InputError(
-                f"{model.card.name} brings no centring {given!r}: make one with zsxai centring {model.card.name} "
+                f"{model.card.name} brings no centring {given!r}: make one with zsxai centring --model M "
                 f"--data READER=DIR --kind {given} --out FILE, and give the file; or use 'none'"
             )
         found = fitting[0]
     elif isinstance(given, (str, Path)) and (Path(given).suffix or Path(given).is_file()):
         found = load_centring(as_path(given))
     else:
-        raise InputError(f"{unknown('centring', str(given), (AUTO, *KINDS))}, or a file that zsxai centring wrote")
+        raise InputError(
+            f"{unknown('centring', str(given), (AUTO, *KINDS))} (or give a file that zsxai centring wrote)"
+        )
     found.check(model)
     return found
 

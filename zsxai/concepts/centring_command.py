@@ -28,6 +28,7 @@ def centring(
     device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
 ) -> None:
     """Take the means (or, with --kind pls, the shared axes) of a data set, for concept explanations of MODEL."""
+    from zsxai.checks import whole_number
     from zsxai.cli.commands import parse_options
     from zsxai.cli.output import say
     from zsxai.concepts.centring import KINDS
@@ -41,10 +42,11 @@ def centring(
         raise InputError(f"--data is READER=DIR, such as esc50=DIR, not {data!r}")
     if kind not in KINDS[1:]:
         raise InputError(unknown("centring", kind, KINDS[1:]))
+    most = None if limit is None else whole_number(limit, "--limit", 2)
     options = parse_options(data_option or [])
     dataset = load_dataset(reader, root, **options)
     loaded = load_model(model, device=device, **parse_options(model_option or []))
     described = ", ".join([reader, *(f"{name} {value}" for name, value in options.items())])
-    found = measure_centring(kind, loaded, dataset.clips[:limit], data=described, axes=axes)
+    found = measure_centring(kind, loaded, dataset.clips[:most], data=described, axes=axes)
     path = found.save(out)
     say(f"{path}: {kind} of {found.data}, for {found.model}; give it as centring= or --centring")

@@ -20,6 +20,8 @@ from zsxai.prompt import Template, find_template
 
 ONE = 1 - 1e-6
 """Cosine from which on two words are one to a model: the first of them stands for both."""
+MOST_WORDS = 20_000
+"""Of a dictionary, whose memory grows with the square: some 5 GB at so many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class Dictionary:
             raise InputError("say either how many concepts (k) or the penalty (lam)")
         if penalty is not None:
             return self.solver.decompose(codes, penalty)
-        return self.solver.decompose_to_count(codes, whole_number(k, "k", 1))
+        return self.solver.decompose_to_count(codes, min(whole_number(k, "k", 1), len(self.words)))
 
     def mix(self, weights: Tensor) -> Tensor:
         """Weights ``(B, n)`` as codes, unit rows; all 0 where there are no words."""
@@ -112,8 +114,11 @@ def build_dictionary(
             word.
     """
     words, around = load_vocabulary(vocabulary), find_template(template, model)
+    if len(words) > MOST_WORDS:
+        raise InputError(f"{words.name!r} has {len(words):,} words: {MOST_WORDS:,} at most, all are compared with all")
     means = find_centring(centring, model)
     text = embed_words(model, words.words, around, progress=progress)
+    means.check_width(text.shape[1], model)
     first = _first_of_its_kind(text)
     kept = [i for i, at in enumerate(first) if i == at]
     if len(kept) < 2:

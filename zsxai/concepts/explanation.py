@@ -101,6 +101,11 @@ class ConceptProvenance(Value):
     warnings: tuple[Name, ...] = ()
 
 
+def words_say(count: int, said: float) -> str:
+    """How much so many words say: ``1 word says 20%``, ``2 words say 30%``."""
+    return f"{count:,} word{'' if count == 1 else 's'} say{'s' if count == 1 else ''} {said:.0%}"
+
+
 class ConceptExplanation(Value):
     """An embedding of a recording as a sparse non-negative mix of words.
 
@@ -177,7 +182,7 @@ class ConceptExplanation(Value):
         """Remember what the fields are now: :meth:`verify` names those that change."""
         self._sha256 = hash_fields(self.model_dump(mode="json"))
 
-    @cached_property
+    @property
     def weights(self) -> Mapping[str, float]:
         """Word to weight, largest first."""
         found = [pair for concept in self.concepts for pair in concept.words.items() if pair[1] > 0]
@@ -250,11 +255,12 @@ class ConceptExplanation(Value):
         return audio
 
     def describe(self) -> str:
-        """A few lines in words: concepts with their weights, how much they say, and when."""
-        lines = [f"{self.provenance.audio_name}: {len(self.weights)} words say {self.said:.0%} of what is heard"]
+        """A few lines in words: concepts with their weights, how much they say, and what to know first."""
+        lines = [f"{self.provenance.audio_name}: {words_say(len(self.weights), self.said)} of what is heard"]
         lines += [f"  {concept}" for concept in self.concepts]
         if not self.concepts:
             lines.append(f"  nothing: the penalty {self.penalty:.3g} is not under {self.largest_penalty:.3g}")
+        lines += [f"  note: {warning}" for warning in self.provenance.warnings]
         return "\n".join(lines)
 
     def __eq__(self, other: object) -> bool:

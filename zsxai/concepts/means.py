@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
+from zsxai.checks import whole_number
 from zsxai.concepts.centring import AXES, Centring, Kind, fit_centring
 from zsxai.concepts.embedding import embed_words
 from zsxai.concepts.recordings import embed_recording
 from zsxai.conditions import evaluating
 from zsxai.data.clip import LabelledClip
+from zsxai.errors import InputError
 from zsxai.model import ZeroShotModel
 from zsxai.progress import track
 from zsxai.recording import Recording
@@ -38,6 +40,9 @@ def measure_centring(
     Raises:
         InputError: If there are fewer than two, or one cannot be read.
     """
+    axes = whole_number(axes, "axes", 1)
+    if len(clips) < 2:
+        raise InputError(f"a centring is made from two recordings or more, not {len(clips)}")
     with evaluating(model), torch.no_grad():
         audio = torch.stack(
             [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from zsxai.audio import fingerprint
 from zsxai.audio.wav import read_wav, wav_bytes
@@ -46,7 +47,7 @@ class Envelope(Value):
     format: Literal[1]
     sha256: dict[str, str]
     files: dict[str, str]
-    sounds: int
+    sounds: int = Field(ge=0)
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,10 @@ def _read(kind: type[ConceptExplanation], of_sounds: type[Explanation], folder: 
     original, rate = read_wav(folder / ORIGINAL)
     if fingerprint(original) != fields["provenance"]["audio_sha256"]:
         raise ValueError(f"{ORIGINAL} is not the audio that was explained (its hash differs)")
-    if not 0 <= envelope.sounds <= MOST_SOUNDS:
-        raise ValueError(f"{RECORD} lists {envelope.sounds} sounds")
+    # Whatever the record says of a sound is in the sound's own folder: none may be left out, none added.
+    listed = {f"sounds/{n + 1}/{SOUND_FILES[0]}" for n in range(min(envelope.sounds, MOST_SOUNDS + 1))}
+    if listed != {name for name in envelope.files if name.endswith(f"/{SOUND_FILES[0]}")}:
+        raise ValueError(f"{RECORD} counts {envelope.sounds} sounds, and lists the files of others")
     loaded = kind(
         **fields,
         original=original,

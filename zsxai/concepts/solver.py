@@ -113,6 +113,8 @@ class Solver:
             count: Words at most.
         """
         codes, high = self._checked(rows), self.largest_penalty(rows)
+        if count >= codes.shape[1]:  # no more words than dimensions are in use at a minimum: nothing to look for
+            return self.decompose(codes, high * LEAST_PENALTY)
         found, weights = high.clone(), codes.new_zeros(len(codes), len(self.atoms))
         least, low = high * LEAST_PENALTY, torch.zeros_like(high)
         here = torch.arange(len(codes))[high > 0]

@@ -19,7 +19,7 @@ from zsxai.checks import take_list
 from zsxai.concepts.api import dictionary_of, explain_concepts
 from zsxai.concepts.compare import weights_of
 from zsxai.concepts.dictionary import Dictionary, build_dictionary
-from zsxai.concepts.explanation import ConceptExplanation
+from zsxai.concepts.explanation import ConceptExplanation, words_say
 from zsxai.concepts.groups import GROUPED, group_words
 from zsxai.concepts.scores import Retrieval, owned, retrieve
 from zsxai.concepts.vocabulary import Vocabulary
@@ -80,7 +80,7 @@ class ConceptClassification(Value):
 
     def __str__(self) -> str:
         wide = max(len("class"), *(len(c.label) for c in self.classes))
-        lines = [f"{self.audio_name}: {len(self.words)} words say {self.said:.0%} of what is heard"]
+        lines = [f"{self.audio_name}: {words_say(len(self.words), self.said)} of what is heard"]
         if self.removed:
             lines.append(f"taken out: {', '.join(f'{word} {weight:.3f}' for word, weight in self.removed.items())}")
         lines.append(f"  {'class':{wide}}  dense  concepts{'  without' if self.removed else ''}")
@@ -138,8 +138,9 @@ def classify_concepts(
     out = [without] if isinstance(without, str) else take_list(without, "without", "words")
     loaded = model_of(model, device)
     if isinstance(audio, ConceptExplanation):
-        words_too = vocabulary != "clustered" and not isinstance(vocabulary, Dictionary)
-        if k is not None or lam is not None or words_too or centring != "auto":
+        as_usual = isinstance(vocabulary, Dictionary) or (isinstance(vocabulary, str) and vocabulary == "clustered")
+        brought = not as_usual or not isinstance(centring, str) or centring != "auto"
+        if k is not None or lam is not None or brought:
             raise InputError("an explanation brings its own words: leave k, lam, vocabulary and centring out")
         made, words = audio, _dictionary_of(audio, loaded, vocabulary, progress)
     else:

@@ -67,12 +67,17 @@ def _decompose(e: ConceptExplanation, loaded: object) -> Iterator[Check]:
         words = build_dictionary(model, e.vocabulary, e.centring, template=e.provenance.template, progress=False)
         recording = Recording(model, e.original, batch_size=e.provenance.batch_size)
         embedding = embed_recording(recording)
+    if len(embedding) != len(e.embedding):
+        raise InputError(
+            f"{model.card.name} gives {len(embedding)} numbers, the recorded embedding has {len(e.embedding)}"
+        )
     apart = float(np.abs(embedding.numpy() - e.embedding).max())
     yield _check("embedding", apart <= TOLERANCE, f"{apart:.1g} at most from the recorded one")
     # Of the recorded embedding: rounding of the model must not choose another word.
     code = words.code_audio(torch.from_numpy(e.embedding.copy())[None])
     again = words.decompose(code, e.penalty)
-    given = torch.tensor([[e.weights.get(word, 0.0) for word in words.words]], dtype=torch.float64)
+    recorded = e.weights
+    given = torch.tensor([[recorded.get(word, 0.0) for word in words.words]], dtype=torch.float64)
     apart = float((again.weights - given).abs().max())
     yield _check("weights of words", apart <= TOLERANCE, f"{apart:.1g} at most from a decomposition now")
     mix = words.mix(given)

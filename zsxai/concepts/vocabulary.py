@@ -47,6 +47,8 @@ class Vocabulary(Value):
             raise ValueError(f"a vocabulary has two words or more, not {len(words) or 'none'}")
         if any(not word.strip() for word in words):
             raise ValueError(f"word {next(n for n, w in enumerate(words, 1) if not w.strip())} is blank: leave it out")
+        if odd := [word for word in words if not _is_line(word)]:
+            raise ValueError(f"{printable(odd[0])!r} is not one line of text in UTF-8")
         twice = [word for word, times in Counter(words).items() if times > 1]
         if twice:
             more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
@@ -168,10 +170,15 @@ def as_words(given: object, what: str) -> tuple[str, ...]:
     return texts
 
 
+def _is_line(word: str) -> bool:
+    """Whether a word is one line that UTF-8 can write: others would be read back, and hashed, as something else."""
+    return word.splitlines() == [word] and not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
 def _read_card(path: Path) -> Vocabulary:
     try:
         record = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{printable(path)} is no JSON: {error}") from error
     if not isinstance(record, dict) or not isinstance(record.get("words"), list):
         raise InputError(f"{printable(path)} holds no card with words; a plain list has another ending, such as .txt")
@@ -192,5 +199,7 @@ def _read_list(path: Path) -> Vocabulary:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"{printable(path)} is no text in UTF-8: save it as such") from error
+    except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error}") from error

@@ -76,7 +76,7 @@ class LabelledClip:
             else:
                 sound = read_and_warn(self.audio() if callable(self.audio) else self.audio)
         except InputError as error:
-            where = str(self.path or self.name)
+            where = printable(str(self.path or self.name))
             raise InputError(str(error) if where in str(error) else f"{where}: {error}") from error
         stop = None if self.seconds is None else round(self.seconds * sound.sample_rate)
         return replace(sound, waveform=sound.waveform[:stop], name=self.name)

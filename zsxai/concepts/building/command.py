@@ -26,7 +26,21 @@ Tags = Annotated[
         help="FSD50K's *_clips_info_FSD50K.json, CSV files with a tag and a count, or one plain list, a tag a line.",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where card and words go, such as mine.json.")]
+
+
+def _json_file(out: Path) -> Path:
+    """Refused before any work: a vocabulary with its card is a .json file."""
+    from zsxai.errors import InputError
+
+    if out.suffix.lower() != ".json":
+        raise InputError(f"--out {out}: a vocabulary with its card is a .json file")
+    return out
+
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE", callback=_json_file, help="Where card and words go, such as mine.json."),
+]
 Size = Annotated[int, typer.Option("--size", metavar="N", help="Words of the vocabulary.")]
 Candidates = Annotated[int, typer.Option("--candidates", metavar="N", help="The most frequent tags to make it of.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its name; that of FILE if not given.")]
@@ -165,10 +179,7 @@ def _save(
 ) -> None:
     from zsxai.concepts.building.tags import hash_files
     from zsxai.concepts.vocabulary import make_vocabulary
-    from zsxai.errors import InputError
 
-    if out.suffix.lower() != ".json":
-        raise InputError(f"--out {out}: a vocabulary with its card is a .json file")
     made_from = f"zsxai vocabulary {made}, from {hash_files(files)}"
     names = source or ", ".join(file.name for file in files)
     vocabulary = make_vocabulary(
