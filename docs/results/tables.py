@@ -27,9 +27,15 @@ FIGURES = {
         ["both-sources", "both-absent", "both-prompts", "source-removal", "group-size", "largest-group"],
         ["weighted-auc"],
     ],
+    "concept-retrieval": [["recall-at-1", "average-precision-at-10"]],
+    "concept-tagging": [["average-precision", "class-f1"]],
     "absent": [["absent-mask-mean", "present-mask-mean", "absent-shown", "present-shown", "made-up", "present-heard"]],
 }  # fmt: skip
-STRATA = {"two-sounds": ["alone", "both-heard", None], "concept-mixtures": ["alone", None]}
+STRATA = {
+    "two-sounds": ["alone", "both-heard", None],
+    "concept-mixtures": ["alone", None],
+    "concept-retrieval": ["audio-to-text", "text-to-audio"],
+}
 RATIOS = {
     "absent-mask-mean": ("absent-mask-mean", "present-mask-mean", "absent / present mask mean"),
     "both-sources": ("both-sources", "both-prompts", "both sources / both prompts"),
@@ -71,7 +77,9 @@ def show_figures(result: Result, task: str, figures: list[str], variant: str, st
         say(f"\n**{task}, {place}, {variant}{f', {stratum}' if stratum else ''}**\n\n{columns(figures)}")
         for index, line in lines.iterrows():
             name = dict(zip(found.index.names, index, strict=True))
-            title = f"{name['explainer']} ({name['calibration']})" if name["calibration"] in shown else name["explainer"]
+            title = (
+                f"{name['explainer']} ({name['calibration']})" if name["calibration"] in shown else name["explainer"]
+            )
             cells = [format_interval(get_interval(line, f), digits(task, f)) for f in figures]
             say(f"| {title} | {' | '.join(cells)} | {int(line[(figures[0], 'n')])} |")
     for over, under, title in (RATIOS[f] for f in figures if f in RATIOS):
@@ -122,7 +130,9 @@ def main() -> None:
                     found = result.compare(options.against, other, metrics, head.stratum)
                     say(f"\n**{options.against} less {other}, {head.stratum}**\n")
                     for _, line in found.iterrows():
-                        say(f"- {line['domain']}, {line['metric']}: {line['difference']:.3f} [{line['low']:.3f}, {line['high']:.3f}], p {line['p']:.4f}, n {line['n']}")
+                        say(
+                            f"- {line['domain']}, {line['metric']}: {line['difference']:.3f} [{line['low']:.3f}, {line['high']:.3f}], p {line['p']:.4f}, n {line['n']}"
+                        )
 
 
 if __name__ == "__main__":
