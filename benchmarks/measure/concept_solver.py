@@ -196,8 +196,10 @@ def concept_solver(
 ) -> None:
     """Measure the solver of concepts against Lasso with products precomputed; fail where the minimum is another."""
     rows = list(measure(repeats, splice))
-    heads = ("dictionary", "words", "lambda", "ours ms", "Lasso ms", "ratio", "gap", "KKT", "Lasso gap", "over Lasso")
-    heads += ("weights", "peak MB", "SpLiCE Lasso", "SpLiCE ADMM")
+    heads = (
+        *("dictionary", "words", "lambda", "ours ms", "Lasso ms", "ratio", "gap", "KKT", "Lasso gap", "over Lasso"),
+        *("weights", "peak MB", "SpLiCE Lasso", "SpLiCE ADMM"),
+    )
     show(
         Table(heads, [row.cells for row in rows], versions()),
         {"versions": versions(), "rows": [asdict(row) for row in rows]},
