@@ -118,6 +118,9 @@ def test_folders_are_averaged_and_told_apart(place: Path, tmp_path: Path, capsys
         made = explain_folder(tmp_path / "sets", vocabulary=str(place / "words.txt"), k=2, paired=True)
     assert out == f"{made}\n{tmp_path / 'why' / 'index.html'} shows it.\n"
     assert "sign flips" in out
+    card = made.centring
+    page = (tmp_path / "why" / "index.html").read_text(encoding="utf-8")
+    assert f"{card['kind']} of {card['data']} ({card['sha256'][:12]})" in page
     assert "broken.wav" in out
     record = json.loads(run(capsys, *asked, "--json"))
     assert [a["label"] for a in record["averages"]] == ["loud", "soft"]

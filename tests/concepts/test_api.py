@@ -105,6 +105,13 @@ def test_silence_has_no_words_over_time() -> None:
     assert [bool(w.words) for w in found.windows][-2:] == [False, False]
 
 
+def test_silence_has_no_words() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-8, 32000).astype(np.float32)
+    found = zsxai.explain_concepts(noise, sample_rate=32000, vocabulary=["wind", "a dog barking"])
+    assert not found.weights
+    assert "it hears silence" in found.provenance.warnings[-1]
+
+
 def test_sounds_of_concepts() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 64000).astype(np.float32)
     vocabulary = ["wind", "a dog barking", "rain", "a siren"]

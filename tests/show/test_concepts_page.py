@@ -89,7 +89,7 @@ def test_page_says_the_figures(page, made):
         assert f"{concept.weight:.3f}" in text
     assert f"{made.said:.0%}" in text
     assert f"{made.cosine:.3f}" in text
-    for said in ("array", "tiny", "given", f"({len(WORDS)} words)", "centring none", f"k 4, lambda {made.penalty:.3g}"):
+    for said in ("array", "tiny", "given", f"({len(WORDS)} words)", "centring mean", f"k 4, lambda {made.penalty:.3g}"):
         assert said in text
     for window in made.windows:
         assert f"{window.start:.2f}-{window.stop:.2f} s" in text

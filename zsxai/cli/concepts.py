@@ -152,7 +152,7 @@ def print_concepts(explanation: ConceptExplanation) -> None:
     made = e.provenance
     say(f"{made.audio_name}: {words_say(len(e.weights), e.said)} of what {made.model} hears")
     if not e.concepts:
-        say(f"  nothing: the penalty {e.penalty:.3g} is not under {e.largest_penalty:.3g}")
+        say("  nothing")
     largest = max((c.weight for c in e.concepts), default=1.0)
     for concept in e.concepts[:SHOWN]:
         others = [printable(word) for word, weight in concept.words.items() if weight and word != concept.name]

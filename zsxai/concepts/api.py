@@ -103,10 +103,12 @@ def explain_concepts(
         spans = _spans(recording, window)
         parts = embed_spans(recording, spans)
     codes = words.code_audio(torch.cat([embedding[None], parts]))
+    if recording.is_silent():  # no words for silence
+        lam, count = float(words.solver.largest_penalty(codes[:1])[0]), None
     whole = words.decompose(codes[:1], lam, count)
     over_time = words.decompose(codes[1:], float(whole.penalty[0]))
     silent = torch.tensor([recording.is_silent(*span) for span in spans], dtype=torch.bool)
-    over_time.weights[silent] = 0.0  # no words for silence
+    over_time.weights[silent] = 0.0
     made = _explain(recording, sound, words, codes, (whole, over_time), spans, embedding, count, grouped, model)
     if not sounds or not made.concepts:
         return made
@@ -238,7 +240,7 @@ def _notes(words: Dictionary, penalty: float, largest: float, recording: Recordi
     notes = []
     if recording.is_silent():
         notes.append(f"the recording is under the floor of {recording.model.card.name}: it hears silence")
-    if not penalty < largest:
+    elif not penalty < largest:
         notes.append(f"lambda {penalty:.3g} is not under {largest:.3g}, from which on no word is left: nothing is said")
     if words.same:
         pairs = [f"{word!r} and {first!r}" for word, first in list(words.same.items())[:NAMED]]

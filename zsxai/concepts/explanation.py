@@ -259,7 +259,7 @@ class ConceptExplanation(Value):
         lines = [f"{self.provenance.audio_name}: {words_say(len(self.weights), self.said)} of what is heard"]
         lines += [f"  {concept}" for concept in self.concepts]
         if not self.concepts:
-            lines.append(f"  nothing: the penalty {self.penalty:.3g} is not under {self.largest_penalty:.3g}")
+            lines.append("  nothing")
         lines += [f"  note: {warning}" for warning in self.provenance.warnings]
         return "\n".join(lines)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from zsxai.concepts.compare import Averages, ConceptAverage, Differences, interval_text
-from zsxai.show.html import Html, as_json, document, join, tag, untrusted
+from zsxai.show.html import Html, document, join, tag, untrusted
 from zsxai.show.parts import definitions, table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def page_html(found: FolderConcepts) -> str:
         [
             ("Model", join(untrusted(found.model), f" ({str(found.weights_sha256)[:12]})")),
             ("Vocabulary", join(untrusted(found.vocabulary), f" ({found.vocabulary_sha256[:12]})")),
-            ("Centring", untrusted(as_json(found.centring))),
+            ("Centring", untrusted(_centring(found.centring))),
             ("Versions", ", ".join(f"{name} {version}" for name, version in found.versions.items())),
         ]
     )
@@ -46,6 +46,12 @@ def page_html(found: FolderConcepts) -> str:
     made = tag("section", tag("h2", "How it was made"), record)
     body = tag("main", head, passed, sets_html(found.averages, found.differences), made, footer)
     return document(title, body)
+
+
+def _centring(card: Mapping[str, Any]) -> str:
+    if card["kind"] == "none":
+        return "none"
+    return f"{card['kind']} of {card['data']} ({card['sha256'][:12]})"
 
 
 def sets_html(averages: Sequence[Averages], differences: Sequence[Differences] = ()) -> Html:
