@@ -171,7 +171,7 @@ def test_no_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_an_empty_explanation_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, place / "sounds" / "a.wav", "--vocabulary", place / "words.txt", "--lam", "2", "--listen")
-    assert "nothing: the penalty 2 is not under" in out
+    assert "lambda 2 is not under" in out
 
 
 def test_long_recordings_and_hostile_words(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
