@@ -76,7 +76,7 @@ def concepts(
     by: Annotated[
         str | None,
         typer.Option(
-            "--by", metavar="folder", help="Average over each folder of FOLDER, and say what tells the folders apart."
+            "--by", metavar="folder", help="Average over each folder of FOLDER, and say how the folders differ."
         ),
     ] = None,
     paired: Annotated[

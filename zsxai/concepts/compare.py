@@ -1,4 +1,4 @@
-"""Many recordings in words: averages with intervals, and what tells two sets apart.
+"""Many recordings in words: averages with intervals, and how two sets differ.
 
 Whatever is counted is a recording: clips of one source are averaged first, so that ten cuts of one recording are one.
 Words are grouped once, over all recordings that are compared: a concept then means the same in every set.
@@ -33,7 +33,7 @@ from zsxai.errors import InputError, unknown
 from zsxai.value import Value
 
 LEAST = 3
-"""Recordings that must use a concept for it to be tested: one that fewer use cannot tell sets apart."""
+"""Recordings that must use a concept for it to be tested: one that fewer use cannot distinguish sets."""
 SHOWN = 10
 """Rows of a printed table."""
 
@@ -116,7 +116,7 @@ class ConceptDifference(Value):
 
 
 class Differences(Value):
-    """What tells two sets apart.
+    """How two sets differ.
 
     Attributes:
         first: Name of the first set.
@@ -310,7 +310,7 @@ def average(table: ConceptTable, label: str | None = None, *, draws: int = BOOTS
     )
 
 
-def tell_apart(
+def compare_sets(
     table: ConceptTable,
     first: str,
     second: str | None = None,
@@ -352,7 +352,7 @@ def tell_apart(
     if paired:
         left_out = len(names) + len(others) - 2 * len(both)
         values, against = values[here], against[there]
-    else:  # what is in both tells nothing apart
+    else:  # what is in both sets distinguishes nothing
         left_out = len(both)
         values, against = np.delete(values, here, axis=0), np.delete(against, there, axis=0)
         if not len(values) or not len(against):
