@@ -189,11 +189,6 @@ class ConceptExplanation(Value):
         return MappingProxyType(dict(sorted(found, key=lambda pair: -pair[1])))
 
     @property
-    def groups(self) -> tuple[Concept, ...]:
-        """The same as :attr:`concepts`."""
-        return self.concepts
-
-    @property
     def seconds(self) -> float:
         """Length of the recording."""
         return len(self.original) / self.sample_rate
