@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from zsxai.api import model_of
-from zsxai.concepts.api import K, explain_concepts
+from zsxai.api import is_kept, model_of
+from zsxai.concepts.api import K, dictionary_of, explain_concepts
 from zsxai.concepts.compare import LEAST, Averages, Differences, average, compare_sets, tabulate, weights_of
-from zsxai.concepts.dictionary import Dictionary, build_dictionary
+from zsxai.concepts.dictionary import Dictionary
 from zsxai.concepts.explanation import ConceptExplanation
 from zsxai.concepts.groups import GROUPED
 from zsxai.concepts.vocabulary import Vocabulary
@@ -219,11 +219,8 @@ def explain_folder(
     if k is None and lam is None:
         k = K
     loaded = model_of(model, device)
-    if isinstance(vocabulary, Dictionary):
-        words = vocabulary
-    else:
-        with evaluating(loaded):
-            words = build_dictionary(loaded, vocabulary, centring, template=template, progress=progress)
+    with evaluating(loaded):
+        words = dictionary_of(loaded, vocabulary, centring, template, keep=is_kept(model), progress=progress)
     found: list[ClipConcepts] = []
     rows: list[torch.Tensor] = []
     skipped: list[SkippedClip] = []
