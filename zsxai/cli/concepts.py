@@ -176,6 +176,8 @@ def print_concepts(explanation: ConceptExplanation) -> None:
 
 def print_windows(explanation: ConceptExplanation) -> None:
     """A line per window, of many those that say most."""
+    from zsxai.concepts.explanation import count_in_words
+
     windows = explanation.windows
     if not windows:
         return
@@ -186,7 +188,7 @@ def print_windows(explanation: ConceptExplanation) -> None:
         more = f" and {len(w.words) - NAMED} more" if len(w.words) > NAMED else ""
         say(f"  {w.start:6.2f}-{w.stop:.2f} s  {w.cosine**2:4.0%}  {', '.join(words) or 'nothing'}{more}")
     if len(shown) < len(windows):
-        say(f"  {count(len(windows) - len(shown), 'more window')}: --json lists all")
+        say(f"  {count_in_words(len(windows) - len(shown), 'more window')}: --json lists all")
 
 
 def draw_bar(part: float) -> str:
@@ -197,8 +199,3 @@ def draw_bar(part: float) -> str:
     except UnicodeEncodeError:
         full = "#"
     return f"{full * round(BAR * part):{BAR}}"
-
-
-def count(number: int, what: str) -> str:
-    """A number of things: ``1 word``, ``2 words``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zsxai.checks import whole_number
 from zsxai.concepts.dictionary import Dictionary
-from zsxai.concepts.explanation import ConceptExplanation
+from zsxai.concepts.explanation import ConceptExplanation, count_in_words
 from zsxai.concepts.groups import GROUPED, group_words
 from zsxai.concepts.statistics import (
     BOOTSTRAPS,
@@ -78,7 +78,7 @@ class Averages(Value):
     seed: int
 
     def __str__(self) -> str:
-        lines = [f"{self.label}: {_count(self.recordings, 'recording')}, mean weight with 95 % interval"]
+        lines = [f"{self.label}: {count_in_words(self.recordings, 'recording')}, mean weight with 95 % interval"]
         lines += [
             f"  {c.mean:.3f} {interval_text(c.low, c.high):16} {c.name} (in {c.recordings})"
             for c in self.concepts[:SHOWN]
@@ -156,7 +156,7 @@ class Differences(Value):
     def __str__(self) -> str:
         lines = [
             f"{self.first} ({self.recordings[0]}) against {self.second} ({self.recordings[1]} recordings): "
-            f"{self.test}, Holm over {_count(self.tested, 'concept')} in {self.least} recordings or more"
+            f"{self.test}, Holm over {count_in_words(self.tested, 'concept')} in {self.least} recordings or more"
         ]
         lines += [
             f"  {c.first:.3f} {c.second:.3f}  {c.difference:+.3f} {interval_text(c.low, c.high):16} "
@@ -421,7 +421,3 @@ def _ends(
         means = means - bootstrap_means(less, draws, seed + 1)
     low, high = bounds(means)
     return low.tolist(), high.tolist()
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
