@@ -208,10 +208,6 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
             raise InputError(f"the table {self.task.table!r} has no word for any class of the data set: give another")
         return found
 
-    @cached_property
-    def _asked(self) -> dict[str, Any]:
-        return {each.label: each for each in self.task.decompositions}
-
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""
         stage, rate = self.stage, self.stage.model.sample_rate
@@ -332,7 +328,7 @@ class ConceptMixturesRunner(TaskRunner[ConceptMixtures, Prepared]):
         return _listener(self.stage.model)
 
     def _decompose(self, prepared: Prepared, label: str) -> Decomposed:
-        asked = self._asked[label]
+        asked = self.task.find(label)
         words = self.shelf.get(asked)
         mixed, *rest = (words.dictionary.code_audio(rows) for rows in prepared.embeddings)
         found = words.decompose(asked, mixed)

@@ -113,10 +113,6 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
         return Shelf(self.stage, self.task, self.task.bound)
 
     @cached_property
-    def _asked(self) -> dict[str, Any]:
-        return {each.label: each for each in self.task.decompositions}
-
-    @cached_property
     def _steady(self) -> bool:
         """Whether a metric asks how steady the words are."""
         return any({"weights_noise", "weights_shift"} & set(metric.needs) for metric in self.metrics.values())
@@ -180,7 +176,7 @@ class ConceptsRunner(TaskRunner[Concepts, Prepared]):
         return rows, prepared.failures
 
     def _decompose(self, prepared: Prepared, label: str, truth: NDArray[Any]) -> tuple[ConceptScores, dict[str, Any]]:
-        asked = self._asked[label]
+        asked = self.task.find(label)
         words = self.shelf.get(asked)
         clean, *disturbed = (words.dictionary.code_audio(rows) for rows in prepared.embeddings)
         found = words.decompose(asked, clean)

@@ -112,6 +112,10 @@ class Decomposing(Task):
         asked = product(self.vocabularies, self.centrings, amounts, self.kinds_of_words)
         return tuple(Configuration(words, centring, *amount, kind) for words, centring, amount, kind in asked)
 
+    def find(self, label: str) -> Configuration:
+        """The decomposition of a label."""
+        return next(each for each in self.decompositions if each.label == label)
+
     @property
     def configurations(self) -> tuple[str, ...]:
         """See :attr:`Task.configurations`."""

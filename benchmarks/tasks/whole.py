@@ -218,7 +218,7 @@ class WholeRunner(TaskRunner[T, list[Part]]):
         rows = self.embedded.rows
         if label == DENSE:
             return Codes(rows, torch.nn.functional.normalize(self._text, dim=1))
-        asked = next(each for each in self.task.decompositions if each.label == label)
+        asked = self.task.find(label)
         words = self.shelf.get(asked)
         dictionary = words.dictionary
         parts = [

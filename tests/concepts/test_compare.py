@@ -15,7 +15,7 @@ import torch
 from tests.concepts.made_up import ANIMALS, weights
 from tests.toys import BandToy
 from zsxai import InputError, explain_concepts
-from zsxai.concepts.compare import average, tabulate, tell_apart, weights_of
+from zsxai.concepts.compare import average, compare_sets, tabulate, weights_of
 from zsxai.concepts.sets import explain_folder
 from zsxai.concepts.statistics import bootstrap_means, bounds, correct_holm, permutation_test, sign_flip_test
 from zsxai.data import load_dataset
@@ -90,7 +90,7 @@ def test_intervals_and_tests_are_of_recordings_and_not_of_clips() -> None:
     assert (often.clips, often.recordings) == (20, 4)
     for one, other in zip(once.concepts, often.concepts, strict=True):
         assert (one.low, one.high, one.mean) == pytest.approx((other.low, other.high, other.mean))
-    one, other = tell_apart(sets(), "dogs", "rain"), tell_apart(sets(5), "dogs", "rain")
+    one, other = compare_sets(sets(), "dogs", "rain"), compare_sets(sets(5), "dogs", "rain")
     assert [c.p for c in one.concepts] == [c.p for c in other.concepts]
     assert tabulate(ANIMALS, weights([1, 0, 0, 0]), ["r"]).of(None)[0] == ["r"]
     alone = average(tabulate(ANIMALS, weights([1, 0, 0, 0]), ["r"]))
@@ -98,7 +98,7 @@ def test_intervals_and_tests_are_of_recordings_and_not_of_clips() -> None:
 
 
 def test_differences_of_two_sets() -> None:
-    found = tell_apart(sets(), "dogs", "rain", least=3)
+    found = compare_sets(sets(), "dogs", "rain", least=3)
     assert (found.tested, found.untested, found.recordings) == (2, 1, (4, 4))  # wind is in two recordings
     by_name = {c.name: c for c in found.concepts}
     # Of the 70 divisions of 8 recordings the one that was found and its mirror image are the furthest.
@@ -108,9 +108,9 @@ def test_differences_of_two_sets() -> None:
     assert by_name["rain"].low < -0.5 < by_name["rain"].high  # type: ignore[operator]
     assert not found.found()
     assert len(found.found(0.06)) == 2
-    assert tell_apart(sets(), "dogs").second == "the others"
-    assert tell_apart(sets(), "dogs", "rain", least=1).tested == 3
-    nothing = tell_apart(sets(), "dogs", "rain", least=9)
+    assert compare_sets(sets(), "dogs").second == "the others"
+    assert compare_sets(sets(), "dogs", "rain", least=1).tested == 3
+    nothing = compare_sets(sets(), "dogs", "rain", least=9)
     assert (nothing.tested, nothing.concepts) == (0, ())
 
 
@@ -120,23 +120,23 @@ def test_paired_sets() -> None:
     after = [[0.6 - 0.1 * i, 0, 0.1, 0] for i in range(1, 6)]
     names = [f"r{i}" for i in range(6)]
     table = tabulate(ANIMALS, weights(*before, *after), [*names, *names[:5]], ["before"] * 6 + ["after"] * 5)
-    found = tell_apart(table, "before", "after", paired=True)
+    found = compare_sets(table, "before", "after", paired=True)
     assert (found.recordings, found.left_out, found.test) == ((5, 5), 1, "all sign flips")
     assert {c.name: c.p for c in found.concepts} == pytest.approx({"dog": 2 / 32, "rain": 1.0})
     assert found.concepts[0].difference == pytest.approx(0.3)
-    unpaired = tell_apart(table, "before", "after", paired=True, least=6)
+    unpaired = compare_sets(table, "before", "after", paired=True, least=6)
     assert unpaired.tested == 0
     with pytest.raises(InputError, match="are of the same recordings: say paired=True"):
-        tell_apart(table, "after", "before")
+        compare_sets(table, "after", "before")
 
 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: tell_apart(sets(), "dogs", "dogs"), "the two sets are one"),
-        (lambda: tell_apart(sets(), "dog"), "unknown set 'dog': did you mean 'dogs'"),
-        (lambda: tell_apart(sets(), "dogs", "rain", paired=True), "share no recording"),
-        (lambda: tell_apart(sets(), "dogs", "rain", least=0), "least is a whole number, 1 or more"),
+        (lambda: compare_sets(sets(), "dogs", "dogs"), "the two sets are one"),
+        (lambda: compare_sets(sets(), "dog"), "unknown set 'dog': did you mean 'dogs'"),
+        (lambda: compare_sets(sets(), "dogs", "rain", paired=True), "share no recording"),
+        (lambda: compare_sets(sets(), "dogs", "rain", least=0), "least is a whole number, 1 or more"),
         (lambda: average(sets(), "cats"), "unknown set 'cats'"),
         (lambda: tabulate(ANIMALS, weights([1, 0]), ["r"]), "no table of 1 labelled clips and 4 words"),
         (lambda: tabulate(ANIMALS, weights([1, 0, 0, 0]), []), "each of 1 rows of weights has a source"),
@@ -207,7 +207,7 @@ def test_a_data_set_by_a_function() -> None:
 
 def test_no_global_generator_is_used() -> None:
     before = (np.random.get_state()[1].tolist(), torch.random.get_rng_state())  # type: ignore[index,union-attr]  # noqa: NPY002
-    tell_apart(sets(), "dogs", "rain", permutations=10)
+    compare_sets(sets(), "dogs", "rain", permutations=10)
     average(sets())
     assert np.random.get_state()[1].tolist() == before[0]  # type: ignore[index,union-attr]  # noqa: NPY002
     assert torch.equal(torch.random.get_rng_state(), before[1])

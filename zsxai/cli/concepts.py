@@ -58,7 +58,8 @@ def concepts(
         typer.Option(
             "--centring",
             metavar="C",
-            help="What is taken off embeddings: none, mean or pls where the model brings them, or a file.",
+            help="What is taken off embeddings: none; mean or pls where the model brings them; auto, its mean or else "
+            "none; or a file.",
         ),
     ] = "auto",
     template: TemplateOption = None,
@@ -76,7 +77,7 @@ def concepts(
     by: Annotated[
         str | None,
         typer.Option(
-            "--by", metavar="folder", help="Average over each folder of FOLDER, and say what tells the folders apart."
+            "--by", metavar="folder", help="Average over each folder of FOLDER, and say how the folders differ."
         ),
     ] = None,
     paired: Annotated[
@@ -98,6 +99,9 @@ def concepts(
         raise InputError("--by folder compares whole recordings: leave out --listen and --window")
     if out is not None:
         check_out(out, overwrite)
+    # K, not True, is what listens: every word that a glance takes in has its map and sound.
+    from zsxai.concepts.api import K, explain_concepts
+
     embedding = {"vocabulary": vocabulary, "centring": centring, "template": one_or_more(template)}
     options: dict[str, Any] = {"k": k, "lam": lam, "progress": False if as_json else None}
     place = Path(audio)
@@ -109,24 +113,20 @@ def concepts(
         if by is not None:
             concepts_folder.compare_folders(place, loaded, {**embedding, **options, "paired": paired}, **wanted)
         else:
-            options |= {"window": window, "listen": bool(listen)}
+            options |= {"window": window, "listen": K if listen else 0}
             concepts_folder.explain_recordings(place, loaded, embedding, options, **wanted)
         return
-    from zsxai.concepts.api import K, explain_concepts
-
     if out is not None:
         from zsxai.concepts.saved import FILES
         from zsxai.files import check_folder
 
         check_folder(out, FILES, overwrite=overwrite)
         listen = listen is not False
-    # Every word that a glance takes in has its map and sound; True would leave half of them out.
-    heard = K if listen else 0
     found = explain_concepts(
         audio,
         model=name_or_model(model, model_option, device),
         device=device,
-        listen=heard,
+        listen=K if listen else 0,
         window=window,
         **embedding,  # type: ignore[arg-type]  # checked there, with one clear line
         **options,
@@ -176,6 +176,8 @@ def print_concepts(explanation: ConceptExplanation) -> None:
 
 def print_windows(explanation: ConceptExplanation) -> None:
     """A line per window, of many those that say most."""
+    from zsxai.concepts.explanation import count_in_words
+
     windows = explanation.windows
     if not windows:
         return
@@ -186,7 +188,7 @@ def print_windows(explanation: ConceptExplanation) -> None:
         more = f" and {len(w.words) - NAMED} more" if len(w.words) > NAMED else ""
         say(f"  {w.start:6.2f}-{w.stop:.2f} s  {w.cosine**2:4.0%}  {', '.join(words) or 'nothing'}{more}")
     if len(shown) < len(windows):
-        say(f"  {count(len(windows) - len(shown), 'more window')}: --json lists all")
+        say(f"  {count_in_words(len(windows) - len(shown), 'more window')}: --json lists all")
 
 
 def draw_bar(part: float) -> str:
@@ -197,8 +199,3 @@ def draw_bar(part: float) -> str:
     except UnicodeEncodeError:
         full = "#"
     return f"{full * round(BAR * part):{BAR}}"
-
-
-def count(number: int, what: str) -> str:
-    """A number of things: ``1 word``, ``2 words``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

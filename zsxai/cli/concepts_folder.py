@@ -101,7 +101,7 @@ def compare_folders(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Print the averages of every folder and what tells them apart, and write a page of them.
+    """Print the averages of every folder and how they differ, and write a page of them.
 
     Args:
         folder: Holds a folder for every set.

@@ -71,7 +71,8 @@ def explain_concepts(
         lam: Penalty on the sum of the weights instead: a word enters where its cosine with what is left exceeds half
             of it.
         vocabulary: The words that can be said: ``clustered``, ``baseline``, ``pruned``, ``audioset``, a file, a list of
-            words, or a :class:`~zsxai.concepts.dictionary.Dictionary`, which a model has embedded before.
+            words, or a :class:`~zsxai.concepts.dictionary.Dictionary`, which the model has embedded before, with its
+            own centring and template: those given here are then not used.
         centring: ``none``; ``mean`` or ``pls`` where the model brings one; ``auto``, its ``mean`` where it brings one
             and ``none`` otherwise; a file that ``zsxai centring`` wrote, or a
             :class:`~zsxai.concepts.centring.Centring`.

@@ -1,4 +1,4 @@
-"""Many recordings in words: averages with intervals, and what tells two sets apart.
+"""Many recordings in words: averages with intervals, and how two sets differ.
 
 Whatever is counted is a recording: clips of one source are averaged first, so that ten cuts of one recording are one.
 Words are grouped once, over all recordings that are compared: a concept then means the same in every set.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zsxai.checks import whole_number
 from zsxai.concepts.dictionary import Dictionary
-from zsxai.concepts.explanation import ConceptExplanation
+from zsxai.concepts.explanation import ConceptExplanation, count_in_words
 from zsxai.concepts.groups import GROUPED, group_words
 from zsxai.concepts.statistics import (
     BOOTSTRAPS,
@@ -33,7 +33,7 @@ from zsxai.errors import InputError, unknown
 from zsxai.value import Value
 
 LEAST = 3
-"""Recordings that must use a concept for it to be tested: one that fewer use cannot tell sets apart."""
+"""Recordings that must use a concept for it to be tested: one that fewer use cannot distinguish sets."""
 SHOWN = 10
 """Rows of a printed table."""
 
@@ -78,7 +78,7 @@ class Averages(Value):
     seed: int
 
     def __str__(self) -> str:
-        lines = [f"{self.label}: {_count(self.recordings, 'recording')}, mean weight with 95 % interval"]
+        lines = [f"{self.label}: {count_in_words(self.recordings, 'recording')}, mean weight with 95 % interval"]
         lines += [
             f"  {c.mean:.3f} {interval_text(c.low, c.high):16} {c.name} (in {c.recordings})"
             for c in self.concepts[:SHOWN]
@@ -116,7 +116,7 @@ class ConceptDifference(Value):
 
 
 class Differences(Value):
-    """What tells two sets apart.
+    """How two sets differ.
 
     Attributes:
         first: Name of the first set.
@@ -156,7 +156,7 @@ class Differences(Value):
     def __str__(self) -> str:
         lines = [
             f"{self.first} ({self.recordings[0]}) against {self.second} ({self.recordings[1]} recordings): "
-            f"{self.test}, Holm over {_count(self.tested, 'concept')} in {self.least} recordings or more"
+            f"{self.test}, Holm over {count_in_words(self.tested, 'concept')} in {self.least} recordings or more"
         ]
         lines += [
             f"  {c.first:.3f} {c.second:.3f}  {c.difference:+.3f} {interval_text(c.low, c.high):16} "
@@ -310,7 +310,7 @@ def average(table: ConceptTable, label: str | None = None, *, draws: int = BOOTS
     )
 
 
-def tell_apart(
+def compare_sets(
     table: ConceptTable,
     first: str,
     second: str | None = None,
@@ -352,7 +352,7 @@ def tell_apart(
     if paired:
         left_out = len(names) + len(others) - 2 * len(both)
         values, against = values[here], against[there]
-    else:  # what is in both tells nothing apart
+    else:  # what is in both sets distinguishes nothing
         left_out = len(both)
         values, against = np.delete(values, here, axis=0), np.delete(against, there, axis=0)
         if not len(values) or not len(against):
@@ -421,7 +421,3 @@ def _ends(
         means = means - bootstrap_means(less, draws, seed + 1)
     low, high = bounds(means)
     return low.tolist(), high.tolist()
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -31,7 +31,7 @@ class Dictionary:
     Attributes:
         vocabulary: As it was given.
         words: ``n`` words with a direction of their own, in the order of the vocabulary.
-        same: Words that the model cannot tell from another, and that other one.
+        same: Words that the model cannot distinguish from another, and that other one.
         text: ``(n, D)`` float64 embeddings of the words, unit rows.
         mean: ``(D,)`` their mean.
         atoms: ``(n, D)`` unit rows: the words as they are centred, ``(n, r)`` on shared axes.

@@ -103,7 +103,12 @@ class ConceptProvenance(Value):
 
 def words_say(count: int, said: float) -> str:
     """How much so many words say: ``1 word says 20%``, ``2 words say 30%``."""
-    return f"{count:,} word{'' if count == 1 else 's'} say{'s' if count == 1 else ''} {said:.0%}"
+    return f"{count_in_words(count, 'word')} say{'s' if count == 1 else ''} {said:.0%}"
+
+
+def count_in_words(number: int, what: str) -> str:
+    """A number of things: ``1 word``, ``2 words``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class ConceptExplanation(Value):
@@ -187,11 +192,6 @@ class ConceptExplanation(Value):
         """Word to weight, largest first."""
         found = [pair for concept in self.concepts for pair in concept.words.items() if pair[1] > 0]
         return MappingProxyType(dict(sorted(found, key=lambda pair: -pair[1])))
-
-    @property
-    def groups(self) -> tuple[Concept, ...]:
-        """The same as :attr:`concepts`."""
-        return self.concepts
 
     @property
     def seconds(self) -> float:

@@ -1,7 +1,7 @@
 """Scores of classification with several classes a clip, and of retrieval; of similarities alone, whatever made them.
 
 Nothing is dropped: a value that cannot be computed (a class without a clip, a query without an answer) is NaN. Ties
-count against: what a model does not tell apart is no finding of its.
+count against the model: equal scores distinguish nothing.
 """
 
 from __future__ import annotations

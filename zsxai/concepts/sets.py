@@ -1,4 +1,4 @@
-"""A folder of recordings in words: each of them, averages of its sets, and what tells the sets apart."""
+"""A folder of recordings in words: each of them, averages of its sets, and how the sets differ."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from zsxai.api import model_of
-from zsxai.concepts.api import K, explain_concepts
-from zsxai.concepts.compare import LEAST, Averages, Differences, average, tabulate, tell_apart, weights_of
-from zsxai.concepts.dictionary import Dictionary, build_dictionary
+from zsxai.api import is_kept, model_of
+from zsxai.concepts.api import K, dictionary_of, explain_concepts
+from zsxai.concepts.compare import LEAST, Averages, Differences, average, compare_sets, tabulate, weights_of
+from zsxai.concepts.dictionary import Dictionary
 from zsxai.concepts.explanation import ConceptExplanation
 from zsxai.concepts.groups import GROUPED
 from zsxai.concepts.vocabulary import Vocabulary
@@ -73,7 +73,7 @@ class FolderConcepts(Value):
         skipped: Those that were not.
         overall: Mean weights over all recordings.
         averages: Those of each set, sets in the order of their names.
-        differences: What tells the two sets apart; with more sets, each from the others; none with one.
+        differences: How the two sets differ; with more sets, each from the others; none with one.
         model: Name of the model.
         weights_sha256: Hash of its weights.
         vocabulary: Name of the vocabulary.
@@ -182,7 +182,7 @@ def explain_folder(
     device: str | int | torch.device | None = None,
     progress: bool | None = None,
 ) -> FolderConcepts:
-    """Say what a model hears in sets of recordings, and what tells the sets apart.
+    """Say what a model hears in sets of recordings, and how the sets differ.
 
     One recording is in memory at a time; of each its words are kept, not its sound.
 
@@ -219,11 +219,8 @@ def explain_folder(
     if k is None and lam is None:
         k = K
     loaded = model_of(model, device)
-    if isinstance(vocabulary, Dictionary):
-        words = vocabulary
-    else:
-        with evaluating(loaded):
-            words = build_dictionary(loaded, vocabulary, centring, template=template, progress=progress)
+    with evaluating(loaded):
+        words = dictionary_of(loaded, vocabulary, centring, template, keep=is_kept(model), progress=progress)
     found: list[ClipConcepts] = []
     rows: list[torch.Tensor] = []
     skipped: list[SkippedClip] = []
@@ -259,7 +256,7 @@ def explain_folder(
         overall=average(table, seed=seed),
         averages=tuple(average(table, name, seed=seed) for name in names),
         differences=tuple(
-            tell_apart(table, one, other, paired=paired, least=least, seed=seed) for one, other in against
+            compare_sets(table, one, other, paired=paired, least=least, seed=seed) for one, other in against
         ),
         model=loaded.card.name,
         weights_sha256=loaded.card.weights_sha256,

@@ -23,7 +23,7 @@ _JOINTS = re.compile(r"[\s_\-]+")
 
 
 def plain(tag: str) -> str:
-    """A tag in lower case, its words apart by one blank, without possessive endings: ``Dog's-bark`` is ``dog bark``."""
+    """A tag in lower case, one blank between its words, without possessive endings: ``Dog's-bark`` is ``dog bark``."""
     joined = _JOINTS.sub(" ", unicodedata.normalize("NFKC", tag).lower()).strip()
     return _POSSESSIVE.sub("", joined)
 

@@ -65,7 +65,7 @@ CONCEPT_ACCURACY = _metric(
     better="higher",
     needs=("label", "predicted"),
     compute=_same,
-    formula="`[argmax_c <r, t_c> = y]`: r the mix in the model's own space, `t_c` the prompts",
+    formula="`[argmax_c <r, t_c> = y]`: r the mix, `t_c` the prompts, centred as the words are",
     reference=_PAPER,
     sensitive_to="the vocabulary, the centring, the penalty; the model's own accuracy (`dense`)",
     gamed_by=_LEAKS,

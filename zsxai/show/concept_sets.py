@@ -1,4 +1,4 @@
-"""Sets of recordings in words, as a page: averages as bars with intervals, and what tells sets apart."""
+"""Sets of recordings in words, as a page: averages as bars with intervals, and how sets differ."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _differences(found: Differences) -> Html:
     caption = f"The surest first; coloured up to p = {LEVEL:g}"
     return tag(
         "section",
-        tag("h2", untrusted(f"What tells {found.first} from {found.second}")),
+        tag("h2", untrusted(f"How {found.first} and {found.second} differ")),
         tag("p", said, class_="small"),
         table(caption, head, rows) if rows else tag("p", "No concept is used by so many recordings."),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -45,12 +44,6 @@ PLAYED = 150.0
 BARS = 40
 """Concepts with a bar, before the others are counted."""
 _MAP_COLUMNS = 600
-
-
-def write_page(explanation: ConceptExplanation, path: Path, *, beside: bool = False) -> Path:
-    """Write :func:`page_html` to a file."""
-    path.write_bytes(page_html(explanation, beside=beside).encode())
-    return path
 
 
 def page_html(explanation: ConceptExplanation, *, beside: bool = False) -> str:
