@@ -31,6 +31,7 @@ def test_two_chords_are_two_words(chord: Chord, bands: Any) -> None:
     assert found.residual == pytest.approx(2 * 0.1**2)
     assert found.largest_penalty == pytest.approx(2 * half)
     assert found.kkt < 1e-9
+    assert [(group.name, group.weight) for group in found.groups] == list(found.weights.items())
     np.testing.assert_allclose(found.embedding, [half, 0, half, 0], atol=1e-5)
     np.testing.assert_allclose(found.reconstruction, [half, 0, half, 0], atol=1e-5)
 

@@ -194,6 +194,11 @@ class ConceptExplanation(Value):
         return MappingProxyType(dict(sorted(found, key=lambda pair: -pair[1])))
 
     @property
+    def groups(self) -> tuple[Concept, ...]:
+        """Near-synonyms under their strongest word, strongest first: :attr:`concepts` by what they are."""
+        return self.concepts
+
+    @property
     def seconds(self) -> float:
         """Length of the recording."""
         return len(self.original) / self.sample_rate
