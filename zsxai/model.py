@@ -86,6 +86,11 @@ class ModelCard(BaseModel):
     training_data: str = "unknown"
     limits: str = ""
 
+    def is_of(self, name: str, weights_sha256: str | None) -> bool:
+        """Whether these are the weights with a hash, or the model of a name where neither side has a hash."""
+        known = weights_sha256 or self.weights_sha256
+        return weights_sha256 == self.weights_sha256 if known else name == self.name
+
 
 _DEPTH, _MANY = 3, 200
 """How far in modules are looked for, and how long a container may be to be looked into: no vocabularies."""

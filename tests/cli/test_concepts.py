@@ -13,6 +13,7 @@ import zsxai
 from zsxai.cli import main
 from zsxai.cli.concepts import BAR, LINES, print_concepts
 from zsxai.cli.concepts_folder import LISTING
+from zsxai.concepts.api import SOUNDS
 from zsxai.concepts.explanation import ConceptWindow
 from zsxai.concepts.sets import explain_folder
 
@@ -106,7 +107,14 @@ def test_a_folder_has_a_row_for_every_recording_and_an_index(
     assert "mine.txt" in run(capsys, sounds, *words, "--out", out, "--overwrite", code=2)
 
 
-def test_folders_are_averaged_and_told_apart(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_listens_to_as_many_words_as_a_recording(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--vocabulary", "audioset", "--k", "12", "--listen", "--json")
+    record = json.loads(run(capsys, place / "sounds" / "deep", *asked))["recordings"][0]
+    alone = json.loads(run(capsys, place / "sounds" / "deep" / "a.wav", *asked))
+    assert len(record["sounds"]) == len(alone["sounds"]) > SOUNDS
+
+
+def test_folders_are_averaged_and_compared(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed, name in enumerate(("loud/1.wav", "loud/2.wav", "soft/1.wav", "soft/2.wav")):
         (tmp_path / "sets" / name).parent.mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng(seed).standard_normal(32000)

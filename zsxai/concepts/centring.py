@@ -78,12 +78,11 @@ class Centring:
         Raises:
             InputError: If it was made for another one.
         """
-        mine, theirs = self.weights_sha256, model.card.weights_sha256
-        same = mine == theirs if mine or theirs else self.model == model.card.name
-        if self.kind != "none" and not same:
+        if self.kind != "none" and not model.card.is_of(self.model, self.weights_sha256):
             raise InputError(
-                f"the centring {self.kind!r} was made for {self.model} ({str(mine)[:12]}), not for {model.card.name} "
-                f"({str(theirs)[:12]}): make one with zsxai centring, or use centring='none'"
+                f"the centring {self.kind!r} was made for {self.model} ({str(self.weights_sha256)[:12]}), not for "
+                f"{model.card.name} ({str(model.card.weights_sha256)[:12]}): make one with zsxai centring, or use "
+                "centring='none'"
             )
 
     def check_width(self, width: int, model: ZeroShotModel) -> None:

@@ -96,11 +96,10 @@ class LinearLayer:
         Raises:
             InputError: If it was trained on another's.
         """
-        mine, theirs = self.weights_sha256, model.card.weights_sha256
-        if not (mine == theirs if mine or theirs else self.model == model.card.name):
+        if not model.card.is_of(self.model, self.weights_sha256):
             raise InputError(
-                f"the linear layer was trained for {self.model} ({str(mine)[:12]}), not for {model.card.name} "
-                f"({str(theirs)[:12]}): train one with fit_linear"
+                f"the linear layer was trained for {self.model} ({str(self.weights_sha256)[:12]}), not for "
+                f"{model.card.name} ({str(model.card.weights_sha256)[:12]}): train one with fit_linear"
             )
 
     def save(self, path: str | Path) -> Path:
