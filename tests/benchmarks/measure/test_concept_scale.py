@@ -27,7 +27,7 @@ def words(tmp_path: Path) -> str:
 
 def test_readings_are_penalties_on_unit_rows(words: str) -> None:
     model = load_model("tiny")
-    dictionary = build_dictionary(model, words, progress=False)
+    dictionary = build_dictionary(model, words, NONE, progress=False)
     rows = torch.nn.functional.normalize(dictionary.atoms[:3] + 0.5 * dictionary.atoms[3:], dim=1)
     found = {reading.scale: reading for reading in compare_readings(model, words, rows, [NONE], (8.0, 12.0))}
     size = rows.shape[1]
