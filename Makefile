@@ -1,7 +1,8 @@
 # make demo         explain a scene of several sounds with the bundled model, pages in $(DEMO)
 # make demo PROMPT="rain"                          ask the scene about another sound as well
 # make demo AUDIO=my.wav PROMPT="a dog barking"    explain a recording of your own
-# make test         ruff, typos, mypy and the quick tests, with coverage
+# make test         ruff, typos, mypy and the quick tests
+# make coverage     the quick tests and which lines they run; half as long again
 # make test-slow    the tests that train or build models of the published sizes
 # make legacy       the quick tests of laion-clap's and msclap's own networks, in an environment of their own
 # make legacy-slow  the same at the published sizes
@@ -30,7 +31,7 @@ CODE := zsxai adapters baselines benchmarks tests
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --durations=25
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow legacy legacy-slow test-lowest lint typecheck clean
+.PHONY: help demo test coverage test-slow legacy legacy-slow test-lowest lint typecheck clean
 
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
@@ -74,6 +75,9 @@ typecheck: $(VENV)/.dev
 	cd build/typecheck && MYPYPATH=. $(abspath $(BIN))/mypy --config-file ../../pyproject.toml --cache-dir ../mypy_cache --strict -p zsxai
 
 test: lint typecheck
+	$(PYTEST) -m "not slow"
+
+coverage: $(VENV)/.dev
 	$(PYTEST) -m "not slow" --cov --cov-report=term
 
 # Few and long: a worker that has none left takes another's.
