@@ -78,6 +78,13 @@ def test_a_start_changes_nothing_but_the_way() -> None:
     )
 
 
+def test_a_path_is_its_penalties_one_by_one() -> None:
+    solver, rows = Solver(unit(100, 16)), unit(5, 16, seed=4)
+    penalties = [0.4, 0.2, 0.1]
+    for penalty, found in zip(penalties, solver.path(rows, penalties), strict=True):
+        torch.testing.assert_close(found.weights, solver.decompose(rows, penalty).weights)
+
+
 def test_two_words_of_one_embedding_share_a_weight() -> None:
     atoms = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     found = Solver(atoms).decompose(torch.tensor([[0.6, 0.8]]), 0.1)

@@ -16,6 +16,7 @@ minimum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -101,6 +102,21 @@ class Solver:
             raise InputError(f"the penalty lambda is a finite number of 0 or more, not {penalty}")
         penalties = given.expand(len(codes))
         return self.measure(codes, penalties, self._solve(codes, penalties, start))
+
+    def path(self, rows: Tensor, penalties: Sequence[float]) -> list[Solution]:
+        """Decompose embeddings by one penalty after the other, each from the weights of the one before.
+
+        Args:
+            rows: ``(B, D)`` unit rows.
+            penalties: From the largest to the smallest is the fastest way.
+
+        Returns:
+            A solution for each penalty, in their order.
+        """
+        found: list[Solution] = []
+        for penalty in penalties:
+            found.append(self.decompose(rows, penalty, found[-1].weights if found else None))
+        return found
 
     def decompose_to_count(self, rows: Tensor, count: int) -> Solution:
         """Decompose embeddings into so many concepts each, or the next smaller number that a penalty gives.
