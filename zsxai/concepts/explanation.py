@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr, field_validator, model_validator
 
 from zsxai.concepts.centring import Centring
 from zsxai.concepts.vocabulary import Vocabulary
@@ -156,7 +156,7 @@ class ConceptExplanation(Value):
     original: Array
     embedding: Array
     reconstruction: Array
-    centring: Annotated[Centring, Field(exclude=True, repr=False)]
+    centring: Annotated[InstanceOf[Centring], Field(exclude=True, repr=False)]
 
     _sha256: dict[str, str] = PrivateAttr(default_factory=dict)
     _saved: Saved | None = PrivateAttr(default=None)
