@@ -75,7 +75,7 @@ def compare_readings(
         vocabulary: As :func:`~zsxai.concepts.vocabulary.load_vocabulary` takes it.
         rows: ``(N, D)`` embeddings of recordings.
         centrings: Those to try.
-        norms: Of the model's own outputs, of recordings and of texts.
+        norms: Norms of the model's own outputs: recordings, texts.
     """
     found = []
     for centring in centrings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -166,13 +167,13 @@ class WholeRunner(TaskRunner[T, list[Part]]):
             raise TypeError(f"{cls.__name__} carries out decompositions, not {task.kind!r}")
         return identify_configurations(task, model)
 
+    @abstractmethod
     def embed_texts(self, whole: Whole) -> Tensor:
         """Embed the texts of a data set, ``(M, D)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, whole: Whole, codes: Codes) -> Judged:
         """Judge all parts in one configuration; ``embedded.kept`` says which recordings there are."""
-        raise NotImplementedError
 
     @cached_property
     def shelf(self) -> Shelf:

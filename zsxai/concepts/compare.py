@@ -67,7 +67,7 @@ class Averages(Value):
         clips: How many clips of them.
         concepts: Strongest first; those that no recording of the set uses are left out.
         draws: Bootstrap draws.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
 
     label: str
@@ -96,7 +96,7 @@ class ConceptDifference(Value):
         second: Mean weight in the second set.
         low: 2.5th percentile of the bootstrap of their difference; None where a set is of one recording.
         high: 97.5th percentile.
-        p: Of the test, two-sided.
+        p: p value of the test, two-sided.
         corrected: The same, corrected by Holm over the concepts tested.
     """
 
@@ -278,7 +278,7 @@ def average(table: ConceptTable, label: str | None = None, *, draws: int = BOOTS
         table: From :func:`tabulate`.
         label: The set; all recordings where None.
         draws: Bootstrap draws of recordings.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Raises:
         InputError: If there is no such set.

@@ -123,8 +123,8 @@ class ConceptExplanation(Value):
         penalty: On the sum of the weights (lambda), on SpLiCE's scale: a word enters where its cosine with what is
             left exceeds half of it.
         largest_penalty: From here on there are no words.
-        cosine: Of the embedding and its mix of words, where they are decomposed: its square is the part that the words
-            say. 0 where there are none.
+        cosine: Cosine of the embedding and its mix of words, both centred. Its square is the part that the words say.
+            0 where there are none.
         residual: ``||C'w - z||^2``, from 0 to 1.
         kkt: Optimality residual: how far the weights are from the conditions of a minimum, in units of the penalty.
         windows: Words over time.

@@ -48,7 +48,7 @@ class LinearLayer:
         data_sha256: Hash of the embeddings, labels and class prompts that it was trained on.
         loss: ``cross-entropy`` or ``cosine``.
         start: ``identity`` or ``random``.
-        seed: Of the random start.
+        seed: Seed of the random start.
         epochs: Steps, each on all rows.
         rate: Adam's.
         logit_scale: Factor on cosines in the cross-entropy.
@@ -146,7 +146,7 @@ def fit_linear(
             own prompt.
         start: ``identity``, the model as it is, which few recordings cannot spoil; or ``random`` as the paper has it:
             uniform within 1 / sqrt(D), as torch begins a linear layer.
-        seed: Of the random start, from a generator of its own.
+        seed: Seed of the random start, from a generator of its own.
         epochs: Steps, each on all rows.
         rate: Adam's.
 

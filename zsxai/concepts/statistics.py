@@ -26,7 +26,7 @@ def bootstrap_means(values: Values, draws: int = BOOTSTRAPS, seed: int = 0) -> V
     Args:
         values: ``(R, K)``, a row per recording.
         draws: How often.
-        seed: Of the draws, which are the same for all columns.
+        seed: Seed of the draws, which are the same for all columns.
 
     Returns:
         ``(draws, K)``.
@@ -51,7 +51,7 @@ def permutation_test(first: Values, second: Values, most: int = PERMUTATIONS, se
         first: ``(R, K)``, a row per recording; the test is made of every column, under the same permutations.
         second: ``(S, K)``.
         most: With at most so many ways to divide the recordings all are gone through; else so many are drawn.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         ``(K,)`` p values, and whether they are exact. Of draws the division that was found counts as one of them
@@ -85,7 +85,7 @@ def sign_flip_test(differences: Values, most: int = PERMUTATIONS, seed: int = 0)
     Args:
         differences: ``(R, K)``, a row per recording.
         most: As :func:`permutation_test` takes it.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         As :func:`permutation_test`.

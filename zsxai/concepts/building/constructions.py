@@ -110,7 +110,7 @@ def clustered(
         model: Its text tower embeds the tags, bare.
         size: How many clusters.
         candidates: How many of the most frequent tags are looked at.
-        seed: Of the first centroids.
+        seed: Seed of the first centroids.
         progress: A bar; None for one on a terminal.
 
     Raises:
