@@ -15,7 +15,7 @@ from zsxai.data.scene import Scene, demo_scene
 from zsxai.files import whole_folder
 from zsxai.saved import FILES
 from zsxai.show.folder import write_files
-from zsxai.show.html import Html, document, join, tag, untrusted
+from zsxai.show.html import Html, document, join, signed, tag, untrusted
 from zsxai.show.page import (
     extent_bars,
     footer,
@@ -27,7 +27,7 @@ from zsxai.show.page import (
     players_rule,
     score_bars,
 )
-from zsxai.show.parts import Excerpt, excerpt, picture, player_card, shades, signed, strip_peak, table
+from zsxai.show.parts import Excerpt, excerpt, picture, player_card, shades, strip_peak, table
 from zsxai.show.raster import spectrogram
 from zsxai.target import Contrast, Target
 

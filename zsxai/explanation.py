@@ -29,6 +29,7 @@ from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
 from zsxai.target import Contrast, Probability, Similarity
 from zsxai.value import Value
+from zsxai.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,6 +105,7 @@ class Explanation(Value):
         front_end: Numbers of the transform.
         sample_rate: Sample rate of :attr:`audio`, :attr:`residue` and :attr:`original`.
         provenance: Everything that can change a number.
+        verdict: Whether to believe it; None where it was not asked for.
         mask: ``(F, N)`` float32 in [0, 1] on :attr:`grid`.
         relevance: ``(F, N)`` float32 on :attr:`grid`, raw and signed.
         original: ``(T,)`` float32: what the model heard.
@@ -125,6 +127,7 @@ class Explanation(Value):
     front_end: SerializeAsAny[StftSpec | FrontEndSpec]
     sample_rate: int = Field(gt=0)
     provenance: Provenance
+    verdict: Verdict | None = None
     mask: Array
     relevance: Array
     original: Array

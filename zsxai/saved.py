@@ -24,7 +24,7 @@ from zsxai.value import Value
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
-FORMAT = 2
+FORMAT = 3
 """Version of the saved folder; a loader refuses what it does not know."""
 
 RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
@@ -46,7 +46,7 @@ class Envelope(Value):
         files: Hash of every other file of the folder.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     unit: str
     regions: tuple[Region, ...]
     sha256: dict[str, str]

@@ -147,7 +147,7 @@ CHANGED = {
     "relevance hash": (put("provenance.relevance_sha256", "0" * 64), "not hold the relevance"),
     "audio hash": (put("provenance.audio_sha256", "0" * 64), "original.wav is not the audio"),
     "format 1": (put("format", 1), "saved by an older zsxai, explain again"),
-    "format 3": (put("format", 3), "saved by a newer zsxai, upgrade"),
+    "format 4": (put("format", 4), "saved by a newer zsxai, upgrade"),
     "format true": (put("format", True), "format"),
     "score NaN": (put("score", float("nan")), "NaN, which is no number"),
     "score infinite": (

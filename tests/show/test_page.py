@@ -214,7 +214,7 @@ def test_write_page_writes_utf8(make, tmp_path):
 
 
 def test_markup_is_built_escaped():
-    assert tag("p", "<b>", class_='a"b') == '<p class="a&quot;b">&lt;b&gt;</p>'
+    assert tag("p", "<b>", class_='a"b') == '<p class="a&#34;b">&lt;b&gt;</p>'
     assert tag("input", hidden=True, data_x=None, value=0) == '<input hidden value="0">'
     assert join("<", Html("<br>")) == "&lt;<br>"
     assert escape(Html("<br>")) == "<br>"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from zsxai.show.concepts_time import NAMED, read_style, time_section
-from zsxai.show.html import Html, as_json, data_uri, document, join, tag, untrusted
+from zsxai.show.html import Html, as_json, data_uri, document, join, per_cent, signed, tag, untrusted
 from zsxai.show.page import (
     NOTEBOOK_SECONDS,
     footer,
@@ -26,11 +26,9 @@ from zsxai.show.parts import (
     definitions,
     excerpt,
     flac,
-    per_cent,
     picture,
     player_card,
     shades,
-    signed,
     strip_peak,
 )
 from zsxai.show.raster import spectrogram

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from zsxai import __version__
 from zsxai.show.concepts_time import read_style
-from zsxai.show.html import Html, document, tag, untrusted
+from zsxai.show.html import Html, document, per_cent, tag, untrusted
 from zsxai.show.page import ALONE
-from zsxai.show.parts import per_cent, table
+from zsxai.show.parts import table
 
 
 def index_html(name: str, rows: Sequence[tuple[str, str, float, str]], skipped: Sequence[str] = ()) -> str:

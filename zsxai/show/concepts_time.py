@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsxai.show.html import Html, data_uri, tag, untrusted
+from zsxai.show.html import Html, data_uri, per_cent, signed, tag, untrusted
 from zsxai.show.over_time import OverTime, choose_rows
 from zsxai.show.page import WINDOWS
-from zsxai.show.parts import per_cent, signed, table, time_axis
+from zsxai.show.parts import table, time_axis
 from zsxai.show.raster import colours, plain_png
 
 if TYPE_CHECKING:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import html
 import json
 from base64 import b64encode
-from hashlib import sha256
-from pathlib import Path
-from string import Template
+
+from markupsafe import Markup, escape
+
+__all__ = ["Html", "as_json", "data_uri", "document", "escape", "join", "per_cent", "signed", "tag", "untrusted"]
 
 _VOID = frozenset({"br", "col", "hr", "img", "input", "link", "meta"})
 
 
-class Html(str):
-    """Text that is markup already."""
-
-    __slots__ = ()
-
-
-def escape(value: object) -> Html:
-    """Anything as text; :class:`Html` as it is."""
-    return value if isinstance(value, Html) else Html(html.escape(str(value), quote=True))
+Html = Markup
+"""Text that is markup already."""
 
 
 def join(*parts: object, by: str = "") -> Html:
@@ -63,26 +56,17 @@ def as_json(value: object) -> str:
 
 
 def document(title: str, body: Html, *, style: str = "", script: str = "") -> str:
-    """A whole page: style and script inside, and a policy under which nothing else can load or run.
+    """A whole page around markup, as :func:`zsxai.show.templates.render_page` makes it."""
+    from zsxai.show.templates import render_page
 
-    Style and script are admitted by their hashes, so markup that slipped in could neither run nor call home.
-
-    Args:
-        title: Title of the window.
-        body: The page.
-        style: Further rules, after those that all pages share.
-        script: Further script, after what all pages share.
-    """
-    here = Path(__file__).parent
-    shared = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html"))
-    own_style, own_script, frame = shared
-    style, script = own_style + style, own_script + script
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; "
-        f"style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
-    return Template(frame).substitute(title=escape(title), policy=escape(policy), style=style, script=script, body=body)
+    return render_page("base.html", title, style=style, script=script, body=body)
 
 
-def _hash(text: str) -> str:
-    return f"'sha256-{b64encode(sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+def signed(value: float) -> str:
+    """A score with a true minus sign."""
+    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def per_cent(value: float) -> str:
+    """A part of a whole; what is little is not written as nothing."""
+    return "<1%" if 0 < value < 0.005 else f"{value:.0%}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsxai.regions import Region
-from zsxai.show.html import Html, as_json, data_uri, document, join, tag, untrusted
+from zsxai.show.html import Html, as_json, data_uri, document, join, per_cent, signed, tag, untrusted
 from zsxai.show.parts import (
     SECONDS,
     Excerpt,
@@ -18,11 +18,9 @@ from zsxai.show.parts import (
     excerpt,
     flac,
     key,
-    per_cent,
     picture,
     player_card,
     shades,
-    signed,
     strip_peak,
     table,
 )

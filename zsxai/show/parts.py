@@ -278,16 +278,6 @@ def definitions(pairs: Sequence[tuple[str, object]]) -> Html:
     return tag("dl", *(join(tag("dt", name), tag("dd", value)) for name, value in pairs), class_="card")
 
 
-def signed(value: float) -> str:
-    """A score with a true minus sign."""
-    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
-
-
-def per_cent(value: float) -> str:
-    """A part of a whole; what is little is not written as nothing."""
-    return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
-
-
 def _is_cell(value: object) -> bool:
     return isinstance(value, Html) and value.startswith("<td")
 

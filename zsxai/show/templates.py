@@ -1,0 +1,74 @@
+"""Pages from Jinja2 templates: every value is escaped, and a policy admits what the page itself brings, by its hash."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HERE = "zsxai.show"
+
+
+@cache
+def environment(package: str = HERE) -> Environment:
+    """The templates in a package's folder ``templates``, which find those of this one too.
+
+    Args:
+        package: Name of the package.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    from zsxai.show.html import data_uri, per_cent, signed
+
+    loaders = [PackageLoader(name, "templates") for name in dict.fromkeys((package, HERE))]
+    made = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters.update(signed=signed, per_cent=per_cent)
+    made.globals.update(data_uri=data_uri)
+    return made
+
+
+def render(template: str, package: str = HERE, **values: object) -> Markup:
+    """Fill a template that is a part of a page."""
+    return Markup(environment(package).get_template(template).render(values))  # noqa: S704  escaped by the template
+
+
+def render_page(
+    template: str, title: str, package: str = HERE, *, style: str = "", script: str = "", **values: object
+) -> str:
+    """Fill a template that extends ``base.html``: a whole page, under whose policy nothing else can load or run.
+
+    Style and script are admitted by their hashes, so markup that slipped in could neither run nor call home.
+
+    Args:
+        template: Its name.
+        title: Title of the window.
+        package: Where it lies.
+        style: Further rules, after those that all pages share.
+        script: Further script, after what all pages share.
+        **values: What the template names.
+    """
+    style, script = read("page.css") + style, read("page.js") + script
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; "
+        f"style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+    own = {"title": title, "policy": policy, "style": Markup(style), "script": Markup(script)}  # noqa: S704  our files
+    return environment(package).get_template(template).render({**values, **own})
+
+
+def read(name: str, package: str = HERE) -> str:
+    """The text of a style or script beside the templates' folder."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
