@@ -74,6 +74,8 @@ class ModelCard(BaseModel):
         weights_sha256: Hash of the weights; None for a black box that gives none.
         training_data: Recordings the model was trained on.
         limits: What the model is not.
+        knows: Names of the sounds that the model was trained on, where these are few; empty where its vocabulary is
+            open, or nobody knows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +87,7 @@ class ModelCard(BaseModel):
     weights_sha256: str | None = None
     training_data: str = "unknown"
     limits: str = ""
+    knows: tuple[str, ...] = ()
 
     def is_of(self, name: str, weights_sha256: str | None) -> bool:
         """Whether these are the weights with a hash, or the model of a name where neither side has a hash."""
@@ -167,6 +170,7 @@ class ZeroShotModel(ABC):
         device: Where tensors go.
         templates: Templates that the model is used with, by name: sentences with one ``{}`` each, averaged.
         centrings: Files of centrings (:mod:`zsxai.concepts.centring`) that come with the model.
+        references: Files of reference figures (:mod:`zsxai.verdict.reference`) that come with the model.
     """
 
     card: ModelCard
@@ -175,6 +179,7 @@ class ZeroShotModel(ABC):
     device: torch.device = torch.device("cpu")
     templates: Mapping[str, tuple[str, ...]] = {}
     centrings: Sequence[Path] = ()
+    references: Sequence[Path] = ()
 
     @property
     def sample_rate(self) -> int:
