@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypedDict, Unpack, overload
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from zsxai.audio import Sound, fingerprint, read_audio
-from zsxai.calibration import NOTHING, to_mask
-from zsxai.checks import take_list, whole_number
+from zsxai.audio import read_audio
+from zsxai.checks import one_of, take_list, whole_number
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.devices import find_device, is_same_device
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
-from zsxai.explanation import Explanation, Provenance
-from zsxai.metrics.functional import mask_mean
+from zsxai.explaining import Judging, explain_recording
+from zsxai.explanation import Explanation
+from zsxai.files import as_path
 from zsxai.model import SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
-from zsxai.progress import track
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
-from zsxai.scoring import Scores, score_masks
-from zsxai.spectral import Domain, FrontEnd, Scale
-from zsxai.target import BoundTarget, Target, as_target
-from zsxai.versions import versions
+from zsxai.spectral import Domain, Scale
+from zsxai.target import Target, as_target
+from zsxai.verdict.reference import Reference, load_reference
 
 
 class Classification(NamedTuple):
@@ -63,6 +59,9 @@ class ExplainOptions(TypedDict, total=False):
     device: str | int | torch.device | None
     batch_size: int | None
     progress: bool | None
+    verdict: bool | Literal["full"]
+    dark_windows: bool
+    reference: object | None
 
 
 @overload
@@ -89,6 +88,9 @@ def explain(
     device: str | int | torch.device | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
+    verdict: bool | Literal["full"] = True,
+    dark_windows: bool = True,
+    reference: object | None = None,
 ) -> Explanation | list[Explanation]:
     """Explain which sounds in a recording make its score for a prompt.
 
@@ -114,6 +116,11 @@ def explain(
         device: A torch device for a model given by name.
         batch_size: Clips per forward.
         progress: Show a bar; None shows one on a terminal where there is more than one window.
+        verdict: Judge whether to believe it (:attr:`Explanation.verdict`): two encodings more per prompt and window.
+            ``"full"`` also compares with random masks of its size and with the map of another prompt; False leaves the
+            verdict out.
+        dark_windows: In a recording of several windows those that do not hear the prompt stay dark, where others do.
+        reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
 
     Returns:
         One :class:`~zsxai.Explanation`, or a list of them.
@@ -130,6 +137,8 @@ def explain(
         raise InputError("the list of prompts is empty: say what to listen for")
     targets = [as_target(p, contrasts, labels) for p in prompts]
     seed = whole_number(seed, "the seed", 0)
+    one_of(verdict, (True, False, "full"), "verdict")
+    figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
     sound = read_audio(audio, sample_rate)
     loaded = model_of(model, device)
     method = explainer_of(explainer, options, loaded)
@@ -139,7 +148,8 @@ def explain(
         recording = Recording(
             loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
         )
-        made = _explain(recording, method, bound, sound, progress, seed=seed, model=model)
+        how = Judging(verdict, dark_windows, figures)
+        made = explain_recording(recording, method, bound, sound, how, progress, model=model)
     return made[0] if single else made
 
 
@@ -249,114 +259,3 @@ def explainer_of(explainer: object | None, options: object, model: ZeroShotModel
     if method.card.needs_gradients and any(p.is_inference() for p in weights):
         raise InputError(f"{model.card.name} was made under inference_mode: make it outside of it, or use 'occlusion'")
     return method
-
-
-def _explain(
-    recording: Recording,
-    method: Explainer,
-    bound: Sequence[BoundTarget],
-    sound: Sound,
-    progress: bool | None,
-    *,
-    seed: int,
-    model: object,
-) -> list[Explanation]:
-    grid = recording.grid
-
-    def maps() -> Iterator[NDArray[Any]]:
-        for index, clip in enumerate(track(recording.clips, len(recording.clips), "explaining", progress)):
-            yield clip.place(method.relevance(clip, bound))
-            recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
-
-    relevance = recording.stitch(maps())
-    rounding = [target.rounding(recording.model.rounding) for target in bound]
-    calibrations = [_calibration(method, r, least) for r, least in zip(relevance, rounding, strict=True)]
-    masks = np.stack([to_mask(r, grid.in_band, c) for r, c in zip(relevance, calibrations, strict=True)])
-    scores = _scored(recording, masks, bound)
-    for p, target in enumerate(bound):
-        if masks[p].any() and _moves_nothing(scores[p], rounding[p]):
-            masks[p], calibrations[p] = 0.0, NOTHING
-            scores[p] = _scored(recording, masks[p : p + 1], [target])[0]
-    notes = (*sound.notes, *method.notes(recording.clips[0]))
-    means = mask_mean(masks, grid.in_band)
-    original = recording.waveform.cpu().numpy()
-    bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
-    shared: dict[str, Any] = {
-        "model": model if isinstance(model, str) else recording.model.card.name,
-        "model_card": recording.model.card.model_dump(),
-        "explainer": method.name or type(method).__name__,
-        "options": method.model_dump(mode="json"),
-        "explainer_weights": method.weights(recording.model),
-        "seed": seed,
-        "batch_size": recording.batch_size,
-        "pooling": recording.model.audio_spec.pooling,
-        "audio_name": sound.name,
-        "audio_sha256": fingerprint(original),
-        "audio_sample_rate": sound.sample_rate,
-        "audio_channels": sound.channels,
-        "versions": versions(),
-    }
-    made = []
-    for p, target in enumerate(bound):
-        provenance = Provenance(
-            **shared,
-            calibration=calibrations[p],
-            template=target.template,
-            relevance_sha256=fingerprint(relevance[p]),
-            warnings=(*notes, *_warnings(masks[p], relevance[p], calibrations[p], target, recording)),
-        )
-        made.append(
-            Explanation(
-                target=target.target,
-                **scores[p].whole,
-                mask_mean=float(means[p]),
-                kept_energy=scores[p].kept_energy,
-                masking=recording.masking,
-                windows=scores[p].windows,
-                front_end=recording.stft.stft_spec,
-                sample_rate=recording.model.sample_rate,
-                provenance=provenance,
-                mask=masks[p],
-                relevance=relevance[p],
-                original=original,
-                bank=bank,
-            )
-        )
-    return made
-
-
-def _scored(recording: Recording, masks: NDArray[Any], bound: Sequence[BoundTarget]) -> list[Scores]:
-    return score_masks(recording, torch.from_numpy(masks).to(recording.model.device), bound)
-
-
-def _calibration(method: Explainer, relevance: NDArray[Any], rounding: float) -> str:
-    """The explainer's own, or none where no score changed by more than rounding, or where it gave no numbers."""
-    if not np.isfinite(relevance).all():
-        return NOTHING
-    most = float(relevance.max(initial=0.0))
-    return NOTHING if method.card.relevance_is_score and 0.0 < most < rounding else method.calibration
-
-
-def _moves_nothing(scores: Scores, rounding: float) -> bool:
-    """Whether neither keeping what a mask marks nor removing it changes the score: it marks rounding, if anything."""
-    return all(abs(scores.whole[name] - scores.whole["score"]) < rounding for name in ("score_in", "score_out"))
-
-
-def _warnings(
-    mask: NDArray[Any], relevance: NDArray[Any], calibration: str, target: BoundTarget, recording: Recording
-) -> tuple[str, ...]:
-    model = recording.model
-    found = list(model.prompt_notes([target.target.prompt, *target.target.others]))
-    broken = int(relevance.size - np.isfinite(relevance).sum())
-    if broken:
-        found.append(f"the relevance of {broken} of {relevance.size} cells is not finite: the mask proves nothing")
-    elif recording.is_silent():
-        found.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
-    elif calibration == NOTHING:
-        rounding = target.rounding(model.rounding)
-        found.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
-    elif not mask.any():
-        found.append("the mask is empty: the explainer found nothing that raises the score")
-    if not isinstance(model, SpectralModel):
-        found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
-    return tuple(found)

@@ -98,13 +98,32 @@ CALIBRATIONS: dict[str, Calibration] = {
 }
 
 
-def to_mask(relevance: NDArray[Any], in_band: NDArray[Any], calibration: str) -> NDArray[Any]:
+def weigh(relevance: NDArray[Any], weights: NDArray[Any], calibration: str) -> NDArray[Any]:
+    """Relevance of frames times how much they count, before it is calibrated.
+
+    Log-odds are weighed as odds are, so that a weight of 0 gives a mask of 0 there as well.
+
+    Args:
+        relevance: ``(F, N)``.
+        weights: ``(N,)`` in [0, 1].
+        calibration: Says what the relevance is.
+    """
+    if calibration not in STEEPNESS:
+        return relevance * weights
+    with np.errstate(divide="ignore"):
+        return relevance + np.log(weights) / STEEPNESS[calibration]
+
+
+def to_mask(
+    relevance: NDArray[Any], in_band: NDArray[Any], calibration: str, weights: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Calibrate one map.
 
     Args:
         relevance: ``(F, N)``, raw and signed.
         in_band: ``(F,)`` bool: rows the model hears; the others get 0 and do not count.
         calibration: A name in :data:`CALIBRATIONS`, or :data:`NOTHING`.
+        weights: ``(N,)``, how much frames count (:func:`weigh`); all alike where None.
 
     Returns:
         ``(F, N)`` float32 in [0, 1].
@@ -116,5 +135,7 @@ def to_mask(relevance: NDArray[Any], in_band: NDArray[Any], calibration: str) ->
         raise InputError(f"unknown calibration {calibration!r}: one of {', '.join(CALIBRATIONS)}")
     mask = np.zeros(relevance.shape, dtype=np.float32)
     if in_band.any() and calibration != NOTHING:
-        mask[in_band] = CALIBRATIONS[calibration](relevance[in_band].astype(np.float64))
+        heard = relevance[in_band].astype(np.float64)
+        heard = heard if weights is None else weigh(heard, weights, calibration)
+        mask[in_band] = CALIBRATIONS[calibration](heard)
     return mask

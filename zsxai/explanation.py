@@ -56,6 +56,8 @@ class Provenance(Value):
         seed: Seed of whatever was random.
         batch_size: Clips per forward.
         pooling: How the cosines of the windows made the file's.
+        window_weights: How much each window counted before the relevance was calibrated, in [0, 1]; empty where all
+            counted alike.
         audio_name: File name, or ``array``.
         audio_sha256: Hash of the samples the model heard (mono, at its rate).
         relevance_sha256: Hash of the relevance.
@@ -75,6 +77,7 @@ class Provenance(Value):
     seed: int = Field(ge=0)
     batch_size: int = Field(gt=0)
     pooling: str
+    window_weights: tuple[float, ...] = ()
     audio_name: Name
     audio_sha256: str
     relevance_sha256: str

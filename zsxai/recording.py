@@ -185,6 +185,19 @@ class Recording:
         total[..., heard:], count[heard:] = total[..., heard - 1 : heard], count[heard - 1]
         return (total / count).astype(np.float32)
 
+    def over_frames(self, weights: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Weights of the windows ``(W,)`` as weights of the frames ``(N,)``: where windows overlap their mean."""
+        if weights is None:
+            return None
+        widths = (self._frames(i) for i in range(len(self.spans)))
+        return self.stitch(np.full((1, f.stop - f.start), w) for f, w in zip(widths, weights, strict=True))[0]
+
+    @property
+    def side_by_side(self) -> float:
+        """How many windows would cover it if they did not overlap."""
+        start, stop = self.spans[0]
+        return max(1.0, self.samples / (stop - start))
+
     def is_silent(self, start: int = 0, stop: int | None = None) -> bool:
         """Whether all of it, or of some of its samples, is under the model's floor; False for a black box."""
         if not isinstance(self.model, SpectralModel):

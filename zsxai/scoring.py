@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.clip import BATCH_SIZE, Clip, batches
+from zsxai.controls import roll
+from zsxai.level import active_power
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
 from zsxai.recording import Recording
@@ -42,6 +45,8 @@ class WindowScores(Value):
     similarity: float
 
 
+FRAME_SECONDS = 0.05
+"""Of the frames in which levels are measured."""
 SCORES = ("score", "score_in", "score_out", "score_heard", "similarity")
 
 
@@ -52,55 +57,88 @@ class Scores(NamedTuple):
         whole: Scores of the whole recording by name (:data:`SCORES`), from the pooled cosines of its windows.
         windows: Scores of every window, in time order.
         kept_energy: Part of the in-band power that the mask keeps; 0 where the band is silent.
+        cosines: ``(W, V)``, every window's cosines with the prompt alone, by :data:`VERSIONS`; the last two only where
+            they were asked for, and after them two for each further control.
+        under: Level of the rendered explanation under the recording's, each while it sounds
+            (:func:`zsxai.level.active_power`), decibels; infinite where it is silent.
     """
 
     whole: dict[str, float]
     windows: tuple[WindowScores, ...]
     kept_energy: float
+    cosines: NDArray[Any]
+    under: float
 
 
-def score_masks(recording: Recording, masks: Tensor, targets: Sequence[BoundTarget]) -> list[Scores]:
+VERSIONS = ("whole", "kept", "removed", "heard", "kept_rolled", "removed_rolled")
+"""Versions of a recording that are encoded: as it is, masked in, masked out, as heard, and the first two under the mask
+in the wrong place (:func:`zsxai.controls.roll`)."""
+
+
+def score_masks(
+    recording: Recording,
+    masks: Tensor,
+    targets: Sequence[BoundTarget],
+    *,
+    rolled: bool = False,
+    controls: Sequence[Tensor] = (),
+) -> list[Scores]:
     """Score one mask per target, every version of the audio encoded once.
 
     Args:
         recording: The recording before its model.
         masks: ``(P, F, N)`` on the recording's grid.
         targets: P targets.
+        rolled: Encode each window under its masks in the wrong place as well.
+        controls: Further masks ``(P, F, N)`` to encode it under, kept and removed.
 
     Returns:
-        For every target its scores. Costs 1 + 3 P forwards per window.
+        For every target its scores. Costs 1 + 3 P forwards per window, and 2 P more for each control.
     """
     count = len(targets)
     gain = recording.gain(masks)
     audio = recording.render(masks, gain=gain)
-    cosines: list[list[Tensor]] = [[] for _ in targets]  # per window (4, K): as it is, kept, removed, heard
-    similarity: list[list[Tensor]] = [[] for _ in targets]
+    cosines: list[list[Tensor]] = [[] for _ in targets]  # per window (V, K), by VERSIONS
     for index, clip in enumerate(recording.clips):
         part = recording.cut(masks, index)
+        under = [part, *(recording.cut(control, index) for control in controls)]
+        if rolled:
+            under.insert(1, torch.from_numpy(roll(part.cpu().numpy(), clip.grid)).to(part))
+        wanted = [version for mask in under for version in (mask, 1.0 - mask)]
         with torch.no_grad():
-            inside_and_out = clip.embed_masked(torch.cat([part, 1.0 - part]))
-            check_rows(inside_and_out, 2 * count, recording.model.card.name, "clips")
+            masked = clip.embed_masked(torch.cat(wanted))
+            check_rows(masked, len(wanted) * count, recording.model.card.name, "clips")
+            kept, removed, *others = masked.split(count)
             original, heard = recording.embedding(index).expand(count, -1), recording.embed_window(audio, index)
-            versions = torch.stack([original, inside_and_out[:count], inside_and_out[count:], heard], dim=1)
+            versions = torch.stack([original, kept, removed, heard, *others], dim=1)
         for p, target in enumerate(targets):
             cosines[p].append(target.cosines(versions[p]))
-            similarity[p].append(target.similarity(versions[p, :1])[0])
-    kept = map(float, np.nan_to_num(_kept_energy(recording, gain)))
-    return [_scores(recording, *of_target) for of_target in zip(targets, cosines, similarity, kept, strict=True)]
+    energy = map(float, np.nan_to_num(_kept_energy(recording, gain)))
+    under = [_under(recording, one) for one in audio]
+    return [_scores(recording, *of_target) for of_target in zip(targets, cosines, energy, under, strict=True)]
+
+
+def _under(recording: Recording, audio: Tensor) -> float:
+    frame = round(FRAME_SECONDS * recording.model.sample_rate)
+    whole, kept = (active_power(sound, frame) for sound in (recording.waveform, audio))
+    return 10 * math.log10(whole / kept) if kept > 0 and whole > 0 else math.inf
 
 
 def _scores(
-    recording: Recording, target: BoundTarget, cosines: Sequence[Tensor], similarity: Sequence[Tensor], kept: float
+    recording: Recording, target: BoundTarget, cosines: Sequence[Tensor], energy: float, under: float
 ) -> Scores:
-    def named(of_versions: Tensor, of_prompt: Tensor) -> dict[str, float]:
-        return dict(zip(SCORES, [*target.value(of_versions).tolist(), float(of_prompt)], strict=True))
+    def named(of_versions: Tensor) -> dict[str, float]:
+        values = target.value(of_versions[: len(SCORES) - 1]).tolist()
+        return dict(zip(SCORES, [*values, float(of_versions[0, 0])], strict=True))
 
-    rate, pool = recording.model.sample_rate, recording.model.audio_spec.pool
+    rate = recording.model.sample_rate
     windows = [
-        WindowScores(start=start / rate, stop=stop / rate, **named(*of_window))
-        for (start, stop), of_window in zip(recording.spans, zip(cosines, similarity, strict=True), strict=True)
+        WindowScores(start=start / rate, stop=stop / rate, **named(of_window))
+        for (start, stop), of_window in zip(recording.spans, cosines, strict=True)
     ]
-    return Scores(named(pool(torch.stack(list(cosines))), pool(torch.stack(list(similarity)))), tuple(windows), kept)
+    stacked = torch.stack(list(cosines))
+    whole = named(recording.model.audio_spec.pool(stacked))
+    return Scores(whole, tuple(windows), energy, stacked[..., 0].double().cpu().numpy(), under)
 
 
 def embed_clips(parts: Sequence[tuple[Clip, Tensor]], size: int = BATCH_SIZE) -> list[Tensor]:

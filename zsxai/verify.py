@@ -66,7 +66,7 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
         _check("grid", fits, f"the mask has {e.mask.shape} cells, the model's front end gives {recording.grid.shape}"),
     ]
     if fits:
-        checks += [_check_mask(e, recording.grid.in_band), *_check_scores(e, recording)]
+        checks += [_check_mask(e, recording), *_check_scores(e, recording)]
     if e._saved is not None:
         checks += _check_folder(e, e._saved, recording if fits else None)
     return Report(checks=tuple(checks))
@@ -79,11 +79,16 @@ def _check_record(e: Explanation) -> Check:
     return _check("record", not changed, words)
 
 
-def _check_mask(e: Explanation, in_band: NDArray[Any]) -> Check:
+def _check_mask(e: Explanation, recording: Recording) -> Check:
     if not (np.isfinite(e.relevance).all() and np.isfinite(e.mask).all()):
         return _check("mask", False, "the mask or the relevance is not finite")
+    given = e.provenance.window_weights
+    if len(given) not in (0, len(recording.spans)):
+        return _check("mask", False, f"{len(given)} weights for {len(recording.spans)} windows")
+    frames = recording.over_frames(np.array(given)) if given else None
     try:
-        apart = float(np.abs(to_mask(e.relevance, in_band, e.provenance.calibration) - e.mask).max())
+        again = to_mask(e.relevance, recording.grid.in_band, e.provenance.calibration, frames)
+        apart = float(np.abs(again - e.mask).max())
     except InputError as error:
         return _check("mask", False, f"{error}")
     words = f"{apart:.1g} at most from the relevance by {e.provenance.calibration}"
@@ -95,8 +100,8 @@ def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
-        again, windows, kept = score_masks(recording, mask, [target])[0]
-        again["kept_energy"] = kept
+        scores = score_masks(recording, mask, [target])[0]
+    again, windows = {**scores.whole, "kept_energy": scores.kept_energy}, scores.windows
     again["mask_mean"] = float(mask_mean(e.mask[None], e.grid.in_band)[0])
     for name in (*SCORES, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]

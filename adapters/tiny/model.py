@@ -11,7 +11,16 @@ from torch import Tensor, nn
 
 from zsxai.adapters.tiny.audio import TAPS, AudioEncoder
 from zsxai.adapters.tiny.spec import FRONT_END, SAMPLE_RATE, SECONDS, WINDOW
-from zsxai.adapters.tiny.store import AUDIO, TEXT, VOCABULARY, fill_module, manifest_of, read_bank, read_verified
+from zsxai.adapters.tiny.store import (
+    AUDIO,
+    TEXT,
+    VOCABULARY,
+    fill_module,
+    manifest_of,
+    read_bank,
+    read_classes,
+    read_verified,
+)
 from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.errors import InputError
@@ -25,6 +34,8 @@ DECODERS = Path(__file__).parent / "decoders"
 """Decoders of LMAC-ZS for the weights that travel with the library; other weights have none."""
 CENTRINGS = Path(__file__).parent / "centrings"
 """Means and shared axes of the recordings that the weights were trained on, for concept explanations."""
+REFERENCE = Path(__file__).parent / "reference.json"
+"""Reference figures, from the twins on the folds that they have not heard (``training/reference.py``)."""
 AUDIO_SPEC = AudioSpec(sample_rate=SAMPLE_RATE, window=SECONDS, fill="zero")
 
 
@@ -40,6 +51,7 @@ class TinyClap(SpectralModel):
         device: Where the tensors go.
         decoders: Folder of decoders that come with the weights.
         centrings: Folder of centrings that come with the weights.
+        reference: Reference figures that come with the weights.
     """
 
     templates: Mapping[str, tuple[str, ...]] = {"published": ("the sound of {}",)}
@@ -54,10 +66,12 @@ class TinyClap(SpectralModel):
         device: torch.device,
         decoders: Path = DECODERS,
         centrings: Path = CENTRINGS,
+        reference: Path = REFERENCE,
     ) -> None:
         self.card = card
         self.decoders = (decoders,)
         self.centrings = tuple(sorted(centrings.glob("*.safetensors")))
+        self.references = (reference,)
         self.audio_spec = AUDIO_SPEC
         self.device = device
         self.front_end = FrontEnd(FRONT_END, read_bank()).to(device).eval()
@@ -98,8 +112,11 @@ class TinyClap(SpectralModel):
             weights_sha256=pinned,
             training_data=f"CC0 and CC-BY clips of ESC-50, folds {folds}, listed in clips.csv beside the weights",
             limits="Open wording for about fifty everyday sounds, not an open vocabulary of sounds.",
+            knows=read_classes(folder if twin is None else WEIGHTS),
         )
-        brought = (DECODERS, CENTRINGS) if twin is None else (folder / "decoders", folder / "centrings")
+        brought = (DECODERS, CENTRINGS, REFERENCE)
+        if twin is not None:
+            brought = (folder / "decoders", folder / "centrings", folder / REFERENCE.name)
         return cls(audio, text, centre, WordPiece(vocabulary, LIMIT), card, device, *brought)
 
     def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from zsxai.errors import InputError
 
 AUDIO, TEXT, VOCABULARY, MANIFEST = "audio.safetensors", "text.safetensors", "vocab.txt", "manifest.json"
+CLIPS = "clips.csv"
+"""Recordings that the weights were trained on, with their authors."""
 BANK = Path(__file__).parent / "weights" / "mel_bank.safetensors"
 """The mel bank of ``FRONT_END``, librosa's in float32: with it, explaining imports no librosa. Of any weights."""
 _BANK_SHA256 = "55fe5e2f67db3369589124ba1f713d4e0821e503769ea53bf4854c460d5f3db6"
@@ -129,6 +132,15 @@ def manifest_of(folder: Path) -> tuple[str, dict[str, Any]]:
     """The hash of the manifest, which pins every weight file, and its notes."""
     content = (folder / MANIFEST).read_bytes()
     return _sha256(content), dict(json.loads(content).get("notes", {}))
+
+
+def read_classes(folder: Path) -> tuple[str, ...]:
+    """Names of the sounds that weights were trained on, from the list of clips beside them; none without a list."""
+    try:
+        with (folder / CLIPS).open(encoding="utf-8", newline="") as file:
+            return tuple(sorted({row["category"] for row in csv.DictReader(file)}))
+    except (OSError, KeyError):
+        return ()
 
 
 def fill_module(module: nn.Module, content: bytes, *, also: tuple[str, ...] = ()) -> dict[str, Tensor]:

@@ -21,6 +21,8 @@ MISTAKES = 0.012
 """Part of the absent prompts that then pass on one window."""
 DOUBT = 1.0
 """Without reference figures, evidence nearer to 0 than this decides nothing."""
+RAMP = 2.0
+"""Evidence from which on a window counts in full."""
 KNOWN = 0.42
 """Text cosine with the nearest sound that a model was trained on under which a prompt is none of them: 95 % of captions
 of these sounds lie above it."""
@@ -80,8 +82,7 @@ class Presence(NamedTuple):
 
     def weights(self) -> NDArray[np.float64]:
         """How surely each window hears the prompt, ``(W,)`` in [0, 1]: 0 where it does not."""
-        odds = np.array([heard.evidence for heard in self.windows])
-        return np.where(odds > 0, logistic(odds), 0.0)
+        return np.clip([heard.evidence / RAMP for heard in self.windows], 0.0, 1.0)
 
 
 def logistic(evidence: NDArray[np.float64]) -> NDArray[np.float64]:

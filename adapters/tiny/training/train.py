@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch import Tensor
 
 from zsxai.adapters.tiny.audio import AudioEncoder
-from zsxai.adapters.tiny.store import TEXT, packed_text, read_verified, write_weights
+from zsxai.adapters.tiny.store import CLIPS, TEXT, packed_text, read_verified, write_weights
 from zsxai.adapters.tiny.text import LIMIT, TextTower, centred
 from zsxai.adapters.tiny.tokenizer import WordPiece
 from zsxai.adapters.tiny.training.captions import UNHEARD, Captions, load_captions
@@ -28,9 +28,6 @@ from zsxai.adapters.tiny.training.distill import distil, teacher_captions
 from zsxai.adapters.tiny.training.fit import Progress as Step
 from zsxai.adapters.tiny.training.fit import Recipe, Texts, fit
 from zsxai.errors import InputError
-
-LIST = "clips.csv"
-"""Name of the list of clips trained on, with author, licence and source."""
 
 
 class Bars:
@@ -200,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     write_weights(weights, audio, text, vocabulary_file().read_bytes(), notes)
     names = {c.name for c in data.clips if c.label in labels}
-    write_clip_list(options.data, names, weights / LIST)
+    write_clip_list(options.data, names, weights / CLIPS)
     console.print(f"weights written to {weights}", highlight=False, soft_wrap=True)
     return 0
 

@@ -1,0 +1,69 @@
+"""Further controls of a full verdict, each with the very values of the mask that it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zsxai.explainer import Explainer
+from zsxai.recording import Recording
+from zsxai.spectral import patch_grid
+from zsxai.target import Similarity
+from zsxai.verdict.presence import Presence
+
+DRAWS = 3
+"""Random masks."""
+CONTROLS = (*(["a random mask of its size"] * DRAWS), "the map of another prompt, as large")
+"""What :func:`make_controls` makes, in words."""
+CELL = 0.25, 8
+"""Seconds, and bands along mel, of the cells of random masks."""
+
+
+def make_controls(
+    recording: Recording,
+    method: Explainer,
+    masks: NDArray[Any],
+    presences: Sequence[Presence | None],
+) -> list[NDArray[Any]]:
+    """Masks of the same size elsewhere: random ones, and those of the foil.
+
+    The foil is the sound of the bank that the recording resembles most, its near-synonyms with the prompt left out.
+
+    Args:
+        recording: The recording before its model.
+        method: The explainer, which is asked for the foil too.
+        masks: ``(P, F, N)``.
+        presences: How the prompt of each is heard.
+
+    Returns:
+        ``(P, F, N)`` masks for each of :data:`CONTROLS`.
+    """
+    grid = recording.grid
+    cells = patch_grid(grid, *CELL)
+    drawn = [
+        cells.resample(torch.rand(cells.shape, generator=recording.clips[0].generator(f"control {n}")).numpy(), grid)
+        for n in range(DRAWS)
+    ]
+    foils = [
+        Similarity(prompt=presence.windows[presence.best].strongest.word).bind(recording.model)
+        for presence in presences
+        if presence is not None
+    ]
+    other = recording.stitch(clip.place(method.relevance(clip, foils)) for clip in recording.clips)
+    randoms = [np.stack([_as_large(order, mask, grid.in_band) for mask in masks]) for order in drawn]
+    foiled = [_as_large(order, mask, grid.in_band) for order, mask in zip(other, masks, strict=True)]
+    return [*randoms, np.stack(foiled)]
+
+
+def _as_large(order: NDArray[Any], mask: NDArray[Any], in_band: NDArray[Any]) -> NDArray[Any]:
+    """The values of a mask in the order of another map."""
+    made = np.zeros_like(mask)
+    inside, values = np.nan_to_num(order[in_band]), np.sort(mask[in_band], axis=None)
+    ranked = np.empty(inside.size, dtype=mask.dtype)
+    ranked[inside.argsort(axis=None, kind="stable")] = values
+    made[in_band] = ranked.reshape(inside.shape)
+    return made
