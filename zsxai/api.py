@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 import torch
 
 from zsxai.audio import read_audio
-from zsxai.checks import one_of, take_list, whole_number
+from zsxai.checks import take_list, whole_number
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.devices import find_device, is_same_device
 from zsxai.errors import InputError
@@ -137,7 +137,8 @@ def explain(
         raise InputError("the list of prompts is empty: say what to listen for")
     targets = [as_target(p, contrasts, labels) for p in prompts]
     seed = whole_number(seed, "the seed", 0)
-    one_of(verdict, (True, False, "full"), "verdict")
+    if not isinstance(verdict, bool) and verdict != "full":
+        raise InputError(f"verdict is True, False or 'full', not {verdict!r}")
     figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
     sound = read_audio(audio, sample_rate)
     loaded = model_of(model, device)
