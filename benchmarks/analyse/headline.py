@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from zsxai.benchmarks.analyse.formatting import NOTHING, format_interval
 from zsxai.benchmarks.analyse.reading import find_reading
-from zsxai.benchmarks.analyse.standing import Line, Standing, find_standings, write_plainly
+from zsxai.benchmarks.analyse.standing import Line, Standing, find_standings, format_share, write_plainly
 from zsxai.names import printable
 
 if TYPE_CHECKING:
@@ -91,13 +89,8 @@ def _write_line(standing: Standing, line: Line) -> tuple[str, ...]:
     found = line.figure
     mean = NOTHING if found is None else format_interval(found._replace(n_invalid=0), standing.digits)
     counts = ("0", "0") if found is None else (str(found.n), str(found.n_invalid))
-    places = (line.place, format_first(line.first)) if standing.ranked else ()
+    places = (line.place, format_share(line.first)) if standing.ranked else ()
     return (name, mean, *places, *counts)
-
-
-def format_first(share: float) -> str:
-    """The share of resamples in which an explainer is first."""
-    return f"{100 * share:.0f} %" if np.isfinite(share) else NOTHING
 
 
 def _align(table: Table) -> list[str]:

@@ -120,6 +120,10 @@ class Standing:
         known = [(line, by_pair.get((line.explainer, line.calibration))) for line in others]
         return {line.name: _turn(each, sign) for line, each in known if each is not None}
 
+    def has_lead(self, name: str) -> bool:
+        """Whether no explainer of another name has a better rank."""
+        return self.leader is not None and any(o.name == name and o.rank == self.leader.rank for o in self.lines)
+
     def write(self) -> list[Sentence]:
         """Write who is ahead, by what, and how sure that is."""
         leader = self.leader
@@ -172,7 +176,7 @@ class Standing:
     def _write_certainty(self, leader: Line) -> Sentence:
         if self.recordings < 2:
             return (Part("There is one recording only, which says nothing of others."),)
-        share, draws = _per_cent(leader.first), self.block.result.suite.draws
+        share, draws = format_share(leader.first), self.block.result.suite.draws
         text = f"It comes first of all {len(self._entrants)} in {share} of {draws:,} resamples of the "
         text += f"{self.recordings} recordings; differences are paired, intervals 95 %."
         found = leader.figure
@@ -215,8 +219,8 @@ def count_leads(standings: Sequence[Standing]) -> Sentence:
     leader = standings[0].leader if standings else None
     if leader is None or len(standings) < 2 or not standings[0].ranked:
         return ()
-    same = [each for each in standings if each.leader is not None and each.leader.name == leader.name]
-    text = f" has the best mean of the explainers in {len(same)} of {len(standings)} settings."
+    count = sum(each.has_lead(leader.name) for each in standings)
+    text = f" has the best mean of the explainers, or shares it, in {count} of {len(standings)} settings."
     return (Part(leader.name, is_name=True), Part(text))
 
 
@@ -263,7 +267,10 @@ def _list(names: Sequence[Part]) -> list[Part]:
     return found
 
 
-def _per_cent(share: float) -> str:
+def format_share(share: float) -> str:
+    """Write a share of the resamples: what is not quite all or nothing is not written as that."""
+    if not np.isfinite(share):
+        return NOTHING
     if 0.995 <= share < 1:
-        return "more than 99 %"
-    return "less than 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+        return ">99 %"
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"

@@ -13,7 +13,6 @@ from zsxai.benchmarks.analyse.bootstrap import Interval, has_mean
 from zsxai.benchmarks.analyse.formatting import NOTHING, choose_digits, format_interval
 from zsxai.benchmarks.analyse.plots.theme import encode_png
 from zsxai.benchmarks.analyse.reading import find_reading
-from zsxai.show.html import data_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,7 +84,7 @@ class Table:
 class Plot:
     """A picture with its words."""
 
-    source: str
+    png: bytes
     alt: str
     caption: str
 
@@ -98,7 +97,7 @@ COUNT = Head("n", "Items, valid or not.")
 def make_plot(draw: Callable[[], Figure | None], alt: str, caption: str) -> Plot | None:
     """Draw a plot; None where there is nothing to draw."""
     figure = draw()
-    return None if figure is None else Plot(data_uri("image/png", encode_png(figure)), alt, caption)
+    return None if figure is None else Plot(encode_png(figure), alt, caption)
 
 
 def make_head(task: str, figure: str) -> Head:

@@ -17,7 +17,6 @@ from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.report.cells import Plot
 from zsxai.benchmarks.run.figures import split_figure
 from zsxai.benchmarks.tasks import runner_of
-from zsxai.show.html import data_uri
 from zsxai.show.parts import excerpt, flac
 from zsxai.show.raster import paint, raster, rgb_png
 
@@ -38,7 +37,7 @@ class Sound:
     """A player: what it plays, and the sound."""
 
     name: str
-    source: str
+    flac: bytes
 
 
 @dataclass(frozen=True)
@@ -192,15 +191,15 @@ def _explain(
 
 def _draw(made: Explanation, words: str) -> Plot:
     pixels = raster(made, columns=600)
-    source = data_uri("image/png", rgb_png(paint(pixels.level(), pixels.mask)))
+    png = rgb_png(paint(pixels.level(), pixels.mask))
     caption = f"0-{made.seconds:.1f} s, 0-{made.sample_rate / 2000:g} kHz (mel axis)"
-    return Plot(source, f"Spectrogram with the mask in colour. The mask lies at: {words}.", caption)
+    return Plot(png, f"Spectrogram with the mask in colour. The mask lies at: {words}.", caption)
 
 
 def _make_sounds(made: Explanation) -> tuple[Sound, ...]:
     sounds = (("explanation", made.audio), ("residue", made.residue), ("as the model heard it", made.original))
     part = excerpt([sound for _, sound in sounds], made.sample_rate, made.seconds / 2, SECONDS)
-    return tuple(Sound(name, data_uri("audio/flac", flac(sound, part))) for name, sound in sounds)
+    return tuple(Sound(name, flac(sound, part)) for name, sound in sounds)
 
 
 def _hide_paths(result: Result, text: str) -> str:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zsxai.benchmarks.analyse.formatting import NOTHING
-from zsxai.benchmarks.analyse.headline import format_first
 from zsxai.benchmarks.analyse.plots.intervals import draw_headline
 from zsxai.benchmarks.analyse.reading import find_reading
-from zsxai.benchmarks.analyse.standing import Sentence, Standing, count_leads, find_standings
+from zsxai.benchmarks.analyse.standing import Sentence, Standing, count_leads, find_standings, format_share
 from zsxai.benchmarks.report.cells import (
     CALIBRATION,
     COUNT,
@@ -113,14 +112,14 @@ def _make_table(standing: Standing) -> Table:
     for line in standing.lines:
         found = line.figure
         counts = (found.n, found.n_invalid) if found is not None else (0, 0)
-        places = (Cell(line.place, number=line.rank), _make_share(line.first)) if standing.ranked else ()
+        places = (
+            (Cell(line.place, number=line.rank), make_number(line.first, format_share(line.first)))
+            if standing.ranked
+            else ()
+        )
         cells = (make_interval(found, standing.digits), *places, *map(make_number, counts))
         rows.append(Row(line.name, (*cells, *make_texts(line.calibration or NOTHING)), line.is_control))
     ranked = (PLACE, FIRST) if standing.ranked else ()
     caption = f"{block.task}: {block.short}" + (f", stratum {chosen.stratum}" if chosen.stratum else "")
     heads = (EXPLAINER, make_head(chosen.task, chosen.metric), *ranked, COUNT, INVALID, CALIBRATION)
     return Table(caption, heads, tuple(rows))
-
-
-def _make_share(share: float) -> Cell:
-    return make_number(share, format_first(share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from zsxai.benchmarks.report.cells import (
     make_number,
     make_texts,
 )
-from zsxai.show.html import as_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -190,8 +190,12 @@ def make_configuration(result: Result) -> Configuration:
     }
     entries = [(name, str(value)) for name, value in listed.items() if value]
     entries += [("Model", model) for model in models]
-    suite = as_json(result.suite.model_dump(mode="json"))
-    return Configuration(tuple(entries), suite, as_json(found["settings"]))
+    suite = _write_json(result.suite.model_dump(mode="json"))
+    return Configuration(tuple(entries), suite, _write_json(found["settings"]))
+
+
+def _write_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def _describe_model(model: dict[str, Any]) -> str:
