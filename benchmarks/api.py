@@ -53,7 +53,12 @@ def run_suite(
     """
     chosen = choose(suite, models, without)
     check_engine(chosen, engine, workers, address)
-    said = {"data": dict(data or {}), "models": list(models or ()), "without": list(without), "limit": limit}
+    said: dict[str, Any] = {
+        "data": dict(data or {}),
+        "models": list(models or ()),
+        "without": list(without),
+        "limit": limit,
+    }
     said |= {"engine": engine if engine != "local" else None, "workers": workers, "device": device, "address": address}
     call = _write_call(suite if isinstance(suite, (str, Path)) else chosen.name, out, said)
     prepared = prepare(chosen, out, data=data, limit=limit, device=device, command=call)

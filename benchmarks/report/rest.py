@@ -200,4 +200,4 @@ def _write_json(value: object) -> str:
 
 def _describe_model(model: dict[str, Any]) -> str:
     weights = f" (weights {model['weights']})" if model["weights"] else ""
-    return model["label"] + weights + (f" of {model['pool']}" if "pool" in model else "")
+    return f"{model['label']}{weights}" + (f" of {model['pool']}" if "pool" in model else "")

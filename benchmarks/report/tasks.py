@@ -241,8 +241,8 @@ def _make_readings(result: Result, task: str) -> tuple[Reading, ...]:
     for name in result.metrics(task):
         known = find_reading(task, name)
         low, high = known.bounds
-        entries = (known.meaning, known.better, f"{low:g} to {high:g}", known.gamed_by, known.sensitive_to)
-        entries += (known.reference, known.section)
+        about = (known.meaning, known.better, f"{low:g} to {high:g}")
+        entries = (*about, known.gamed_by, known.sensitive_to, known.reference, known.section)
         symbol = known.symbol + known.arrow
         found.append(Reading(anchor(task, name), name, symbol, entries, known.meaning, name in shown))
     return tuple(found)

@@ -120,6 +120,8 @@ def test_a_run_without_any_sound_ends_in_words(sounds: Path, tmp_path: Path) -> 
     result = benchmarks.run_suite(suite_of("faithfulness"), tmp_path / "out", data={"mine": sounds})
     assert len({f.item for cell in result.stored.values() for f in cell.failures}) == 8
     assert write_headline(result)[-1].endswith("nothing was measured of it.")
+    call = f"zsxai.benchmarks.run_suite({result.suite.name!r}, 'out', data={{'mine': 'data'}})"
+    assert result.settings["command"] == call, "all that was said, without places"
 
 
 def test_names_that_are_no_utf_8(sounds: Path, tmp_path: Path) -> None:
