@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tests.benchmarks.frames import result, row
-from zsxai.benchmarks.analyse.headline import write_headline
+from zsxai.benchmarks.analyse.headline import draw_headline, write_headline
 from zsxai.benchmarks.analyse.reading import find_reading, list_metrics
 from zsxai.benchmarks.analyse.standing import Standing, find_standings, write_plainly
 from zsxai.benchmarks.run.suite import SUITES, load_suite
@@ -69,9 +71,14 @@ def test_the_terminal_has_the_best_first_and_controls_marked() -> None:
     rows = {
         n: [row(f"clip-{i}", {"faithfulness": v}) for i in range(4)] for n, v in (("constant", 0.2), ("gradcam", 0.7))
     }
-    said = write_headline(result(rows, headline={"task": "faithfulness", "metric": "faithfulness"}))
-    assert said[0] == "Headline: FF ↑, mean and 95 % interval over recordings"
-    assert [line.split()[:2] for line in said[2:4]] == [["gradcam", "0.70"], ["constant", "(control)"]]
+    made = result(rows, headline={"task": "faithfulness", "metric": "faithfulness"})
+    console = Console(file=io.StringIO(), width=100, record=True)
+    for part in draw_headline(made):
+        console.print(part)
+    for said in (write_headline(made), console.export_text().splitlines()):
+        assert said[0].rstrip() == "Headline: FF ↑, mean and 95 % interval over recordings"
+        assert [line.split()[:2] for line in said[2:4]] == [["gradcam", "0.70"], ["constant", "(control)"]]
+        assert said[4].startswith("gradcam is the only explainer measured: FF, 0.70")
 
 
 @pytest.mark.parametrize("task", sorted({t.kind for name in SUITES for t in load_suite(name).tasks}))
