@@ -9,6 +9,8 @@ from typing import Any
 from zsxai.benchmarks.analyse.result import Result
 from zsxai.benchmarks.run.runner import carry_out, check_engine, choose, prepare
 from zsxai.benchmarks.run.suite import Suite
+from zsxai.names import printable
+from zsxai.places import shorten_place
 
 
 def run_suite(
@@ -51,6 +53,28 @@ def run_suite(
     """
     chosen = choose(suite, models, without)
     check_engine(chosen, engine, workers, address)
-    prepared = prepare(chosen, out, data=data, limit=limit, device=device)
+    said: dict[str, Any] = {
+        "data": dict(data or {}),
+        "models": list(models or ()),
+        "without": list(without),
+        "limit": limit,
+    }
+    said |= {"engine": engine if engine != "local" else None, "workers": workers, "device": device, "address": address}
+    call = _write_call(suite if isinstance(suite, (str, Path)) else chosen.name, out, said)
+    prepared = prepare(chosen, out, data=data, limit=limit, device=device, command=call)
     carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)
     return Result(prepared.suite, vars(prepared.settings), prepared.cells, prepared.store)
+
+
+def _write_call(suite: str | Path, out: str | Path, said: Mapping[str, Any]) -> str:
+    """The call with all that was said, for the report; pages are shown to others, so without places."""
+
+    def write(value: object) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{write(key)}: {write(each)}" for key, each in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(write, value)) + "]"
+        return repr(shorten_place(str(value)) if isinstance(value, (str, Path)) else value)
+
+    words = [write(suite), write(out), *(f"{name}={write(value)}" for name, value in said.items() if value)]
+    return printable(f"zsxai.benchmarks.run_suite({', '.join(words)})")

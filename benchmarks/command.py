@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from zsxai.names import printable
 from zsxai.places import write_command
 
 if TYPE_CHECKING:
+    from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.run.runner import Prepared
 
 app = typer.Typer(
@@ -215,7 +217,6 @@ def _list_failures(prepared: Prepared) -> list[dict[str, Any]]:
 
 def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: bool) -> None:
     from zsxai.benchmarks.analyse.failures import group_failures, list_left_out
-    from zsxai.benchmarks.analyse.headline import write_headline
     from zsxai.benchmarks.analyse.result import Result
     from zsxai.benchmarks.tasks.base import LEFT_OUT
 
@@ -228,8 +229,7 @@ def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: boo
         about = {"suite": prepared.suite.name, "folder": str(prepared.folder), **counts}
         _print_json({**about, "left_out": _find_left_out(prepared), "failures": failures})
         return
-    for line in write_headline(Result(prepared.suite, vars(prepared.settings), prepared.cells, prepared.store)):
-        typer.echo(line)
+    _show_headline(Result(prepared.suite, vars(prepared.settings), prepared.cells, prepared.store))
     left_out = list_left_out(failures)
     lost = f"{len(left_out)} items left out, " if left_out else ""
     raised = sum(not failure["error"].startswith(LEFT_OUT) for failure in failures)
@@ -240,8 +240,23 @@ def _report_run(prepared: Prepared, failures: list[dict[str, Any]], as_json: boo
         typer.echo(f"  failed: {line}")
     if failures:
         typer.echo("The same command tries the failed ones again.")
-    folder = shlex.quote(printable(prepared.folder))
-    typer.echo(f"All rows are in {folder}; zsxai bench report {folder} makes their page.")
+    folder, page = (shlex.quote(printable(place)) for place in (prepared.folder, prepared.folder / "report.html"))
+    typer.echo(f"All rows are in {folder}; zsxai bench report {folder} writes their page, {page}.")
+
+
+def _show_headline(result: Result) -> None:
+    """Show a table on a terminal, aligned lines elsewhere."""
+    from zsxai.benchmarks.analyse.headline import draw_headline, write_headline
+
+    if not sys.stdout.isatty():
+        for line in write_headline(result):
+            typer.echo(line)
+        return
+    from rich.console import Console
+
+    console = Console()
+    for part in draw_headline(result):
+        console.print(part)
 
 
 @contextmanager

@@ -42,6 +42,11 @@ class Classification(NamedTuple):
     score: float
     similarity: float
 
+    @property
+    def probability(self) -> float:
+        """The score by its other name: a probability among the prompts, which an explanation's score seldom is."""
+        return self.score
+
 
 class ExplainOptions(TypedDict, total=False):
     """Keyword arguments of :func:`explain`, for :func:`explain_many` and type checkers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zsxai.benchmarks.analyse.statistics import Better
 from zsxai.benchmarks.run.figures import CONTROLS_OF_A_MASK, split_figure
 from zsxai.benchmarks.tasks import runner_of
+from zsxai.registry import METRICS
 
 if TYPE_CHECKING:
     from zsxai.metrics import Metric
@@ -28,6 +30,7 @@ class Reading:
         gamed_by: What scores well without explaining anything.
         sensitive_to: What changes it besides the explanation.
         reference: Equation or source.
+        section: Its section of the documentation, where it has one.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Reading:
     gamed_by: str = ""
     sensitive_to: str = ""
     reference: str = ""
+    section: str = ""
 
     @property
     def arrow(self) -> str:
@@ -72,6 +76,7 @@ def find_reading(task: str, name: str) -> Reading:
             "equal ones count half.",
             gamed_by=_GAMES[control],
             reference="this project",
+            section=own.section,
         )
     found = _load_metrics(task).get(name)
     if found is None:
@@ -85,7 +90,17 @@ def find_reading(task: str, name: str) -> Reading:
         gamed_by=found.gamed_by,
         sensitive_to=found.sensitive_to,
         reference=found.reference,
+        section=_find_section(name, found.symbol),
     )
+
+
+def _find_section(name: str, symbol: str) -> str:
+    """The place of a metric that comes with zsxai in its documentation, as Markdown makes anchors of titles."""
+    point = METRICS.entry_point(name)
+    if point is None or point.module.partition(".")[0] != "zsxai":
+        return ""
+    title = re.sub(r"[^\w\- ]", "", f"{name}: {symbol}".lower())
+    return f"docs/metrics.md#{title.replace(' ', '-')}"
 
 
 def list_metrics(task: str) -> list[str]:

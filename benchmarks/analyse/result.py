@@ -236,7 +236,7 @@ class Result:
         return _correct(tabulate_comparisons(self.samples, pairs))
 
     def ranks(self, metric: str | None = None, task: str | None = None, stratum: str | None = None) -> DataFrame:
-        """Ranks with 95 % intervals; the headline's where no metric is named.
+        """Ranks, and how often each is first in resamples of the recordings; the headline's where no metric is named.
 
         Ranks are over explainers that run with the suite's first seed.
         """
@@ -257,7 +257,7 @@ class Result:
         found = self.table(headline.task, [headline.metric], stratum=headline.stratum)[headline.metric]
         if find_reading(headline.task, headline.metric).better == "neither":
             return found
-        where = self.ranks()[["rank", "rank_mean", "rank_low", "rank_high"]]
+        where = self.ranks()[["rank", "first"]]
         return found.join(where)
 
     def has_headline(self) -> bool:

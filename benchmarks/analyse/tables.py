@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zsxai.benchmarks.analyse.bootstrap import Interval, find_bounds
+from zsxai.benchmarks.analyse.bootstrap import Interval
 from zsxai.benchmarks.analyse.frame import INDEX, import_pandas
 from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.analyse.sample import Sample
@@ -90,15 +91,16 @@ def tabulate_ratio(
 
 
 def tabulate_ranks(samples: Sequence[Sample], metric: str, stratum: str | None = None) -> DataFrame:
-    """Rank all explainers on one figure, by setting and kind of mask, in the run and in its draws.
+    """Rank all explainers on one figure, by setting and kind of mask, and say how often each is first in the draws.
 
     Explainers are ranked on the rows that are valid for all of them: one that fails on the hard clips would else win
     on the easy ones. One without a single valid value is no entrant.
 
     Returns:
-        A line per explainer and calibration: ``mean`` (over the common rows), ``rank`` (of the means), ``rank_mean``,
-        ``rank_low`` and ``rank_high`` (95 % over draws), ``rank_n`` (common rows); ties share their mean rank. All but
-        ``rank_n`` are NaN for an explainer without a valid value, and for all where no row is valid for all.
+        A line per explainer and calibration: ``mean`` (over the common rows), ``rank`` (of the means; ties share their
+        mean rank), ``first`` (share of the draws in which it is first; those tied for it share a draw), ``rank_n``
+        (common rows). All but ``rank_n`` are NaN for an explainer without a valid value, and for all where no row is
+        valid for all.
     """
     lines = []
     for sample in samples:
@@ -118,24 +120,32 @@ def tabulate_ranks(samples: Sequence[Sample], metric: str, stratum: str | None =
             values[~common] = np.nan
             means = [i.mean for i in sample.resampling.intervals(values)]
             ranks, drawn = rank(means, better), rank(sample.resampling.means(values), better)
-            low, high = find_bounds(drawn)
+            first = _share_first(drawn)
             for e, (at, _) in enumerate(entrants):
-                finite = drawn[np.isfinite(drawn[:, e]), e]
                 lines.append(
                     {
                         **sample.at,
                         **at,
                         "mean": means[e],
                         "rank": ranks[e],
-                        "rank_mean": finite.mean() if len(finite) else np.nan,
-                        "rank_low": low[e],
-                        "rank_high": high[e],
+                        "first": first[e],
                         "rank_n": int(common.sum()),
                     }
                 )
-    columns = [*INDEX, "mean", "rank", "rank_mean", "rank_low", "rank_high", "rank_n"]
+    columns = [*INDEX, "mean", "rank", "first", "rank_n"]
     made: DataFrame = import_pandas().DataFrame(lines, columns=columns).set_index(list(INDEX))
     return made
+
+
+def _share_first(ranks: NDArray[Any]) -> NDArray[Any]:
+    """Share of draws ``(draws, E)`` in which each is first; NaN where it has no rank in any."""
+    ranked = ranks[np.isfinite(ranks).any(axis=1)]
+    if not len(ranked):
+        return np.full(ranks.shape[1], np.nan)
+    best = np.nanmin(ranked, axis=1, keepdims=True)
+    # k of them, tied for the first places, all have the rank (1 + k) / 2.
+    found: NDArray[Any] = ((ranked == best) / (2 * best - 1)).mean(axis=0)
+    return np.where(np.isfinite(ranked).any(axis=0), found, np.nan)
 
 
 class Pair(NamedTuple):

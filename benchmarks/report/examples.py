@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,9 +14,9 @@ from zsxai.benchmarks.analyse.blocks import Block
 from zsxai.benchmarks.analyse.extremes import Extremes, choose_extremes
 from zsxai.benchmarks.analyse.formatting import choose_digits, format_number
 from zsxai.benchmarks.analyse.reading import find_reading
+from zsxai.benchmarks.report.cells import Plot
 from zsxai.benchmarks.run.figures import split_figure
 from zsxai.benchmarks.tasks import runner_of
-from zsxai.show.html import Html, data_uri, join, tag, untrusted
 from zsxai.show.parts import excerpt, flac
 from zsxai.show.raster import paint, raster, rgb_png
 
@@ -31,47 +32,84 @@ NEAR = 1e-3
 """A cosine that differs by more from the stored one is of another computation."""
 
 
-def render_examples(result: Result, *, audio: bool = True) -> Html:
-    """Render best and worst clips of the headline; or why there are none."""
-    title = tag("h2", "Examples", id="examples")
+@dataclass(frozen=True)
+class Sound:
+    """A player: what it plays, and the sound."""
+
+    name: str
+    flac: bytes
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip explained again.
+
+    Attributes:
+        kind: ``Best`` or ``Worst``.
+        item: Name of the clip.
+        prompt: What was asked for.
+        figures: What came out, in a sentence.
+        picture: The spectrogram with the mask in colour; None where the clip was not explained again.
+        sounds: What can be listened to.
+    """
+
+    kind: str
+    item: str
+    prompt: str
+    figures: str = ""
+    picture: Plot | None = None
+    sounds: tuple[Sound, ...] = ()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Best and worst clips of the headline.
+
+    Attributes:
+        explainer: The best explainer; empty where there is none.
+        note: What is shown, or why nothing is.
+        of: What the note speaks of: texts of the run.
+        clips: The best first.
+    """
+
+    explainer: str
+    note: str
+    of: str = ""
+    clips: tuple[Example, ...] = ()
+
+
+def make_examples(result: Result, *, audio: bool = True) -> Examples:
+    """Make best and worst clips of the headline; or say why there are none."""
     chosen = choose_extremes(result)
     if chosen is None:
-        return tag("section", title, tag("p", "The headline has no explainer with a valid value, so there is none."))
+        return Examples("", "The headline has no explainer with a valid value, so there is none.")
+    rows = [("Best", row) for _, row in chosen.best.iterrows()] + [("Worst", row) for _, row in chosen.worst.iterrows()]
+    named = tuple(Example(kind, row["item"], row["prompt"]) for kind, row in rows)
     if any(chosen.explainer in task.configurations for task in result.suite.tasks):
-        note = tag("p", tag("strong", untrusted(chosen.explainer)), " explains by no mask: there is nothing to draw.")
-        return tag("section", title, note, _render_list(chosen))
+        return Examples(chosen.explainer, "It explains by no mask: there is nothing to draw.", clips=named)
     try:
-        shown = _explain_all(result, chosen, audio)
+        clips = _explain_all(result, chosen, rows, audio)
     except Exception as error:  # whatever data or model lack, the rest of the page stands
         why = _hide_paths(result, " ".join(f"{type(error).__name__}: {error}".split()))
-        sentence = "The clips could not be explained again for this page: "
-        return tag("section", title, tag("p", sentence, untrusted(why)), _render_list(chosen))
-    note = join(
-        "Clips on which ",
-        tag("strong", untrusted(chosen.explainer)),
-        f", the explainer with the best headline, did best and worst ({chosen.block.task}: ",
-        untrusted(chosen.block.short),
-        "). They were chosen by the figure alone and explained again when this page was written. In colour: what the "
-        "mask keeps; grey: what it leaves.",
+        return Examples(chosen.explainer, "The clips could not be explained again for this page:", why, named)
+    note = (
+        "It has the best headline; on these clips it did best and worst. They were chosen by the figure alone and "
+        "explained again when this page was written. In colour: what the mask keeps; grey: what it leaves."
     )
-    return tag("section", title, tag("p", note, class_="quiet"), *shown)
+    return Examples(chosen.explainer, note, f"{chosen.block.task}: {chosen.block.short}", clips)
 
 
-def _explain_all(result: Result, chosen: Extremes, audio: bool) -> list[Html]:
+def _explain_all(result: Result, chosen: Extremes, rows: Sequence[tuple[str, Any]], audio: bool) -> tuple[Example, ...]:
     from zsxai.benchmarks.run.plan import Library, Settings
 
     library = Library(result.suite, Settings(**result.settings))
     load = lru_cache(maxsize=1)(library.model)
-    return [
-        _render_example(library, load, chosen, row, kind, audio)
-        for kind, rows in (("Best", chosen.best), ("Worst", chosen.worst))
-        for _, row in rows.iterrows()
-    ]
+    return tuple(_make_example(library, load, chosen, row, kind, audio) for kind, row in rows)
 
 
-def _render_example(
+def _make_example(
     library: Library, load: Callable[[str], ZeroShotModel], chosen: Extremes, row: Any, kind: str, audio: bool
-) -> Html:
+) -> Example:
     label, item = _find_item(library, chosen.block, row["item"])
     model, classes = load(label), library.dataset(chosen.block.at["data"], label).labels
     sound = _read_sound(library, chosen.block, item, model.sample_rate)
@@ -86,20 +124,12 @@ def _render_example(
     near = not np.isfinite(stored) or library.suite.prompting.target != "similarity" or abs(made.score - stored) < NEAR
     differs = "" if near else f" The cosine differs from the stored one ({stored:.4f}): something has changed since."
     words = "; ".join(map(str, made.regions())) or "nowhere above one half"
-    return tag(
-        "div",
-        tag("h3", f"{kind}: ", untrusted(item.name), ", asked for “", untrusted(row["prompt"]), "”"),
-        tag(
-            "p",
-            f"{known.symbol} {value}{ahead}; {made.unit} {made.score:.3f}, kept "
-            f"{made.score_in:.3f}, removed {made.score_out:.3f}; mask mean {made.mask_mean:.2f}; mask: {words}."
-            f"{differs}",
-            class_="quiet small number",
-        ),
-        _render_picture(made, words),
-        _render_players(made) if audio else "",
-        class_="example",
+    figures = (
+        f"{known.symbol} {value}{ahead}; {made.unit} {made.score:.3f}, kept {made.score_in:.3f}, removed "
+        f"{made.score_out:.3f}; mask mean {made.mask_mean:.2f}; mask: {words}.{differs}"
     )
+    sounds = _make_sounds(made) if audio else ()
+    return Example(kind, item.name, row["prompt"], figures, _draw(made, words), sounds)
 
 
 def _find_item(library: Library, block: Block, name: str) -> tuple[str, Item]:
@@ -159,49 +189,17 @@ def _explain(
     )
 
 
-def _render_picture(made: Explanation, words: str) -> Html:
+def _draw(made: Explanation, words: str) -> Plot:
     pixels = raster(made, columns=600)
-    return tag(
-        "figure",
-        tag(
-            "img",
-            src=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.mask))),
-            alt=f"Spectrogram with the mask in colour. The mask lies at: {words}.",
-            class_="spectrogram",
-        ),
-        tag("figcaption", f"0-{made.seconds:.1f} s, 0-{made.sample_rate / 2000:g} kHz (mel axis)"),
-    )
+    png = rgb_png(paint(pixels.level(), pixels.mask))
+    caption = f"0-{made.seconds:.1f} s, 0-{made.sample_rate / 2000:g} kHz (mel axis)"
+    return Plot(png, f"Spectrogram with the mask in colour. The mask lies at: {words}.", caption)
 
 
-def _render_players(made: Explanation) -> Html:
+def _make_sounds(made: Explanation) -> tuple[Sound, ...]:
     sounds = (("explanation", made.audio), ("residue", made.residue), ("as the model heard it", made.original))
     part = excerpt([sound for _, sound in sounds], made.sample_rate, made.seconds / 2, SECONDS)
-    cards = [
-        tag(
-            "div",
-            tag("h3", name),
-            tag(
-                "audio",
-                controls=True,
-                preload="metadata",
-                src=data_uri("audio/flac", flac(sound, part)),
-                aria_label=f"{name} of {made.prompt}",
-            ),
-            class_="player",
-        )
-        for name, sound in sounds
-    ]
-    return tag("div", *cards, class_="players")
-
-
-def _render_list(chosen: Extremes) -> Html:
-    names = [("Best", chosen.best), ("Worst", chosen.worst)]
-    items = [
-        tag("li", f"{kind}: ", untrusted(row["item"]), ", asked for “", untrusted(row["prompt"]), "”")
-        for kind, rows in names
-        for _, row in rows.iterrows()
-    ]
-    return tag("ul", *items)
+    return tuple(Sound(name, flac(sound, part)) for name, sound in sounds)
 
 
 def _hide_paths(result: Result, text: str) -> str:

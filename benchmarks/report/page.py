@@ -2,71 +2,59 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsxai.benchmarks.analyse.facts import collect_facts, list_options
 from zsxai.benchmarks.report import rest
-from zsxai.benchmarks.report.examples import render_examples
-from zsxai.benchmarks.report.headline import render_headline
-from zsxai.benchmarks.report.tasks import get_title, render_tasks
-from zsxai.show.html import Html, document, join, tag, untrusted
-from zsxai.show.parts import shades
+from zsxai.benchmarks.report.examples import make_examples
+from zsxai.benchmarks.report.headline import make_headline
+from zsxai.benchmarks.report.tasks import make_tasks
+from zsxai.show import templates
 
 if TYPE_CHECKING:
     from zsxai.benchmarks.analyse.result import Result
 
+HERE = "zsxai.benchmarks.report"
 
-def render_page(result: Result, *, audio: bool = True, command: str = "zsxai bench report") -> str:
+
+def render_page(result: Result, *, audio: bool = True, command: str = "") -> str:
     """Render the whole page as text; it loads nothing and asks no server.
 
     Args:
         result: A run, finished or not.
         audio: Put players of the examples into the page.
-        command: The command that the page says it was made by.
+        command: The command that makes the page.
     """
-    folder = Path(__file__).parent
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    sections = (
-        _render_header(result),
-        rest.render_warnings(result),
-        render_headline(result),
-        *render_tasks(result),
-        rest.render_comparisons(result),
-        render_examples(result, audio=audio),
-        rest.render_failures(result),
-        rest.render_cost(result),
-        rest.render_configuration(result, command),
-        _render_footer(),
+    return templates.render_page(
+        "report.html",
+        f"{result.suite.name}: benchmark report",
+        HERE,
+        style=templates.read("report.css", HERE),
+        script=templates.read("report.js", HERE),
+        suite=result.suite.name,
+        description=result.suite.description,
+        facts=_list_facts(result),
+        commands=[line for line in (result.settings.get("command"), command) if line],
+        headline=make_headline(result),
+        warnings=rest.list_warnings(result),
+        tasks=make_tasks(result),
+        comparisons=rest.make_comparisons(result),
+        examples=make_examples(result, audio=audio),
+        failures=rest.make_failures(result),
+        cost=rest.make_cost(result),
+        configuration=rest.make_configuration(result),
     )
-    body = join(shades(), tag("main", *sections))
-    return document(f"{result.suite.name}: benchmark report", body, style=style, script=script)
 
 
-def _render_header(result: Result) -> Html:
+def _list_facts(result: Result) -> list[str]:
     found = collect_facts(result)
     clips = max((s["items"] for s in found["settings"]), default=0)
     recordings = max((s["recordings"] for s in found["settings"]), default=0)
-    data = ", ".join(text for key, spec in found["data"].items() for text in (key, *list_options(spec)))
     listed = [
-        data,
+        ", ".join(text for key, spec in found["data"].items() for text in (key, *list_options(spec))),
         f"up to {clips} items from {recordings} recordings",
         f"models: {', '.join(dict.fromkeys(m.get('pool', m['label']) for m in found['models'])) or 'none'}",
         f"seeds: {', '.join(map(str, found['seeds']))}",
         f"zsxai {', '.join(dict.fromkeys(v.get('zsxai', '?') for v in found['versions'])) or '?'}",
     ]
-    names = [("headline", "Headline")]
-    names += [(f"task-{t}", get_title(t)) for t in dict.fromkeys(s.task for s in result.samples)]
-    names += [(n, n.capitalize()) for n in ("comparisons", "examples", "failures", "cost", "configuration")]
-    return tag(
-        "header",
-        tag("p", "Benchmark report", class_="eyebrow"),
-        tag("h1", untrusted(result.suite.name)),
-        tag("ul", *(tag("li", untrusted(f)) for f in listed if f), class_="facts"),
-        tag("p", untrusted(result.suite.description), class_="lead") if result.suite.description else "",
-        tag("nav", tag("ul", *(tag("li", tag("a", n, href=f"#{at}")) for at, n in names), class_="contents")),
-    )
-
-
-def _render_footer() -> Html:
-    return tag("footer", "Written by zsxai bench report. One file: it loads nothing and asks no server.")
+    return [fact for fact in listed if fact]

@@ -1,8 +1,10 @@
-"""The sections around the figures: what to know before trusting them, tests, failures, cost, configuration."""
+"""What stands around the figures: what to know before trusting them, tests, failures, cost, configuration."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,17 +12,17 @@ from zsxai.benchmarks.analyse.bootstrap import Interval
 from zsxai.benchmarks.analyse.facts import collect_facts, describe_left_out, find_left_out
 from zsxai.benchmarks.analyse.formatting import NOTHING, format_number
 from zsxai.benchmarks.analyse.reading import find_reading
-from zsxai.benchmarks.report.parts import (
+from zsxai.benchmarks.analyse.standing import FEW
+from zsxai.benchmarks.report.cells import (
+    EXPLAINER,
+    Head,
+    Row,
+    Table,
     format_p,
-    list_definitions,
-    render_interval,
-    render_number,
-    render_row,
-    render_table,
-    render_text,
+    make_interval,
+    make_number,
+    make_texts,
 )
-from zsxai.show.html import Html, as_json, join, tag, untrusted
-from zsxai.show.parts import definitions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,7 +33,17 @@ SHOWN = 200
 """Lines of a long table; the exported files hold all."""
 
 
-def render_warnings(result: Result) -> Html:
+@dataclass(frozen=True)
+class Part:
+    """A section of one table: sentences before it, the table where there is one."""
+
+    title: str
+    at: str
+    notes: tuple[str, ...]
+    table: Table | None = None
+
+
+def list_warnings(result: Result) -> list[str]:
     """Say what is missing, failed or invalid."""
     found = []
     planned, missing = len(set(result.cells)), len(set(result.missing))
@@ -51,75 +63,60 @@ def render_warnings(result: Result) -> Html:
         )
     if result.settings.get("limit") is not None:
         found.append(f"The run was limited to {result.settings['limit']} items per data set and setting.")
-    few = [s for s in result.samples if s.resampling.recordings < 20]
+    few = [s.resampling.recordings for s in result.samples if s.resampling.recordings < FEW]
     if few:
-        least = min(s.resampling.recordings for s in few)
         found.append(
-            f"Some settings stand on few recordings (the least: {least}). Bootstrap intervals are too narrow there."
+            f"Some settings stand on few recordings (the least: {min(few)}). Bootstrap intervals are too narrow there."
         )
-    if not found:
-        return Html()
-    items = (tag("li", untrusted(text)) for text in found)
-    return tag("section", tag("h2", "Before you trust the figures"), tag("ul", *items), class_="warnings", role="note")
+    return found
 
 
-def render_comparisons(result: Result) -> Html:
-    """Render the family of tests that the suite named beforehand."""
-    title = tag("h2", "Comparisons", id="comparisons")
+def make_comparisons(result: Result) -> Part:
+    """Make the family of tests that the suite named beforehand."""
+    title, at = "Comparisons", "comparisons"
     if not result.suite.comparisons.metrics:
-        return tag("section", title, tag("p", "The suite names no comparison beforehand, so none is tested here."))
+        return Part(title, at, ("The suite names no comparison beforehand, so none is tested here.",))
     found = result.comparisons()
     if not len(found):
-        return tag("section", title, tag("p", "No two explainers of the suite's comparisons ran on the same rows."))
+        return Part(title, at, ("No two explainers of the suite's comparisons ran on the same rows.",))
     tests = int(np.isfinite(found["p"].to_numpy(dtype=float)).sum())
     where = ("task", "data", "contamination", "model", "seed", "domain", "scale")
     varying = [name for name in where if found[name].nunique() > 1]
-    rows = [_render_comparison(each, varying) for each in found.head(SHOWN).to_dict("records")]
-    note = (
-        f"Paired differences on the same rows. Holm's correction runs over all {tests} tests of the family. The share "
-        "is that of recordings on which the first is better, ties counting half; d_z is the mean difference over its "
-        "standard deviation. Intervals are not corrected."
+    notes = [f"Paired differences on the same rows. Holm's correction runs over all {tests} tests of the family."]
+    if len(found) > SHOWN:
+        notes.append(f"The first {SHOWN} of {len(found)}; zsxai bench export writes all.")
+    heads = (
+        *(Head("first"), Head("second"), Head("figure"), *map(Head, varying)),
+        Head("difference", "Mean of the first less the second, with its interval, which is not corrected."),
+        Head("d_z", "Mean difference over the standard deviation of the differences."),
+        Head("share", "Share of recordings on which the first is better; ties count half."),
+        Head("p", "Two-sided, of this test alone."),
+        Head("p (Holm)", f"Corrected for all {tests} tests of the family."),
+        Head("test", "Which test gave p."),
     )
-    heads = ["first", "second", "figure", *varying, "difference", "d_z", "share", "p", "p (Holm)", "test"]
-    return tag(
-        "section",
-        title,
-        tag("p", note, class_="quiet"),
-        tag("p", f"The first {SHOWN} of {len(found)}; zsxai bench export writes all.", class_="quiet small")
-        if len(found) > SHOWN
-        else "",
-        render_table("Comparisons named by the suite", heads, rows, "Comparisons"),
-    )
+    rows = tuple(_make_comparison(each, varying) for each in found.head(SHOWN).to_dict("records"))
+    return Part(title, at, tuple(notes), Table("Comparisons named by the suite", heads, rows))
 
 
-def _render_comparison(each: dict[str, object], varying: list[str]) -> Html:
-    numbers = {name: float(str(each[name])) for name in ("difference", "low", "high", "effect", "share", "p", "p_holm")}
-    interval = Interval(
-        numbers["difference"], numbers["low"], numbers["high"], int(str(each["n"])), int(str(each["n_invalid"]))
-    )
+def _make_comparison(each: dict[str, Any], varying: list[str]) -> Row:
+    interval = Interval(each["difference"], each["low"], each["high"], int(each["n"]), int(each["n_invalid"]))
     known = find_reading(str(each["task"]), str(each["metric"]))
-    return render_row(
-        each["first"],
-        render_text(each["second"]),
-        render_text(known.symbol + known.arrow),
-        *(render_text(each[name]) for name in varying),
-        render_interval(interval),
-        *(render_number(numbers[n], _format(numbers[n])) for n in ("effect", "share")),
-        *(render_number(numbers[n], format_p(numbers[n])) for n in ("p", "p_holm")),
-        render_text(each["test"]),
-    )
+    about = make_texts(each["second"], known.symbol + known.arrow, *(each[name] for name in varying))
+    plain = (make_number(each[n], _format(each[n])) for n in ("effect", "share"))
+    tests = (make_number(each[n], format_p(each[n])) for n in ("p", "p_holm"))
+    return Row(str(each["first"]), (*about, make_interval(interval), *plain, *tests, *make_texts(each["test"])))
 
 
 def _format(value: float) -> str:
     return format_number(value) if np.isfinite(value) else NOTHING
 
 
-def render_failures(result: Result) -> Html:
-    """Render what explainers raised, equal errors together."""
+def make_failures(result: Result) -> Part:
+    """Make the table of what explainers raised, equal errors together."""
     found: DataFrame = result.failures
-    title = tag("h2", "Failures", id="failures")
+    title, label = "Failures", "failures"
     if not len(found):
-        return tag("section", title, tag("p", "No explainer raised."))
+        return Part(title, label, ("No explainer raised.",))
     by = ["explainer", "error", "task", "contamination", "domain", "scale", "model"]
     rows = []
     grouped = found.groupby(by, sort=False)
@@ -127,55 +124,56 @@ def render_failures(result: Result) -> Html:
         names = [name or "(whole unit)" for name in group["item"]]
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         explainer, error, *where = at
-        count = int(group["items"].sum())
-        cells = [render_text(error), render_text(", ".join(where)), render_number(count, str(count)), render_text(some)]
-        rows.append(render_row(explainer, *cells))
+        texts = make_texts(error, ", ".join(where), some)
+        rows.append(Row(explainer, (*texts[:2], make_number(int(group["items"].sum())), texts[2])))
     left = f"The first {SHOWN} of {len(grouped)} kinds." if len(grouped) > SHOWN else "Alike ones together"
-    heads = ["explainer", "error", "where", "items", "such as"]
-    return tag("section", title, render_table(left, heads, rows, "Failures", kind="words"))
+    heads = (EXPLAINER, Head("error"), Head("where"), Head("items"), Head("such as"))
+    return Part(title, label, (), Table(left, heads, tuple(rows), in_words=True))
 
 
-def render_cost(result: Result) -> Html:
-    """Render seconds and clips encoded per item; apart from the figures, since they differ between runs."""
+def make_cost(result: Result) -> Part:
+    """Make seconds and clips encoded per item; apart from the figures, since they differ between runs."""
     found = result.timings()
-    title = tag("h2", "Cost", id="cost")
+    title, at = "Cost", "cost"
     if not len(found):
-        return tag("section", title, tag("p", "Nothing was measured."))
+        return Part(title, at, ("Nothing was measured.",))
     sums = found.groupby(level=["task", "explainer"], sort=False).sum()
     counted = [name for name in sums.columns if name.startswith("forwards")]
     rows = []
     for (task, explainer), each in sums.iterrows():
         items = max(float(each["items"]), 1.0)
-        per_item = [render_number(each[name] / items, f"{each[name] / items:.1f}") for name in counted]
-        rows.append(
-            render_row(
-                explainer,
-                render_text(task),
-                render_number(each["items"], f"{each['items']:.0f}"),
-                render_number(each["seconds"] / items, f"{each['seconds'] / items:.3f}"),
-                *per_item,
-                control=result.is_control(explainer),
-            )
+        cells = (
+            *make_texts(task),
+            make_number(each["items"]),
+            make_number(each["seconds"] / items, f"{each['seconds'] / items:.3f}"),
+            *(make_number(each[name] / items, f"{each[name] / items:.1f}") for name in counted),
         )
+        rows.append(Row(explainer, cells, result.is_control(explainer)))
     note = (
         "Process CPU seconds and clips encoded, per item and kind of mask. What a unit's explainers share (reading, "
         "mixing, encoding the originals) is divided evenly among them. Forwards of an explainer are its own; the "
         "harness's score its masks."
     )
-    heads = ["explainer", "task", "items", "CPU seconds per item", *(f"{name}, per item" for name in counted)]
-    return tag("section", title, tag("p", note, class_="quiet"), render_table("Cost", heads, rows, "Cost"))
+    heads = (EXPLAINER, *map(Head, ("task", "items", "CPU seconds per item", *(f"{n}, per item" for n in counted))))
+    return Part(title, at, (note,), Table("Cost", heads, tuple(rows)))
 
 
-def render_configuration(result: Result, command: str) -> Html:
-    """Render everything that can change a number, and the commands: the run's, and the one that made the page."""
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that can change a number: names and what they stand for, suite and settings as JSON."""
+
+    entries: tuple[tuple[str, str], ...]
+    suite: str
+    settings: str
+
+
+def make_configuration(result: Result) -> Configuration:
+    """Make everything that can change a number."""
     found = collect_facts(result)
-    versions = "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"])
     models = [
-        join(
-            untrusted(m["label"]),
-            join(" (weights ", tag("code", str(m["weights"])), ")") if m["weights"] else "",
-            join(" of ", untrusted(m["pool"])) if "pool" in m else "",
-        )
+        m["label"]
+        + (f" (weights {m['weights']})" if m["weights"] else "")
+        + (f" of {m['pool']}" if "pool" in m else "")
         for m in found["models"]
     ]
     listed = {
@@ -186,28 +184,20 @@ def render_configuration(result: Result, command: str) -> Html:
         "Scales": ", ".join(found["scales"]),
         "Calibrations": "; ".join(f"{e}: {', '.join(c)}" for e, c in found["calibrations"].items()),
         "Intervals": found["interval"],
-        "Versions": versions,
+        "Versions": "; ".join(", ".join(f"{k} {v}" for k, v in each.items()) for each in found["versions"]),
         "Code (sha256)": ", ".join(found["code"]),
         "Cells": f"{found['cells']['planned']} planned, {found['cells']['missing']} missing",
     }
-    suite = result.suite.model_dump(mode="json")
-    commands = "\n".join([result.settings.get("command") or "zsxai.benchmarks.run_suite(...)  # in Python", command])
-    return tag(
-        "section",
-        tag("h2", "Configuration", id="configuration"),
-        definitions([*list_definitions(listed), *(("Model", model) for model in models)]),
-        tag("p", "Made by:", class_="quiet small gap"),
-        tag("code", untrusted(commands), class_="command"),
-        tag(
-            "details",
-            tag("summary", "The exact suite"),
-            tag("pre", as_json(suite), tabindex=0, aria_label="The suite as JSON"),
-            class_="block",
-        ),
-        tag(
-            "details",
-            tag("summary", "Settings measured, with their counts"),
-            tag("pre", as_json(found["settings"]), tabindex=0, aria_label="Settings as JSON"),
-            class_="block",
-        ),
-    )
+    entries = [(name, str(value)) for name, value in listed.items() if value]
+    entries += [("Model", model) for model in models]
+    suite = _write_json(result.suite.model_dump(mode="json"))
+    return Configuration(tuple(entries), suite, _write_json(found["settings"]))
+
+
+def _write_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _describe_model(model: dict[str, Any]) -> str:
+    weights = f" (weights {model['weights']})" if model["weights"] else ""
+    return f"{model['label']}{weights}" + (f" of {model['pool']}" if "pool" in model else "")

@@ -23,7 +23,7 @@ from tests.toys import BlackBoxToy
 from zsxai.benchmarks.analyse.facts import collect_facts, write_caption
 from zsxai.benchmarks.analyse.failures import group_failures
 from zsxai.benchmarks.analyse.result import Result
-from zsxai.benchmarks.report.rest import render_warnings
+from zsxai.benchmarks.report.rest import list_warnings
 from zsxai.benchmarks.run.suite import SUITES
 from zsxai.benchmarks.run.worker import Worker
 from zsxai.cli import main
@@ -178,7 +178,7 @@ def test_what_a_model_cannot_carry_is_said(tmp_path: Path, capsys: pytest.Captur
     at = {"task": "faithfulness", "data": "sounds", "contamination": "clean", "seed": 0, "domain": "stft"}
     assert wanted in write_caption(result, {**at, "scale": "log", "model": "box"})
     assert "left out" not in write_caption(result, {**at, "scale": "log", "model": "tiny"})
-    assert wanted in str(render_warnings(result))
+    assert wanted in list_warnings(result)
 
 
 def without(package: str, *words: str) -> str:

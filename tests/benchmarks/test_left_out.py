@@ -91,16 +91,23 @@ def test_the_command_ends_with_table_and_list(sounds: Path, tmp_path: Path, caps
     assert main(words) == 1
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith("Headline: FF")
-    assert re.fullmatch(r"  explainer +mean \[95 %\] +rank +n +left out", said[2])
+    assert re.fullmatch(r"  explainer +mean \[95 %\] +place +first in +n +left out", said[2])
     table = {line.split()[0]: line.split() for line in said[3:8]}
-    assert list(table) == ["saliency", "constant", "random", "loudness", "energy"]
+    assert sorted(table) == ["constant", "energy", "loudness", "random", "saliency"]
+    assert [name for name, cells in table.items() if cells[1] == "(control)"] == [n for n in table if n != "saliency"]
+    means = [float(re.findall(r"(\S+) \[", line)[0].replace("\N{MINUS SIGN}", "-")) for line in said[3:8]]
+    assert means == sorted(means, reverse=True), "the best first"
     assert {tuple(cells[-2:]) for cells in table.values()} == {("8", "2")}
-    assert re.fullmatch(r"\d+ cells measured; \d+ rows, 2 items left out, 0 failures\.", said[8])
-    assert sorted(line.split(": ")[:2] for line in said[9:11]) == [
+    assert said[8].startswith("saliency is the only explainer measured: FF, ")
+    end = next(at for at, line in enumerate(said) if "cells measured" in line)
+    assert re.fullmatch(r"\d+ cells measured; \d+ rows, 2 items left out, 0 failures\.", said[end])
+    assert sorted(line.split(": ")[:2] for line in said[end + 1 : end + 3]) == [
         ["  left out", "bell/broken.wav"],
         ["  left out", "dog/silent.wav"],
     ]
-    assert said[12:] == [f"All rows are in '{out}'; zsxai bench report '{out}' makes their page."]
+    assert (
+        said[-1] == f"All rows are in '{out}'; zsxai bench report '{out}' writes their page, '{out / 'report.html'}'."
+    )
     assert main(["bench", "report", str(out), "--no-audio"]) == 0
     made_by = "zsxai bench run toy.toml --out 'the run' --workers 1 --data mine=data"
     made_by += "\nzsxai bench report 'the run' --no-audio"
@@ -113,6 +120,8 @@ def test_a_run_without_any_sound_ends_in_words(sounds: Path, tmp_path: Path) -> 
     result = benchmarks.run_suite(suite_of("faithfulness"), tmp_path / "out", data={"mine": sounds})
     assert len({f.item for cell in result.stored.values() for f in cell.failures}) == 8
     assert write_headline(result)[-1].endswith("nothing was measured of it.")
+    call = f"zsxai.benchmarks.run_suite({result.suite.name!r}, 'out', data={{'mine': 'data'}})"
+    assert result.settings["command"] == call, "all that was said, without places"
 
 
 def test_names_that_are_no_utf_8(sounds: Path, tmp_path: Path) -> None:

@@ -120,11 +120,10 @@ def test_every_option_reaches_the_library(wav: Path, capsys: pytest.CaptureFixtu
 def test_classify(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = ["a dog", "rain", "a tone"]
     expected = zsxai.classify(wav, labels, model="toy")
-    rows = [
-        line.split("  ")[0].strip()
-        for line in run(capsys, "classify", str(wav), *labels, "--model", "toy").splitlines()
-    ]
-    assert rows[1:] == [c.label for c in expected]
+    heads, *lines = run(capsys, "classify", str(wav), *labels, "--model", "toy").splitlines()
+    assert heads.split() == ["probability", "cosine"]
+    said = [re.split(r" {2,}", line) for line in lines]
+    assert said == [[c.label, f"{c.probability:.3f}", f"{c.similarity:+.3f}"] for c in expected]
     found = json.loads(run(capsys, "classify", str(wav), *labels, "--model", "toy", "--json", "--top-k", "2"))
     assert found["results"] == [c._asdict() for c in expected[:2]]
     assert found["prompts"] == labels
@@ -142,13 +141,20 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_explainers_are_listed_in_the_order_to_try(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = run(capsys, "list", "explainers").split("\n\n")
+    first, *parts = run(capsys, "list", "explainers").split("\n\n")
+    assert first.startswith("Try first: lmac-zs, then gradcam, then occlusion; ")
     assert [part.split(maxsplit=1)[0] for part in parts] == ["Learned:", "By", "For", "Controls:"]
     assert [part.splitlines()[1].split()[0] for part in parts] == ["lmac-zs", "gradcam", "occlusion", "constant"]
     (gradcam,) = [line for line in parts[1].splitlines() if line.startswith("  gradcam ")]
     costs = "Forwards: 1, shared by all targets. Backwards: 1 a target, from the tap on."
     assert gradcam.endswith(f"mean gradient. Needs gradients. {costs}")
     assert "Needs gradients and a decoder." in parts[0]
+
+
+def test_models_are_listed_with_the_one_to_try_first(capsys: pytest.CaptureFixture[str]) -> None:
+    first, models = run(capsys, "list", "models").split("\n\n")
+    assert first.startswith("Try first: tiny, which comes with zsxai; then a large one, such as hf:")
+    assert [line.split()[0] for line in models.splitlines()][:2] == ["tiny", "hf"]
 
 
 def test_a_plugin_that_does_not_load_is_listed_with_the_reason(

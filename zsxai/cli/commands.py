@@ -132,7 +132,7 @@ def explain(
 
 def classify(
     audio: AudioArgument,
-    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Labels; the scores add up to 1.")],
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Labels; their probabilities add up to 1.")],
     model: ModelOption = "tiny",
     model_option: ModelOptions = None,
     template: TemplateOption = None,
@@ -152,9 +152,9 @@ def classify(
         return
     labels = [printable(row.label) for row in found]
     width = max(map(len, labels))
-    say(f"{'':{width}}  score  similarity")
+    say(f"{'':{width}}  probability  cosine")
     for label, row in zip(labels, found, strict=True):
-        say(f"{label:{width}}  {row.score:5.3f}  {row.similarity:+10.3f}")
+        say(f"{label:{width}}  {row.probability:11.3f}  {row.similarity:+6.3f}")
     for note in found.notes:
         say(f"  note: {printable(note)}")
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from zsxai.doctor import problem
 from zsxai.errors import InputError, first_line
-from zsxai.registry import EXPLAINERS, METRICS, Registry
+from zsxai.registry import EXPLAINERS, METRICS, MODELS, Registry
 
 LEARNED = "Learned: quick, where a decoder for the model exists"
 GRADIENTS = "By gradients: for models that have them"
@@ -27,6 +27,14 @@ CONTROLS = "Controls: they explain nothing; real explanations are compared with 
 BROKEN = "These do not load"
 HEADINGS = ("", LEARNED, GRADIENTS, ANY, CONTROLS, BROKEN)
 """Parts of a list, in the order to try them."""
+
+FIRST_MODELS = ("tiny", "hf")
+FIRST = {
+    "model": "Try first: tiny, which comes with zsxai; then a large one, such as hf:laion/clap-htsat-unfused, which is "
+    "downloaded.",
+    "explainer": "Try first: {}; zsxai explain takes the first of them that fits the model.",
+}
+"""What a list begins with."""
 
 
 class Entry(NamedTuple):
@@ -38,11 +46,15 @@ class Entry(NamedTuple):
 
 
 def write_list(plugins: Registry[Any]) -> str:
-    """The list as text: a line for each plugin, wrapped on a terminal only, under the headings of its parts."""
+    """The list as text: what to try first, then a line for each plugin under the headings of its parts.
+
+    Lines are wrapped on a terminal only.
+    """
     entries = list_entries(plugins)
     width = max((len(entry.name) for entry in entries), default=0) + 2
     columns = max(shutil.get_terminal_size().columns, width + 40) if sys.stdout.isatty() else sys.maxsize
-    parts = []
+    hint = _say_first(plugins)
+    parts = [textwrap.fill(hint, columns)] if hint else []
     for heading, group in groupby(entries, lambda entry: entry.heading):
         margin = "  " if heading else ""
         filled = (
@@ -51,6 +63,14 @@ def write_list(plugins: Registry[Any]) -> str:
         )
         parts.append("\n".join([*([heading] if heading else []), *filled]))
     return "\n\n".join(parts)
+
+
+def _say_first(plugins: Registry[Any]) -> str:
+    if plugins is EXPLAINERS:
+        from zsxai.plugins import PREFERRED_EXPLAINERS
+
+        return FIRST["explainer"].format(", then ".join(PREFERRED_EXPLAINERS))
+    return FIRST["model"] if plugins is MODELS else ""
 
 
 def list_entries(plugins: Registry[Any]) -> list[Entry]:
@@ -64,6 +84,8 @@ def list_entries(plugins: Registry[Any]) -> list[Entry]:
         from zsxai.plugins import PREFERRED_EXPLAINERS
 
         entries.sort(key=lambda e: e.name not in PREFERRED_EXPLAINERS)
+    if plugins is MODELS:
+        entries.sort(key=lambda e: FIRST_MODELS.index(e.name) if e.name in FIRST_MODELS else len(FIRST_MODELS))
     return sorted(entries, key=lambda e: HEADINGS.index(e.heading))
 
 

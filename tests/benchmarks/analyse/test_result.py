@@ -151,14 +151,14 @@ def test_ranks_carry_their_uncertainty() -> None:
     )
     ranks = made.ranks().droplevel([n for n in made.ranks().index.names if n != "explainer"])
     assert ranks["rank"].to_dict() == {"gradcam": 1.0, "occlusion": 2.0, "constant": 3.5, "random": 3.5}
-    assert ranks.loc["constant", ["rank_mean", "rank_low", "rank_high"]].tolist() == [3.5, 3.5, 3.5]
-    assert list(made.headline().columns) == [*Interval._fields, "rank", "rank_mean", "rank_low", "rank_high"]
+    assert ranks["first"].to_dict() == {"gradcam": 1.0, "occlusion": 0.0, "constant": 0.0, "random": 0.0}
+    assert list(made.headline().columns) == [*Interval._fields, "rank", "first"]
     alike = result(
         {"gradcam": ff(near), "occlusion": ff(near[::-1])}, headline={"task": "faithfulness", "metric": "faithfulness"}
     )
     assert alike.ranks()["rank"].tolist() == [1.5, 1.5]
-    assert (alike.ranks()["rank_low"] == 1.0).all()
-    assert (alike.ranks()["rank_high"] == 2.0).all()
+    assert alike.ranks()["first"].tolist() == pytest.approx([0.5, 0.5], abs=0.07)
+    assert alike.ranks()["first"].sum() == pytest.approx(1.0)
     with pytest.raises(InputError, match="neither way is better"):
         result({"gradcam": [row("a", {"mask-mean": 0.1})]}).ranks("mask-mean")
 

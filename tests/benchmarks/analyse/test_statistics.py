@@ -224,9 +224,9 @@ def test_ranks_are_over_rows_valid_for_all() -> None:
     assert found.loc[["gradcam", "occlusion"], "mean"].tolist() == pytest.approx([0.9, 0.8])
     assert found["rank_n"].tolist() == [10, 10, 10]
     # What has no valid value has no rank, and takes none from others.
-    assert found.loc["saliency", ["mean", "rank", "rank_mean", "rank_low", "rank_high"]].isna().all()
+    assert found.loc["saliency", ["mean", "rank", "first"]].isna().all()
     assert made.headline()["rank"].tolist()[:2] == [1.0, 2.0]
-    assert "on the 10 rows valid for all, rank 1" in render_page(made)
+    assert "Ranks are over the 10 rows valid for all." in render_page(made)
 
 
 def test_no_ranks_without_a_row_valid_for_all() -> None:
@@ -235,7 +235,7 @@ def test_no_ranks_without_a_row_valid_for_all() -> None:
         **FAITHFULNESS,
     )
     found = tabulate_ranks(made.samples, "faithfulness")
-    assert found[["mean", "rank", "rank_mean", "rank_low", "rank_high"]].isna().all(axis=None)
+    assert found[["mean", "rank", "first"]].isna().all(axis=None)
     assert (found["rank_n"] == 0).all()
     assert "there are no ranks" in render_page(made)
 

@@ -80,16 +80,14 @@ def test_pictures_have_words(text: str) -> None:
     assert all(len(image["alt"] or "") > 20 for image in images)
 
 
-def test_headline_comes_first_with_rank_interval_and_controls(text: str) -> None:
-    tags = Tags(text)
-    words = tags.words
-    at = [
-        words.index(s)
-        for s in ("Before you trust", "The headline: FF over foil", "best mean of the explainers", "Strata")
-    ]
-    assert at == sorted(at)
-    assert re.search(r"rank [\d.]+ \(95 %: [\d.]+ to [\d.]+\) of 11", words)
-    assert re.search(r"The best blind control, \w+ , has 0\.50 \[0\.50, 0\.50\]", words)
+def test_the_answer_comes_first_with_difference_and_controls(text: str) -> None:
+    words = Tags(text).words
+    said = ("The headline: FF over foil", "resamples of the 6 recordings", "Before you trust the figures", "Strata")
+    assert [words.index(s) for s in said] == sorted(words.index(s) for s in said)
+    assert re.search(r"(has the best|is ahead in|no better than others in) FF over foil", words)
+    assert re.search(r"best blind control, \w+ \(0\.50", words)
+    assert re.search(r"It comes first of all \d+ in [<>]?\d+ % of 100 resamples", words)
+    assert not re.search(r"95 %: [\d.]+ to", words), "places are whole numbers"
     assert "The suite fixed it before the run." in words
     assert "Holm's correction runs over all" in words
 
@@ -159,7 +157,7 @@ def test_a_single_explainer_without_controls(task: str) -> None:
         Shelf([stored("k", rows)]),
     )
     words = Tags(render_page(made)).words
-    assert "gradcam has the best mean of the explainers, 0.40" in words
+    assert re.search(r"gradcam is the only explainer measured: [^,]+, 0.40", words)
     assert "No control was measured beside it." in words
     assert "few recordings (the least: 5)" in words
     assert "The suite names no comparison beforehand" in words
@@ -188,7 +186,7 @@ def test_absent_sounds_stand_beside_the_masks_times_similarity() -> None:
     for said in (
         "The headline: made up ↓",
         "the explanation makes up a sound that is not there",
-        "gradcam has the best mean of the explainers, 0.40",
+        "gradcam is the only explainer measured: made up, 0.40",
         "times-similarity: its mask times how surely the model hears the prompt",
         "Absent over present: how large the mask for a sound that is not there is",
         "(MM absent / MM present, a ratio of means)",
@@ -219,7 +217,9 @@ def test_invalid_and_empty_strata_have_a_page() -> None:
 def test_a_headline_in_context_only_has_no_ranks() -> None:
     rows = [row(f"clip-{i}", {"mask-mean": i / 5}) for i in range(5)]
     made = result({"gradcam": rows}, headline={"task": "faithfulness", "metric": "mask-mean"})
-    assert "rank (95 %)" not in Tags(render_page(made)).words
+    words = Tags(render_page(made)).words
+    assert "0.40 [" in words
+    assert "place" not in words.split()
 
 
 def test_examples_are_the_best_and_the_worst() -> None:
