@@ -36,11 +36,13 @@ class Strongest(NamedTuple):
         word: Its name.
         cosine: Of the recording and the word.
         spread: Standard deviation of the recording's cosines with the bank.
+        middling: The sound of the bank of middling similarity.
     """
 
     word: str
     cosine: float
     spread: float
+    middling: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +73,10 @@ class Bank:
         others = self.others(prompt)
         cosines = (recordings @ self.rows.T)[:, others]
         names = np.array(self.words)[others]
-        best = cosines.argmax(axis=1)
-        found = zip(names[best], cosines.max(axis=1), cosines.std(axis=1), strict=True)
-        return [Strongest(str(word), float(most), float(spread)) for word, most, spread in found]
+        order = cosines.argsort(axis=1)
+        best, middling = names[order[:, -1]], names[order[:, len(names) // 2]]
+        found = zip(best, cosines.max(axis=1), cosines.std(axis=1), middling, strict=True)
+        return [Strongest(str(word), float(most), float(spread), str(other)) for word, most, spread, other in found]
 
 
 def everyday() -> tuple[str, ...]:

@@ -31,7 +31,8 @@ def make_controls(
 ) -> list[NDArray[Any]]:
     """Masks of the same size elsewhere: random ones, and those of the foil.
 
-    The foil is the sound of the bank that the recording resembles most, its near-synonyms with the prompt left out.
+    The foil is the sound of the bank of middling similarity: where a recording holds one sound only, the map of a
+    prompt that resembles it lies where that sound is, and rightly so.
 
     Args:
         recording: The recording before its model.
@@ -49,7 +50,7 @@ def make_controls(
         for n in range(DRAWS)
     ]
     foils = [
-        Similarity(prompt=presence.windows[presence.best].strongest.word).bind(recording.model)
+        Similarity(prompt=presence.windows[presence.best].strongest.middling).bind(recording.model)
         for presence in presences
         if presence is not None
     ]
