@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,10 +15,24 @@ from zsxai.spectral import patch_grid
 from zsxai.target import Similarity
 from zsxai.verdict.presence import Presence
 
+LOCATED = 0.25
+"""A map says where the sound is from this on: what keeping and removing it change together, more than the same mask in
+the wrong place does, in cosines (:attr:`zsxai.verdict.judge.Location.strength`)."""
+
+
+class Control(NamedTuple):
+    """A mask that a map is held against: its name, and how much better the map has to be, in cosines."""
+
+    name: str
+    bar: float = LOCATED
+
+
+ROLLED = Control("the same mask in the wrong place")
 DRAWS = 3
 """Random masks."""
-CONTROLS = (*(["a random mask of its size"] * DRAWS), "the map of another prompt, as large")
-"""What :func:`make_controls` makes, in words."""
+CONTROLS = (*([Control("a random mask of its size")] * DRAWS), Control("the map of another prompt, as large", 0.0))
+"""What :func:`make_controls` makes. Where a recording holds one sound only, another prompt's map lies there too: it may
+not do as well, no more."""
 CELL = 0.25, 8
 """Seconds, and bands along mel, of the cells of random masks."""
 

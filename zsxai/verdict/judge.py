@@ -9,12 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from zsxai.scoring import VERSIONS, Scores
+from zsxai.verdict.controls import LOCATED, ROLLED, Control
 from zsxai.verdict.presence import DOUBT, Presence, logistic
 from zsxai.verdict.verdict import Level, Verdict
 
-LOCATED = 0.25
-"""A map says where the sound is from this on: what keeping and removing it change together, more than the same mask in
-the wrong place does, in cosines (:attr:`Location.strength`)."""
 MADE_UP = 0.1
 """A prompt that is not heard, and gains as much of a cosine once only the mask is kept, is made up by the mask."""
 GAP = 0.1
@@ -35,6 +33,7 @@ class Location(NamedTuple):
         removed: With the mask removed.
         kept_control: With only the control kept.
         removed_control: With the control removed.
+        bar: The strength from which on the mask counts as better than the control.
     """
 
     control: str
@@ -42,6 +41,12 @@ class Location(NamedTuple):
     removed: float
     kept_control: float
     removed_control: float
+    bar: float = LOCATED
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the mask is that much better."""
+        return self.strength >= self.bar
 
     @property
     def strength(self) -> float:
@@ -49,21 +54,21 @@ class Location(NamedTuple):
         return (self.kept - self.kept_control) + (self.removed_control - self.removed)
 
 
-def find_location(scores: Scores, window: int, controls: Sequence[str] = ()) -> Location:
-    """The mask against its strongest control, in one window.
+def find_location(scores: Scores, window: int, controls: Sequence[Control] = ()) -> Location:
+    """The mask against the control that is the hardest to beat, in one window.
 
     Args:
         scores: With the versions under the rolled mask, and under other controls.
         window: Which window: the one that hears the prompt best.
-        controls: Names of the further controls, in their order.
+        controls: The further controls, in their order.
     """
     cosines = dict(zip(VERSIONS, scores.cosines[window], strict=False))
     pairs = scores.cosines[window, len(VERSIONS) - 2 :].reshape(-1, 2)
-    names = ("the same mask in the wrong place", *controls)
     found = [
-        Location(name, cosines["kept"], cosines["removed"], *pair) for name, pair in zip(names, pairs, strict=True)
+        Location(control.name, cosines["kept"], cosines["removed"], *pair, control.bar)
+        for control, pair in zip((ROLLED, *controls), pairs, strict=True)
     ]
-    return min(found, key=lambda one: one.strength)
+    return min(found, key=lambda one: one.strength - one.bar)
 
 
 def judge(
@@ -131,7 +136,7 @@ def _decide(
         ]
     faults = list(_say_faults(scores, presence.best, mask_mean))
     where = _say_location(location)
-    if location.strength < LOCATED or faults:
+    if not location.is_clear or faults:
         return "heard, weakly located", [in_words, where, *faults]
     return "heard and located", [in_words, where]
 
@@ -166,7 +171,7 @@ def _say_unknown(presence: Presence) -> Iterator[str]:
 
 
 def _say_location(location: Location) -> str:
-    words = "much more than" if location.strength >= LOCATED else "hardly more than"
+    words = "much more than" if location.is_clear else "hardly more than"
     return (
         f"the mask changes the score {words} {location.control}: kept {location.kept:.2f} against "
         f"{location.kept_control:.2f}, removed {location.removed:.2f} against {location.removed_control:.2f}"
