@@ -22,6 +22,8 @@ MAPPED = ("adapters", "baselines", "benchmarks")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Processes that a test starts find it too; what is embedded once is kept for the next run.
+    os.environ.setdefault("ZSXAI_CACHE", str(ROOT / "build" / "cache"))
     # ``python -m pytest`` puts the folder it starts in on the path; ``import adapters`` would then find the tree's own,
     # and a test could pass here on an import that no installation has.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]

@@ -17,6 +17,7 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explaining import Judging, explain_recording
 from zsxai.explanation import Explanation
+from zsxai.explanations import ExplanationList
 from zsxai.files import as_path
 from zsxai.model import SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
@@ -74,7 +75,7 @@ def explain(audio: object, prompt: str | Target, **options: Unpack[ExplainOption
 @overload
 def explain(
     audio: object, prompt: list[str] | Sequence[Target] | list[str | Target], **options: Unpack[ExplainOptions]
-) -> list[Explanation]: ...
+) -> ExplanationList: ...
 @plain_torch()
 def explain(
     audio: object,
@@ -96,7 +97,7 @@ def explain(
     verdict: bool | Literal["full"] = True,
     dark_windows: bool = True,
     reference: object | None = None,
-) -> Explanation | list[Explanation]:
+) -> Explanation | ExplanationList:
     """Explain which sounds in a recording make its score for a prompt.
 
     Args:
@@ -128,7 +129,7 @@ def explain(
         reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
 
     Returns:
-        One :class:`~zsxai.Explanation`, or a list of them.
+        One :class:`~zsxai.Explanation`, or a list of them, which a notebook shows as a grid.
 
     Raises:
         InputError: If anything about the input is wrong; one line that says what to do.
@@ -156,7 +157,7 @@ def explain(
         )
         how = Judging(verdict, dark_windows, figures)
         made = explain_recording(recording, method, bound, sound, how, progress, model=model)
-    return made[0] if single else made
+    return made[0] if single else ExplanationList(made)
 
 
 class Classified(list[Classification]):

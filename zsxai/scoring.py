@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from zsxai.clip import BATCH_SIZE, Clip, batches
 from zsxai.controls import roll
-from zsxai.level import active_power
+from zsxai.level import under_db
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
 from zsxai.recording import Recording
@@ -45,8 +44,6 @@ class WindowScores(Value):
     similarity: float
 
 
-FRAME_SECONDS = 0.05
-"""Of the frames in which levels are measured."""
 SCORES = ("score", "score_in", "score_out", "score_heard", "similarity")
 
 
@@ -60,7 +57,7 @@ class Scores(NamedTuple):
         cosines: ``(W, V)``, every window's cosines with the prompt alone, by :data:`VERSIONS`; the last two only where
             they were asked for, and after them two for each further control.
         under: Level of the rendered explanation under the recording's, each while it sounds
-            (:func:`zsxai.level.active_power`), decibels; infinite where it is silent.
+            (:func:`zsxai.level.under_db`), decibels; infinite where it is silent.
     """
 
     whole: dict[str, float]
@@ -114,14 +111,9 @@ def score_masks(
         for p, target in enumerate(targets):
             cosines[p].append(target.cosines(versions[p]))
     energy = map(float, np.nan_to_num(_kept_energy(recording, gain)))
-    under = [_under(recording, one) for one in audio]
+    whole, rate = recording.waveform.cpu().numpy(), recording.model.sample_rate
+    under = [under_db(one.cpu().numpy(), whole, rate) for one in audio]
     return [_scores(recording, *of_target) for of_target in zip(targets, cosines, energy, under, strict=True)]
-
-
-def _under(recording: Recording, audio: Tensor) -> float:
-    frame = round(FRAME_SECONDS * recording.model.sample_rate)
-    whole, kept = (active_power(sound, frame) for sound in (recording.waveform, audio))
-    return 10 * math.log10(whole / kept) if kept > 0 and whole > 0 else math.inf
 
 
 def _scores(

@@ -175,7 +175,7 @@ def test_what_is_no_saved_explanation(saved: Path, tmp_path: Path) -> None:
         broken("damaged")
     for change, message in (
         ({"format": 99}, "has format 99, not 3: saved by a newer zsxai, upgrade"),
-        ({"format": 1}, "has format 1, not 2: saved by an older zsxai, explain again"),
+        ({"format": 1}, "has format 1, not 3: saved by an older zsxai, explain again"),
         ({"score": "high"}, "damaged"),
         ({"target": {"kind": "wish", "prompt": "dog"}}, "damaged"),
         ({"provenance": {}}, "damaged"),
@@ -294,7 +294,7 @@ def test_an_empty_mask_is_said(tmp_path: Path) -> None:
     found = made(1600, explainer=Nothing())
     assert not found.mask.any()
     assert any("the mask is empty" in w for w in found.provenance.warnings)
-    assert "nowhere above one half" in str(found)
+    assert "nowhere within 6 dB of the recording" in str(found)
     assert found.provenance.explainer == "Nothing"
     assert Explanation.load(found.save(tmp_path / "e")).verify(ConvToy())
     box = made(1600, as_model(BlackBoxToy()))

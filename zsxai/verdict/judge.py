@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zsxai.level import QUIET_DB
 from zsxai.scoring import VERSIONS, Scores
 from zsxai.verdict.controls import LOCATED, ROLLED, Control
 from zsxai.verdict.presence import DOUBT, Presence, logistic
@@ -17,8 +18,6 @@ MADE_UP = 0.1
 """A prompt that is not heard, and gains as much of a cosine once only the mask is kept, is made up by the mask."""
 GAP = 0.1
 """Heard as sound, an explanation may score so much less than its mask inside the model."""
-QUIET_DB = 30.0
-"""An explanation so far under the recording is too quiet to hear beside it."""
 EMPTY = "the mask is empty: the explainer found nothing that raises the score"
 ALL_OVER = 0.95, 0.6
 """A mask that keeps so much of the energy, on so much of the map, keeps nearly everything."""
