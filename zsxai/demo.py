@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +15,20 @@ from zsxai.data.scene import Scene, demo_scene
 from zsxai.files import whole_folder
 from zsxai.saved import FILES
 from zsxai.show.folder import write_files
-from zsxai.show.html import Html, document, join, signed, tag, untrusted
+from zsxai.show.html import signed
 from zsxai.show.page import (
+    EXTENT,
     extent_bars,
-    footer,
     kept_note,
-    mask_key,
-    mask_picture,
-    mask_regions,
-    model_section,
-    players_rule,
+    mask_view,
+    model_pairs,
+    players_note,
+    score_axis,
     score_bars,
 )
-from zsxai.show.parts import Excerpt, excerpt, picture, player_card, shades, strip_peak, table
+from zsxai.show.parts import Card, Excerpt, excerpt, make_card, make_picture, strip_peak
 from zsxai.show.raster import spectrogram
+from zsxai.show.templates import render_page
 from zsxai.target import Contrast, Target
 
 if TYPE_CHECKING:
@@ -174,145 +174,76 @@ def _page(scene: Scene, explanations: Mapping[str, Explanation], shares: Shares,
     first = next(iter(explanations.values()))
     sounds = [scene.waveform, *scene.sources.values(), *(e.audio for e in explanations.values())]
     part = excerpt(sounds, scene.sample_rate, first.seconds / 2)
-    peak = spectrogram(scene.waveform, scene.sample_rate).peak
-    quiet_peak = strip_peak(scene.waveform, scene.sample_rate)
-    sections = [
-        _head(explanations),
-        _mixture(scene, part, peak, quiet_peak),
-        *(
-            _prompt(scene, folder, e, part, peak, quiet_peak, shares[folder], before)
-            for folder, e in explanations.items()
-        ),
-        _shares(explanations, shares, before),
-        model_section(first),
-        footer(first),
-    ]
-    return document("zsxai demo: a siren over rain, then church bells", join(shades(), tag("main", *sections)))
-
-
-def _head(explanations: Mapping[str, Explanation]) -> Html:
-    first = next(iter(explanations.values()))
-    return tag(
-        "header",
-        tag("p", "The demo: sources known, explanations beside them", class_="eyebrow"),
-        tag("h1", "A siren over rain, then church bells"),
-        tag(
-            "ul",
-            tag("li", f"{first.seconds:.0f} s, synthesised"),
-            tag("li", "model ", untrusted(first.provenance.model)),
-            tag("li", "explainer ", untrusted(first.provenance.explainer)),
-            class_="facts",
-        ),
-        tag(
-            "p",
-            "The scene is made in code, so what truly sounded is known. The model is asked about two sounds, each told "
-            "apart from the others; each explanation stands beside the source it should have found. The same "
-            "recording, two prompts: an explanation that does not listen to its prompt gives the same picture twice.",
-            class_="lead",
-        ),
-    )
-
-
-def _mixture(scene: Scene, part: Excerpt, peak: float, quiet_peak: float) -> Html:
     whole = spectrogram(scene.waveform, scene.sample_rate)
-    return tag(
-        "section",
-        tag("h2", "The recording"),
-        tag(
-            "figure",
-            picture(whole, f"Spectrogram of the recording. {scene.description}", peak=peak),
-            tag("figcaption", "Brighter is louder; every picture and strip on this page has the same 80 dB."),
-        ),
-        tag(
-            "div",
-            player_card("Recording", scene.description, scene.waveform, part, peak=quiet_peak),
-            player_card(
-                "Rain, the true source", "No prompt asks for it.", scene.sources["rain"], part, peak=quiet_peak
-            ),
-            class_="players gap",
-        ),
+    quiet_peak = strip_peak(scene.waveform, scene.sample_rate)
+
+    def card(title: str, note: str, wave: NDArray[Any], **options: Any) -> Card:
+        return make_card(title, note, wave, part, peak=quiet_peak, **options)
+
+    return render_page(
+        "demo.html",
+        "zsxai demo: a siren over rain, then church bells",
+        first=first,
+        scene=scene,
+        picture=make_picture(whole, f"Spectrogram of the recording. {scene.description}", peak=whole.peak),
+        cards=[
+            card("Recording", scene.description, scene.waveform),
+            card("Rain, the true source", "No prompt asks for it.", scene.sources["rain"]),
+        ],
+        asked=[
+            _asked(scene, folder, e, part, whole.peak, card, _said(folder, e, shares[folder], before))
+            for folder, e in explanations.items()
+        ],
+        table=_table(explanations, shares, before),
+        formula=FORMULA,
+        extent_axis=EXTENT,
+        model=model_pairs(first),
     )
 
 
-def _prompt(
-    scene: Scene,
-    folder: str,
-    e: Explanation,
-    part: Excerpt,
-    peak: float,
-    quiet_peak: float,
-    shares: dict[str, float],
-    before: dict[str, float],
-) -> Html:
+def _asked(
+    scene: Scene, folder: str, e: Explanation, part: Excerpt, peak: float, card: Callable[..., Card], said: str
+) -> dict[str, Any]:
+    """What the page shows of one prompt."""
     name = PROMPTS[folder]
     truth = spectrogram(scene.sources[name], scene.sample_rate)
-    heard = f"score {signed(e.score_heard)}"
-    said = (
+    return {
+        "e": e,
+        "folder": folder,
+        "said": said,
+        "truth": make_picture(truth, f"Spectrogram of the {name} alone", peak=peak),
+        "true_card": card(f"True {name}", "The source alone.", scene.sources[name]),
+        "picture": mask_view(e, part, peak),
+        "card": card(
+            f"Explanation of “{e.prompt}”", kept_note(e), e.audio, kept=True, figure=f"score {signed(e.score_heard)}"
+        ),
+        "note": players_note(e, part),
+        "score_bars": score_bars(e),
+        "score_axis": score_axis(e),
+        "extent_bars": extent_bars(e),
+        "regions": e.regions(),
+    }
+
+
+def _said(folder: str, e: Explanation, shares: dict[str, float], before: dict[str, float]) -> str:
+    if not e.mask.any():
+        return "The mask is empty: the explainer found nothing here that raises the score."
+    name = PROMPTS[folder]
+    return (
         f"{shares[name]:.0%} of the energy that this explanation keeps is the {name}; in the whole recording it is "
         f"{before[name]:.0%}."
     )
-    if not e.mask.any():
-        said = "The mask is empty: the explainer found nothing here that raises the score."
-    return tag(
-        "section",
-        tag("h2", "“", untrusted(e.prompt), "”"),
-        tag("p", "compared with ", untrusted(", ".join(f"“{p}”" for p in e.target.others)), class_="quiet"),
-        tag("p", said, class_="lead number"),
-        tag(
-            "div",
-            tag(
-                "div",
-                tag("h3", "What truly sounded"),
-                picture(truth, f"Spectrogram of the {name} alone", peak=peak),
-                player_card(f"True {name}", "The source alone.", scene.sources[name], part, peak=quiet_peak),
-                class_="stack",
-            ),
-            tag(
-                "div",
-                tag("h3", "What the explanation keeps"),
-                mask_picture(e, part, peak),
-                player_card(
-                    f"Explanation of “{e.prompt}”",
-                    kept_note(e),
-                    e.audio,
-                    part,
-                    peak=quiet_peak,
-                    kept=True,
-                    figure=heard,
-                ),
-                class_="stack",
-            ),
-            class_="two",
-        ),
-        players_rule(e, part),
-        mask_key(e),
-        tag("div", score_bars(e), tag("div", extent_bars(e), mask_regions(e), class_="stack"), class_="two"),
-        tag("p", tag("a", "The page of this explanation, with its residue", href=f"{folder}/index.html")),
-    )
 
 
-def _shares(explanations: Mapping[str, Explanation], shares: Shares, before: dict[str, float]) -> Html:
-    rows = []
-    for source, whole in before.items():
-        cells: list[object] = [source, f"{whole:.1%}"]
-        for folder in explanations:
-            asked = PROMPTS[folder] == source
-            cells.append(tag("td", f"{shares[folder][source]:.1%}", class_="here" if asked else None))
-        rows.append(cells)
-    head = [
-        "energy that comes from",
-        "the whole recording",
-        *(f"explanation of “{e.prompt}”" for e in explanations.values()),
+def _table(explanations: Mapping[str, Explanation], shares: Shares, before: dict[str, float]) -> dict[str, Any]:
+    """The share of every source, in the whole recording and in each explanation."""
+    rows = [
+        [source, f"{whole:.1%}"]
+        + [
+            {"text": f"{shares[folder][source]:.1%}", "class": "here" if PROMPTS[folder] == source else None}
+            for folder in explanations
+        ]
+        for source, whole in before.items()
     ]
-    return tag(
-        "section",
-        tag("h2", "How much of each explanation lies on its source"),
-        table("Share of energy by true source, over the frequencies that the model hears", head, rows),
-        tag("p", tag("code", FORMULA), class_="small gap"),
-        tag(
-            "p",
-            "G is the power gain of the mask on each cell of the spectrogram (1 everywhere for the whole recording), "
-            "P_s the power of source s alone. A mask that ignores its prompt gives both columns the same figures.",
-            class_="small quiet",
-        ),
-    )
+    asked = (f"explanation of “{e.prompt}”" for e in explanations.values())
+    return {"head": ["energy that comes from", "the whole recording", *asked], "rows": rows}

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsxai.regions import Region
-from zsxai.show.html import Html, as_json, data_uri, document, join, per_cent, signed, tag, untrusted
+from zsxai.scoring import WindowScores
+from zsxai.show.html import Html, as_json, data_uri, per_cent, signed
 from zsxai.show.parts import (
     SECONDS,
+    Axis,
+    Bar,
     Excerpt,
-    bars,
-    definitions,
+    Picture,
     excerpt,
-    flac,
-    key,
-    picture,
-    player_card,
-    shades,
+    make_card,
+    make_picture,
+    make_player,
     strip_peak,
-    table,
+    write,
 )
 from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
+from zsxai.show.templates import render, render_page
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
     from zsxai.explanation import Explanation
-from zsxai.scoring import WindowScores
 
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
@@ -40,6 +40,15 @@ UNITS = {
     "cosine difference": "cosine with the prompt less the mean cosine with the others",
     "probability": "softmax among the prompts, from 0 to 1",
 }
+_CARD = (
+    ("Name", "name"),
+    ("What it is", "summary"),
+    ("Limits", "limits"),
+    ("Licence", "licence"),
+    ("Source", "source"),
+    ("Trained on", "training_data"),
+    ("Weights (sha256)", "weights_sha256"),
+)
 
 
 def write_page(explanation: Explanation, path: Path, *, beside: bool = False) -> Path:
@@ -60,76 +69,71 @@ def page_html(explanation: Explanation, *, beside: bool = False) -> str:
     """
     e = explanation
     part = excerpt([e.original, e.audio, e.residue], e.sample_rate, best_window(e))
-    where = tag("section", tag("h2", "Where"), mask_picture(e, part), mask_key(e), mask_regions(e))
-    sections = (
-        _head(e),
-        warnings_section(e),
-        where,
-        _listen(e, part, beside=beside),
-        _figures(e),
-        _windows(e),
-        model_section(e),
-        _provenance(e),
-        footer(e),
+    peak = strip_peak(e.original, e.sample_rate)
+    link = "{}.wav" if beside else ""
+    kept, left = f"score {signed(e.score_heard)}", "What the mask leaves."
+    heard = "What the model heard: mono, at its own rate."
+    cards = (
+        make_card(
+            "Explanation",
+            kept_note(e),
+            e.audio,
+            part,
+            peak=peak,
+            kept=True,
+            figure=kept,
+            href=link.format("explanation"),
+        ),
+        make_card("Residue", left, e.residue, part, peak=peak, href=link.format("residue")),
+        make_card(
+            "Recording",
+            heard,
+            e.original,
+            part,
+            peak=peak,
+            figure=f"score {signed(e.score)}",
+            href=link.format("original"),
+        ),
     )
-    return document(f"{e.prompt}: explanation of {e.provenance.audio_name}", join(shades(), tag("main", *sections)))
+    return render_page(
+        "explanation.html",
+        f"{e.prompt}: explanation of {e.provenance.audio_name}",
+        e=e,
+        facts=_facts(e),
+        sentence=_sentence(e),
+        picture=mask_view(e, part),
+        regions=e.regions(),
+        cards=cards,
+        players=players_note(e, part),
+        unit=_unit(e),
+        score_bars=score_bars(e),
+        score_axis=score_axis(e),
+        extent_bars=extent_bars(e),
+        extent_axis=EXTENT,
+        windows=_windows(e),
+        model=model_pairs(e),
+        how=_how(e),
+        record=as_json(e.model_dump(mode="json", exclude={"windows"})),
+    )
 
 
 def notebook_html(explanation: Explanation) -> str:
     """A small view for notebooks: picture, figures, two players; no script, nothing outside it."""
     e = explanation
     pixels = raster(e, columns=600)
-    image = rgb_png(paint(pixels.level(), pixels.mask))
     part = excerpt([e.original, e.audio], e.sample_rate, best_window(e), NOTEBOOK_SECONDS)
     start, stop = part.seconds
-    cut = "" if stop - start > e.seconds - 0.01 else f" ({start:.1f}-{stop:.1f} s)"
-    sounds = (("explanation", e.audio), ("recording", e.original))
-    players = [
-        tag(
-            "label",
-            tag("span", name + cut, style="display:block;font-size:12px;opacity:.75"),
-            tag(
-                "audio",
-                controls=True,
-                preload="metadata",
-                src=data_uri("audio/flac", flac(sound, part)),
-                aria_label=name,
-                style="width:280px;max-width:100%;height:34px",
-            ),
-        )
-        for name, sound in sounds
-    ]
-    regions = e.regions()
-    words = "; ".join(map(str, regions)) or "nowhere above one half"
-    numbers = (
-        f"kept {signed(e.score_in)} · removed {signed(e.score_out)} · heard {signed(e.score_heard)} · "
-        f"mask mean {e.mask_mean:.2f} · energy kept {per_cent(e.kept_energy)}"
+    written = render(
+        "notebook.html",
+        e=e,
+        image=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.mask))),
+        alt=_alt(e, e.regions()),
+        words=say_regions(e.regions()),
+        cut="" if stop - start > e.seconds - 0.01 else f" ({start:.1f}-{stop:.1f} s)",
+        players=[make_player(w, part, name) for name, w in (("explanation", e.audio), ("recording", e.original))],
     )
-    return str(
-        tag(
-            "div",
-            tag(
-                "div",
-                tag("strong", "“", untrusted(e.prompt), "”"),
-                f" {signed(e.score)} {e.unit}",
-                style="font-size:15px",
-            ),
-            tag("div", numbers, style="font-size:13px;opacity:.8"),
-            tag(
-                "img",
-                src=data_uri("image/png", image),
-                alt=_alt(e, regions),
-                style="display:block;width:100%;max-width:680px;height:200px;border-radius:4px;margin:6px 0 2px",
-            ),
-            tag(
-                "div",
-                f"0-{e.seconds:.1f} s, 0-{e.sample_rate / 2000:g} kHz (mel axis); colour: kept, grey: left. {words}",
-                style="font-size:12px;opacity:.75;max-width:680px",
-            ),
-            tag("div", *players, style="display:flex;flex-wrap:wrap;gap:12px;margin-top:6px"),
-            style="font-family:system-ui,sans-serif;line-height:1.5;max-width:720px",
-        )
-    )
+
+    return str(written)
 
 
 def best_window(explanation: Explanation) -> float:
@@ -138,9 +142,9 @@ def best_window(explanation: Explanation) -> float:
     return explanation.seconds / 2 if best is None else (best.start + best.stop) / 2
 
 
-def players_rule(
+def players_note(
     explanation: Explanation | ConceptExplanation, part: Excerpt, around: str = "the window that scores highest"
-) -> Html:
+) -> str:
     """What the players leave out or change, or nothing."""
     said = []
     start, stop = part.seconds
@@ -154,7 +158,7 @@ def players_rule(
             f"A peak lies beyond full scale, so all are played at {part.factor:.3f} of their level. "
             "The WAV files are as they are."
         )
-    return tag("p", " ".join(said), class_="quiet small gap") if said else Html()
+    return " ".join(said)
 
 
 def kept_note(explanation: Explanation) -> str:
@@ -167,8 +171,8 @@ def kept_note(explanation: Explanation) -> str:
     return "What the mask keeps." if under > -15 else f"What the mask keeps: {-under:.0f} dB under the recording."
 
 
-def score_bars(explanation: Explanation) -> Html:
-    """The four scores as bars, each with its meaning."""
+def score_bars(explanation: Explanation) -> list[Bar]:
+    """The four scores, each with its meaning."""
     e = explanation
     rows = (
         ("The recording", "as the model hears it", e.score, "whole"),
@@ -176,168 +180,95 @@ def score_bars(explanation: Explanation) -> Html:
         ("Heard", "the explanation as sound, heard by the model again", e.score_heard, "kept"),
         ("Removed", "what is left once the mask's part is taken out", e.score_out, "left"),
     )
-    values = [value for _, _, value, _ in rows]
+    return [Bar(name, meaning, value, signed(value), kind) for name, meaning, value, kind in rows]
+
+
+def score_axis(explanation: Explanation) -> Axis:
+    """The axis of :func:`score_bars`."""
+    e = explanation
+    values = (e.score, e.score_in, e.score_heard, e.score_out)
     high = 1.0 if e.unit == "probability" else 1.1 * max(*values, 0.01)
-    return bars([(n, m, v, signed(v), k) for n, m, v, k in rows], 1.1 * min(0.0, *values), high)
+    return Axis(1.1 * min(0.0, *values), high)
 
 
-def extent_bars(explanation: Explanation) -> Html:
-    """Mask mean and energy kept as bars."""
+EXTENT = Axis(0.0, 1.0)
+"""The axis of :func:`extent_bars`."""
+
+
+def extent_bars(explanation: Explanation) -> list[Bar]:
+    """Mask mean and energy kept."""
     e = explanation
-    rows = (
-        ("Mask mean", "how much of seconds x hertz the mask covers", e.mask_mean, f"{e.mask_mean:.2f}", "left"),
-        (
-            "Energy kept",
-            "part of the sound's power in the explanation",
-            e.kept_energy,
-            per_cent(e.kept_energy),
-            "left",
-        ),
-    )
-    return bars(rows, 0.0, 1.0)
+    energy = "part of the sound's power in the explanation"
+    return [
+        Bar("Mask mean", "how much of seconds x hertz the mask covers", e.mask_mean, f"{e.mask_mean:.2f}", "left"),
+        Bar("Energy kept", energy, e.kept_energy, per_cent(e.kept_energy), "left"),
+    ]
 
 
-def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Html:
+def mask_view(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Picture:
     """The spectrogram under the mask, its largest parts numbered."""
-    e = explanation
-    regions = e.regions()
-    return picture(raster(e, columns), _alt(e, regions), regions=regions, part=part, peak=peak)
-
-
-def mask_key(explanation: Explanation) -> Html:
-    """How to read :func:`mask_picture`, and a switch for the mask of the section that it stands in."""
-    box = tag("input", type="checkbox", checked=True, autocomplete="off")
-    return tag(
-        "div", tag("label", box, "Show the mask", class_="toggle"), key(band=explanation.grid.band), class_="read"
-    )
-
-
-def mask_regions(explanation: Explanation) -> Html:
-    """The largest parts of the mask in words."""
     regions = explanation.regions()
-    if not regions:
-        return tag("p", "Nowhere does the mask reach one half.", class_="quiet small")
-    return join(
-        tag("p", "Largest connected parts of the mask above one half, numbered on the picture:", class_="quiet small"),
-        tag("ol", *(tag("li", str(r)) for r in regions), class_="regions number small"),
-    )
+    return make_picture(raster(explanation, columns), _alt(explanation, regions), regions=regions, part=part, peak=peak)
+
+
+def say_regions(regions: Sequence[Region]) -> str:
+    """Regions in a line."""
+    return "; ".join(map(str, regions)) or "nowhere above one half"
+
+
+def model_pairs(explanation: Explanation | ConceptExplanation) -> list[tuple[str, object]]:
+    """Names and values of the model's card."""
+    card = explanation.provenance.model_card
+    return [(words, card[name]) for words, name in _CARD if card.get(name)]
 
 
 def _alt(e: Explanation, regions: Sequence[Region]) -> str:
-    where = "; ".join(map(str, regions)) or "nowhere above one half"
+    where = say_regions(regions)
     return f"Spectrogram of {e.seconds:.1f} seconds with the mask over it. The mask lies at: {where}."
 
 
-def _head(e: Explanation) -> Html:
+def _facts(e: Explanation) -> list[tuple[str, str]]:
+    """Words of ours, and text that comes from elsewhere."""
     p = e.provenance
     others = {"contrast": "compared with", "probability": "among"}.get(e.target.kind, "")
     facts = [
-        untrusted(p.audio_name),
-        f"{e.seconds:.2f} s",
-        join("model ", untrusted(p.model)),
-        join("explainer ", untrusted(p.explainer)),
-        join(f"{others} ", untrusted(", ".join(f"“{o}”" for o in e.target.others))) if others else "",
-        join("template ", untrusted(p.template)) if p.template else "",
+        ("", p.audio_name),
+        (f"{e.seconds:.2f} s", ""),
+        ("model", p.model),
+        ("explainer", p.explainer),
+        (others, ", ".join(f"“{o}”" for o in e.target.others) if others else ""),
+        ("template", f"{p.template}") if p.template else ("", ""),
     ]
+    return [fact for fact in facts if any(fact)]
+
+
+def _sentence(e: Explanation) -> str:
     change = e.score_out - e.score
-    sentence = (
+    return (
         f"The model gives this recording {signed(e.score)} ({e.unit}) for the prompt. Without what the mask marks the "
         f"score {'falls' if change < 0 else 'rises'} by {abs(change):.3f} to {signed(e.score_out)}; with only that "
         f"part it is {signed(e.score_in)}."
     )
-    return tag(
-        "header",
-        tag("p", "Which sounds made the score?", class_="eyebrow"),
-        tag("h1", "“", untrusted(e.prompt), "”"),
-        tag("ul", *(tag("li", f) for f in facts if f), class_="facts"),
-        tag("p", sentence, class_="lead number"),
-    )
 
 
-def warnings_section(e: Explanation | ConceptExplanation) -> Html:
-    """What a reader should know first, or nothing."""
-    if not e.provenance.warnings:
-        return Html()
-    items = (tag("li", untrusted(w)) for w in e.provenance.warnings)
-    return tag("section", tag("h2", "Before you trust the figures"), tag("ul", *items), class_="warnings", role="note")
-
-
-def _listen(e: Explanation, part: Excerpt, *, beside: bool) -> Html:
-    peak = strip_peak(e.original, e.sample_rate)
-
-    def link(name: str) -> Html:
-        return tag("a", f"{name}.wav", href=f"{name}.wav") if beside else Html()
-
-    cards = (
-        player_card(
-            "Explanation",
-            kept_note(e),
-            e.audio,
-            part,
-            peak=peak,
-            kept=True,
-            figure=f"score {signed(e.score_heard)}",
-            link=link("explanation"),
-        ),
-        player_card("Residue", "What the mask leaves.", e.residue, part, peak=peak, link=link("residue")),
-        player_card(
-            "Recording",
-            "What the model heard: mono, at its own rate.",
-            e.original,
-            part,
-            peak=peak,
-            figure=f"score {signed(e.score)}",
-            link=link("original"),
-        ),
-    )
-    return tag(
-        "section",
-        tag("h2", "Listen"),
-        tag("p", "Start one while another plays and it takes over at the same moment.", class_="quiet small"),
-        tag("div", *cards, class_="players"),
-        players_rule(e, part),
-    )
-
-
-def _figures(e: Explanation) -> Html:
+def _unit(e: Explanation) -> str:
     meaning = UNITS.get(e.unit, "")
-    caution = (
-        "A high score of the kept part proves little alone: a mask that keeps everything keeps the score. Read it "
-        "beside the mask mean, the energy kept and the score of what remains once the part is removed."
-    )
     pooled = ""
     if len(e.windows) > 1:
         pooled = f" Scores are of the {e.provenance.pooling} cosine over {len(e.windows)} windows."
-    return tag(
-        "div",
-        tag(
-            "section",
-            tag("h2", "The scores"),
-            tag("p", f"Unit: {e.unit}{f' ({meaning})' if meaning else ''}.{pooled}", class_="quiet small"),
-            score_bars(e),
-        ),
-        tag(
-            "section",
-            tag("h2", "The size of the explanation"),
-            tag("p", "Over the frequencies that the model hears.", class_="quiet small"),
-            extent_bars(e),
-            tag("p", caution, class_="small quiet"),
-            class_="stack",
-        ),
-        class_="two",
-    )
+    return f"Unit: {e.unit}{f' ({meaning})' if meaning else ''}.{pooled}"
 
 
-def _windows(e: Explanation) -> Html:
+def _windows(e: Explanation) -> dict[str, object] | None:
+    """The table of windows, or None where there is only one."""
     if len(e.windows) < 2:
-        return Html()
+        return None
     shown = sorted(sorted(e.windows, key=lambda w: -w.score)[:WINDOWS], key=lambda w: w.start)
     caption = f"Scores of {len(e.windows)} windows, {e.unit}"
     if len(shown) < len(e.windows):
         caption += f"; the {len(shown)} that score highest are shown, explanation.json holds all"
-    rows = [_window_row(w) for w in shown]
     head = ("window", "recording", "kept", "heard", "removed", "cosine")
-    return tag("section", tag("h2", "Window by window"), table(caption, head, rows))
+    return {"caption": caption, "head": head, "rows": [_window_row(w) for w in shown]}
 
 
 def _window_row(w: WindowScores) -> tuple[str, ...]:
@@ -345,41 +276,46 @@ def _window_row(w: WindowScores) -> tuple[str, ...]:
     return (f"{w.start:.2f}-{w.stop:.2f} s", *(signed(s) for s in scores))
 
 
+def _how(e: Explanation) -> str:
+    m = e.masking
+    floor = f", toward a floor of {m.floor:.3g} in power." if m.scale == "log" else "."
+    cells = f"{e.mask.shape[0]} x {e.mask.shape[1]} cells"
+    return f"The mask lies on the {m.domain} grid ({cells}) and acts on the {m.scale} scale{floor}"
+
+
+# The same as markup, for pages that are built by `tag`.
+
+
+def players_rule(*given: Explanation | ConceptExplanation | Excerpt | str) -> Html:
+    """:func:`players_note` as markup."""
+    return write("players_note", players_note(*given))  # type: ignore[arg-type]
+
+
+def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Html:
+    """:func:`mask_view` as markup."""
+    return write("picture", mask_view(explanation, part, peak, columns))
+
+
+def mask_key(explanation: Explanation) -> Html:
+    """How to read :func:`mask_picture`."""
+    return write("mask_key", explanation.grid.band)
+
+
+def mask_regions(explanation: Explanation) -> Html:
+    """The largest parts of the mask in words."""
+    return write("regions", explanation.regions())
+
+
+def warnings_section(e: Explanation | ConceptExplanation) -> Html:
+    """What a reader should know first, or nothing."""
+    return write("warnings", e.provenance.warnings)
+
+
 def model_section(e: Explanation | ConceptExplanation) -> Html:
     """The model's card."""
-    card = e.provenance.model_card
-    named = (
-        ("Name", "name"),
-        ("What it is", "summary"),
-        ("Limits", "limits"),
-        ("Licence", "licence"),
-        ("Source", "source"),
-        ("Trained on", "training_data"),
-        ("Weights (sha256)", "weights_sha256"),
-    )
-    pairs = [(words, untrusted(card[name])) for words, name in named if card.get(name)]
-    return tag("section", tag("h2", "The model and its limits"), definitions(pairs))
+    return write("model", model_pairs(e))
 
 
 def footer(e: Explanation | ConceptExplanation) -> Html:
     """Who wrote the page."""
-    version = e.provenance.versions.get("zsxai", "")
-    return tag("footer", f"Written by zsxai {version}. {ALONE}")
-
-
-def _provenance(e: Explanation) -> Html:
-    m = e.masking
-    how = (
-        f"The mask lies on the {m.domain} grid ({e.mask.shape[0]} x {e.mask.shape[1]} cells) and acts on the "
-        f"{m.scale} scale" + (f", toward a floor of {m.floor:.3g} in power." if m.scale == "log" else ".")
-    )
-    record = e.model_dump(mode="json", exclude={"windows"})
-    return tag(
-        "section",
-        tag(
-            "details",
-            tag("summary", "Everything that can change a number"),
-            tag("p", how, class_="small"),
-            tag("pre", as_json(record), tabindex=0, aria_label="The record as JSON"),
-        ),
-    )
+    return write("footer", e.provenance.versions.get("zsxai", ""))

@@ -26,13 +26,14 @@ def environment(package: str = HERE) -> Environment:
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     from zsxai.show.html import data_uri, per_cent, signed
+    from zsxai.show.parts import gradients
 
     loaders = [PackageLoader(name, "templates") for name in dict.fromkeys((package, HERE))]
     made = Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.filters.update(signed=signed, per_cent=per_cent)
-    made.globals.update(data_uri=data_uri)
+    made.globals.update(data_uri=data_uri, gradients=gradients)
     return made
 
 
