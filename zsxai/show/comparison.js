@@ -1,5 +1,5 @@
 
-// Tabs: one prompt or all. Without a script all stand one under the other.
+// Tabs: one prompt or all; on a narrow screen the first. Without a script all stand one under the other.
 (() => {
   const list = document.querySelector("[role=tablist]");
   if (!list) return;
@@ -19,6 +19,7 @@
   };
 
   for (const tab of tabs) tab.addEventListener("click", () => choose(tab));
+  if (window.matchMedia("(max-width: 620px)").matches) choose(tabs[1]);
   list.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;

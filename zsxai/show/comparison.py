@@ -200,10 +200,10 @@ def _agrees(c: Comparison, cell: Cell) -> str:
     first = c.first(cell.prompt)
     pair = first and c.agreement(first, cell)
     if first is None or pair is None:
-        return "the others are compared with it"
+        return "The others are compared with it"
     order = "no order to compare" if pair.correlation is None else f"rank correlation {signed(pair.correlation)}"
     shared = "" if pair.overlap is None else f", overlap {per_cent(pair.overlap)}"
-    return f"with {first.label}: {order}{shared}"
+    return f"With {first.label}: {order}{shared}"
 
 
 def _agreement(c: Comparison, prompt: str) -> dict[str, object] | None:
