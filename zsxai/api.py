@@ -19,6 +19,7 @@ from zsxai.devices import find_device, is_same_device
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
+from zsxai.explanations import ExplanationList
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
@@ -70,7 +71,7 @@ def explain(audio: object, prompt: str | Target, **options: Unpack[ExplainOption
 @overload
 def explain(
     audio: object, prompt: list[str] | Sequence[Target] | list[str | Target], **options: Unpack[ExplainOptions]
-) -> list[Explanation]: ...
+) -> ExplanationList: ...
 @plain_torch()
 def explain(
     audio: object,
@@ -89,7 +90,7 @@ def explain(
     device: str | int | torch.device | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
-) -> Explanation | list[Explanation]:
+) -> Explanation | ExplanationList:
     """Explain which sounds in a recording make its score for a prompt.
 
     Args:
@@ -116,7 +117,7 @@ def explain(
         progress: Show a bar; None shows one on a terminal where there is more than one window.
 
     Returns:
-        One :class:`~zsxai.Explanation`, or a list of them.
+        One :class:`~zsxai.Explanation`, or a list of them, which a notebook shows as a grid.
 
     Raises:
         InputError: If anything about the input is wrong; one line that says what to do.
@@ -140,7 +141,7 @@ def explain(
             loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
         )
         made = _explain(recording, method, bound, sound, progress, seed=seed, model=model)
-    return made[0] if single else made
+    return made[0] if single else ExplanationList(made)
 
 
 class Classified(list[Classification]):

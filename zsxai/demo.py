@@ -17,7 +17,8 @@ from zsxai.saved import FILES
 from zsxai.show.folder import write_files
 from zsxai.show.html import signed
 from zsxai.show.page import (
-    EXTENT,
+    PARTS,
+    dimmed,
     extent_bars,
     kept_note,
     mask_view,
@@ -196,7 +197,7 @@ def _page(scene: Scene, explanations: Mapping[str, Explanation], shares: Shares,
         ],
         table=_table(explanations, shares, before),
         formula=FORMULA,
-        extent_axis=EXTENT,
+        extent_axis=PARTS,
         model=model_pairs(first),
     )
 
@@ -215,13 +216,19 @@ def _asked(
         "true_card": card(f"True {name}", "The source alone.", scene.sources[name]),
         "picture": mask_view(e, part, peak),
         "card": card(
-            f"Explanation of “{e.prompt}”", kept_note(e), e.audio, kept=True, figure=f"score {signed(e.score_heard)}"
+            f"Explanation of “{e.prompt}”",
+            kept_note(e),
+            e.audio,
+            kept=True,
+            figure=f"score {signed(e.score_heard)}",
+            recording=e.original,
         ),
         "note": players_note(e, part),
         "score_bars": score_bars(e),
         "score_axis": score_axis(e),
         "extent_bars": extent_bars(e),
         "regions": e.regions(),
+        "dimmed": dimmed(e),
     }
 
 

@@ -23,7 +23,7 @@ from zsxai.errors import InputError
 from zsxai.files import as_path
 from zsxai.names import printable
 from zsxai.prompt import Template
-from zsxai.regions import Region, find_regions
+from zsxai.regions import LINE_DB, Region, find_regions, say_regions
 from zsxai.saved import FORMAT, Saved, hash_fields
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
@@ -197,6 +197,32 @@ class Explanation(Value):
         return self.grid.times
 
     @cached_property
+    def power(self) -> NDArray[Any]:
+        """Power of :attr:`original` on :attr:`grid`, ``(F, N)`` float32: of STFT bins or of mel bands."""
+        import torch
+
+        with torch.no_grad():
+            power = self.transform.power(torch.from_numpy(self.original.copy()))
+            found: NDArray[Any] = (self.transform.mel(power) if self.masking.domain == "mel" else power).float().numpy()
+        found.flags.writeable = False
+        return found
+
+    @cached_property
+    def gain(self) -> NDArray[Any]:
+        """Part of the power of each cell that the mask keeps, ``(F, N)`` float32 in [0, 1] on :attr:`grid`.
+
+        ``10 log10`` of it is the level that remains, in decibels relative to the recording, and what pictures and
+        :meth:`regions` show. It is the power gain of the mask on its scale (:class:`~zsxai.spectral.Masking`), but for
+        cells near the floor of ``log``, whose gain is 1 under any mask: they count as the mask says.
+        """
+        import torch
+
+        power, mask = torch.from_numpy(self.power.copy()).double(), torch.from_numpy(self.mask.copy()).double()
+        found: NDArray[Any] = self.masking.kept(power, mask).clamp(0.0, 1.0).float().numpy()
+        found.flags.writeable = False
+        return found
+
+    @cached_property
     def mask_stft(self) -> NDArray[Any]:
         """The mask on STFT bins, ``(n_fft // 2 + 1, N)``; a mel mask is spread by the bank's own weights."""
         if self.masking.domain == "stft":
@@ -209,7 +235,7 @@ class Explanation(Value):
 
     @cached_property
     def audibility(self) -> float:
-        """Part of the power inside the white line (mask of one half or more) that is within 6 dB of the recording.
+        """Part of the power inside the mask's region (cells of one half or more) that is within 6 dB of the recording.
 
         NaN where nothing is inside it.
         """
@@ -249,18 +275,25 @@ class Explanation(Value):
         audio.flags.writeable = False
         return audio
 
-    def regions(self, count: int = 3) -> list[Region]:
-        """The largest connected parts of the mask above one half, strongest first."""
-        return find_regions(self.mask, self.grid, count)
+    def regions(self, count: int = 3, *, line_db: float = LINE_DB) -> list[Region]:
+        """The connected parts of the recording that stay within 6 dB of their level, those that keep most power first.
+
+        Args:
+            count: How many at most.
+            line_db: Level that remains at the edge, decibels relative to the recording.
+
+        Raises:
+            InputError: If the line is no level under the recording's.
+        """
+        return find_regions(self.gain, self.power, self.grid, count, line_db)
 
     def describe(self) -> str:
         """A few lines in words: the prompt, the scores, where the evidence lies."""
-        where = "; ".join(map(str, self.regions())) or "nowhere above one half"
         return (
             f"{self.prompt!r}: {self.score:.3f} ({self.unit})\n"
             f"  kept {self.score_in:.3f}, removed {self.score_out:.3f}, heard {self.score_heard:.3f}; "
             f"mask mean {self.mask_mean:.2f}, energy kept {self.kept_energy:.0%}\n"
-            f"  {where}"
+            f"  {say_regions(self.regions())}"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -282,15 +315,19 @@ class Explanation(Value):
             f"explainer={self.provenance.explainer!r}, model={self.provenance.model!r})"
         )
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the spectrogram with the mask over it, on seconds x hertz.
+    def plot(self, ax: Axes | None = None, *, line_db: float = LINE_DB) -> Axes:
+        """Draw the spectrogram, in colour where it is kept, on seconds x hertz.
 
         Args:
             ax: Axes to draw on; a new figure where None.
+            line_db: Level that remains at the white line, decibels relative to the recording.
+
+        Raises:
+            InputError: If the line is no level under the recording's.
         """
         from zsxai.show.plot import plot_explanation
 
-        return plot_explanation(self, ax)
+        return plot_explanation(self, ax, line_db=line_db)
 
     def play(self) -> Any:
         """A player of :attr:`audio` for a notebook (``IPython.display.Audio``), at its true level.

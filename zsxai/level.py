@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
 Samples = TypeVar("Samples", NDArray[Any], "Tensor")
 ACTIVE = 1e-4
 """A frame is active where its power is at least this part of the loudest one's: 40 dB."""
+QUIET_DB = 30.0
+"""Kept sound further than this under the recording, each while it sounds, is too quiet to be heard in its place."""
+FRAME_SECONDS = 0.02
+
+
+def under_db(waveform: NDArray[Any], reference: NDArray[Any], sample_rate: int) -> float:
+    """How far one sound is under another, each while it sounds, decibels; infinite where the first is silence.
+
+    Args:
+        waveform: ``(T,)``.
+        reference: ``(T,)``, likewise.
+        sample_rate: Samples per second.
+    """
+    frame = round(FRAME_SECONDS * sample_rate)
+    power, other = (active_power(w.astype(np.float64), frame) for w in (waveform, reference))
+    if other == 0.0:
+        return 0.0
+    return float(10.0 * np.log10(other / power)) if power > 0.0 else float("inf")
 
 
 def active_power(waveform: Samples, frame: int) -> float:

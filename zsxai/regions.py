@@ -1,26 +1,42 @@
-"""Where a mask lies, in words."""
+"""Where what a mask keeps is heard, in words."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.metrics.functional import INSIDE
-from zsxai.spectral import Grid
+from zsxai.errors import InputError
 from zsxai.value import Value
+
+LINE_DB = -6.0
+"""The line on pictures, and the edge of regions: where so much of the recording's level remains."""
+
+
+class Edges(Protocol):
+    """Where cells lie: a grid, or the pixels of a picture."""
+
+    @property
+    def frequency_edges(self) -> NDArray[Any]:
+        """``(F + 1,)`` hertz."""
+
+    @property
+    def time_edges(self) -> NDArray[Any]:
+        """``(N + 1,)`` seconds."""
 
 
 class Region(Value):
-    """A connected part of a mask above a threshold.
+    """A connected part of a recording that stays near its own level when only the mask's part is kept.
 
     Attributes:
         start: Seconds.
         stop: Seconds.
         low: Hertz.
         high: Hertz.
-        share: Part of the mask's whole weight that lies in it.
+        share: Part of all kept power that lies in it.
+        under_db: How far its sound is under the recording there, decibels; 0 where all is kept.
     """
 
     start: float
@@ -28,37 +44,65 @@ class Region(Value):
     low: float
     high: float
     share: float
+    under_db: float
 
     def __str__(self) -> str:
-        return f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz ({self.share:.0%} of the mask)"
+        where = f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz"
+        return f"{where} ({self.share:.0%} of the energy kept, {self.under_db:.1f} dB under the recording)"
 
 
-def find_regions(mask: NDArray[Any], grid: Grid, count: int = 3, threshold: float = INSIDE) -> list[Region]:
-    """The heaviest connected parts of a mask above a threshold.
+def say_regions(regions: Sequence[Region], line_db: float = LINE_DB) -> str:
+    """Regions in a line."""
+    return "; ".join(map(str, regions)) or f"nowhere within {-line_db:g} dB of the recording"
+
+
+def check_line(line_db: float) -> float:
+    """The line as a part of power.
+
+    Raises:
+        InputError: If it is no level under the recording's.
+    """
+    if not -60.0 <= line_db < 0.0:
+        raise InputError(f"line_db is a level under the recording's, from -60 to under 0 dB, not {line_db:g}")
+    return float(10.0 ** (line_db / 10.0))
+
+
+def find_regions(
+    gain: NDArray[Any], power: NDArray[Any], edges: Edges, count: int = 3, line_db: float = LINE_DB
+) -> list[Region]:
+    """The connected parts whose level stays above a line, those that keep most power first.
 
     Args:
-        mask: ``(F, N)`` in [0, 1] on ``grid``.
-        grid: Where its cells lie.
+        gain: ``(F, N)`` part of the power that is kept, in [0, 1].
+        power: ``(F, N)`` power of the recording.
+        edges: Where the cells lie.
         count: How many at most.
-        threshold: Cells at or above it belong to a region.
+        line_db: Cells at or above this level, decibels relative to the recording, belong to a region.
+
+    Raises:
+        InputError: If the line is no level under the recording's.
     """
-    above = mask >= threshold
+    # A level that is just the line's, but for rounding, is inside.
+    above = gain >= check_line(line_db) * (1.0 - 1e-6)
     if not above.any():
         return []
     rows, columns = above.nonzero()
     _, part = np.unique(components(above)[above], return_inverse=True)
-    weights = np.bincount(part, weights=mask[above])
-    total = float(mask.sum())
+    remains = gain.astype(np.float64) * power
+    kept, whole = (np.bincount(part, weights=values[above].astype(np.float64)) for values in (remains, power))
+    total = float(remains.sum())
     regions = []
-    for index in np.argsort(-weights, kind="stable")[:count]:
+    for index in np.argsort(-kept, kind="stable")[:count]:
         high, long = rows[part == index], columns[part == index]
+        under = 10.0 * np.log10(whole[index] / kept[index]) if kept[index] > 0 else 0.0
         regions.append(
             Region(
-                start=round(float(grid.time_edges[long.min()]), 3),
-                stop=round(float(grid.time_edges[long.max() + 1]), 3),
-                low=round(float(grid.frequency_edges[high.min()]), 1),
-                high=round(float(grid.frequency_edges[high.max() + 1]), 1),
-                share=round(float(weights[index]) / total, 4),
+                start=round(float(edges.time_edges[long.min()]), 3),
+                stop=round(float(edges.time_edges[long.max() + 1]), 3),
+                low=round(float(edges.frequency_edges[high.min()]), 1),
+                high=round(float(edges.frequency_edges[high.max() + 1]), 1),
+                share=round(float(kept[index]) / total, 4) if total > 0 else 0.0,
+                under_db=round(max(float(under), 0.0), 2),
             )
         )
     return regions

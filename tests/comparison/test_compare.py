@@ -108,7 +108,7 @@ def test_overlap_and_difference_of_known_masks(sound, toy, domain):
     assert (where.start, where.stop) == (pytest.approx(0.1, abs=0.05), pytest.approx(0.4, abs=0.05))
     assert (where.low, where.high) == (pytest.approx(1000, rel=0.15), pytest.approx(4000, rel=0.15))
     assert (where.first, where.second) == (pytest.approx(1.0, abs=0.2), pytest.approx(0.0, abs=0.1))
-    assert where.describe("long", "short").startswith(f"long keeps {where.where}")
+    assert where.describe("long", "short").startswith(f"at {where.where}: long keeps")
     empty = e.model_copy(update={"mask": np.zeros_like(e.mask), "relevance": np.zeros_like(e.relevance)})
     flat = ("flat", rastered(empty, grid))
     nothing = agree(PROMPT, flat, flat, grid)

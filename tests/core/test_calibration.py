@@ -89,8 +89,9 @@ def test_regions_say_where() -> None:
     first, last = grid.cell(0.2, 400.0), grid.cell(0.5, 900.0)
     mask[first[0] : last[0] + 1, first[1] : last[1] + 1] = 1.0
     mask[grid.cell(0.8, 5000.0)] = 0.6
-    mask[0, -1] = 0.3
-    regions = find_regions(mask, grid)
+    mask[0, -1] = 0.2
+    power = np.ones(grid.shape)
+    regions = find_regions(mask, power, grid)
     assert len(regions) == 2
     a, b = regions
     assert (a.start, a.stop) == (pytest.approx(0.2, abs=0.006), pytest.approx(0.5, abs=0.006))
@@ -99,10 +100,13 @@ def test_regions_say_where() -> None:
     assert b.start <= 0.8 <= b.stop
     assert b.low <= 5000 <= b.high
     assert a.share > 0.9
-    assert a.share + b.share == pytest.approx(1 - 0.3 / mask.sum(), abs=1e-3)
-    assert str(a) == f"{a.start:.2f}-{a.stop:.2f} s, {a.low:,.0f}-{a.high:,.0f} Hz ({a.share:.0%} of the mask)"
-    assert find_regions(mask, grid, count=1) == [a]
-    assert find_regions(mask * 0.4, grid) == []
+    assert a.share + b.share == pytest.approx(1 - 0.2 / mask.sum(), abs=1e-3)
+    assert (a.under_db, b.under_db) == (0.0, pytest.approx(-10 * np.log10(0.6), abs=0.01))
+    where = f"{a.start:.2f}-{a.stop:.2f} s, {a.low:,.0f}-{a.high:,.0f} Hz"
+    assert str(a) == f"{where} ({a.share:.0%} of the energy kept, 0.0 dB under the recording)"
+    assert find_regions(mask, power, grid, count=1) == [a]
+    assert find_regions(mask * 0.2, power, grid) == []
+    assert len(find_regions(mask * 0.2, power, grid, line_db=-8.0)) == 1
 
 
 @pytest.mark.parametrize("grid", [mel_grid(SPEC, 16000), stft_grid(SPEC, 16000, heard_band(SPEC))])

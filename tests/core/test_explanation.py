@@ -294,7 +294,7 @@ def test_an_empty_mask_is_said(tmp_path: Path) -> None:
     found = made(1600, explainer=Nothing())
     assert not found.mask.any()
     assert any("the mask is empty" in w for w in found.provenance.warnings)
-    assert "nowhere above one half" in str(found)
+    assert "nowhere within 6 dB of the recording" in str(found)
     assert found.provenance.explainer == "Nothing"
     assert Explanation.load(found.save(tmp_path / "e")).verify(ConvToy())
     box = made(1600, as_model(BlackBoxToy()))

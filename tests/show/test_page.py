@@ -125,8 +125,10 @@ def test_notebook_view_is_small_and_needs_no_script(explanation):
     written = explanation._repr_html_()
     read = Reader(written)
     assert explanation.prompt in read.text
-    assert len(read.all("audio")) == 2
-    assert len(read.all("img")) == 1
+    assert [a["aria-label"] for a in read.all("audio")] == ["explanation", "residue", "recording"]
+    assert len(read.all("img")) == 2
+    for words in ("1000", "Hz · s", "0.5", explanation.regions()[0]):
+        assert str(words).replace("1000", "1,000") in read.text
     assert len(written) < 600_000
 
 
@@ -138,7 +140,7 @@ def test_ids_are_unique(page):
 def test_every_picture_and_control_has_a_name(page):
     read = Reader(page)
     assert all("alt" in attributes for attributes in read.all("img"))
-    assert any("mask lies at" in attributes["alt"] for attributes in read.all("img"))
+    assert any("in colour where the explanation keeps it" in attributes["alt"] for attributes in read.all("img"))
     assert all("aria-label" in a for a in read.all("input") if a["type"] == "range")
 
 
@@ -195,7 +197,7 @@ def test_empty_mask_and_warnings_are_said(explanation):
     )
     text = Reader(page_html(empty)).text
     assert "the mask is empty" in text
-    assert "Nowhere does the mask reach one half" in text
+    assert "Nowhere does the explanation stay within 6 dB of the recording" in text
 
 
 @pytest.mark.parametrize("options", [{"against": ["rain"]}, {"among": ["rain", "a bell"]}])

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import subprocess
 import sys
-import zlib
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
+from zsxai.errors import InputError
 from zsxai.show.plot import bare_figure, plot_explanation, plot_spectrogram
-from zsxai.show.raster import COLUMNS, ROWS, colours, greys, mask_png, paint, plain_png, raster, spectrogram
+from zsxai.show.raster import (
+    COLUMNS,
+    ROWS,
+    colour_png,
+    colours,
+    data_png,
+    greys,
+    line_png,
+    paint,
+    plain_png,
+    raster,
+    spectrogram,
+)
+from zsxai.verdict.verdict import Verdict
 
 
-def decode(png: bytes) -> tuple[int, int, np.ndarray]:
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height, _, kind = struct.unpack(">IIBB", png[16:26])
-    start, data = 8, b""
-    while start < len(png):
-        (length,) = struct.unpack(">I", png[start : start + 4])
-        name, content = png[start + 4 : start + 8], png[start + 8 : start + 8 + length]
-        assert struct.unpack(">I", png[start + 8 + length : start + 12 + length])[0] == zlib.crc32(name + content)
-        data += content if name == b"IDAT" else b""
-        start += 12 + length
-    channels = 4 if kind == 6 else 1
-    lines = np.frombuffer(zlib.decompress(data), dtype=np.uint8).reshape(height, 1 + width * channels)
-    return width, height, lines[:, 1:].reshape(height, width, channels)
+def decode(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 def test_plot_is_labelled_with_units(explanation):
@@ -126,22 +130,67 @@ def test_paint_is_grey_without_mask_and_colour_under_it():
 def test_pngs_are_upright_and_of_the_right_size():
     level = np.zeros((20, 30))
     level[0] = 1.0
-    width, height, pixels = decode(plain_png(level, greys()))
-    assert (width, height) == (30, 20)
+    pixels = decode(plain_png(level, greys()))
+    assert pixels.shape == (20, 30)
     assert (pixels[-1] == 255).all()
     assert (pixels[:-1] == 0).all()
-    mask = np.zeros((20, 30))
-    mask[5:10, 10:20] = 1.0
-    width, height, pixels = decode(mask_png(level, mask, outline=False))
-    assert (width, height) == (30, 20)
+    colour = np.zeros((20, 30))
+    colour[5:10, 10:20] = 1.0
+    pixels = decode(colour_png(level, colour))
+    assert pixels.shape == (20, 30, 4)
     assert (pixels[10:15, 10:20, 3] == 255).all()
     assert pixels[..., 3].sum() == 255 * 50
+    edge = np.asarray(Image.open(io.BytesIO(line_png(colour > 0))).convert("RGBA"))
+    assert edge[..., 3].sum() == 255 * (50 - 3 * 8)
+    assert edge[10, 10].tolist() == [255, 255, 255, 255]
+
+
+def test_numbers_of_a_page_are_those_of_its_picture(explanation):
+    picture = raster(explanation)
+    level, mask, kept = np.moveaxis(decode(data_png(picture))[::-1].astype(float), 2, 0)
+    np.testing.assert_allclose(level / 2 - 80, 80 * picture.level() - 80, atol=0.25 + 1e-6)
+    np.testing.assert_allclose(mask / 100, picture.mask, atol=0.005 + 1e-6)
+    seen = kept < 255
+    np.testing.assert_allclose(kept[seen] / 4, picture.under_db[seen], atol=0.25 + 1e-6)
+    np.testing.assert_array_equal(kept / 4 <= 6, picture.inside(-6.0))
+
+
+def test_colour_is_the_level_that_remains(explanation):
+    picture = raster(explanation)
+    # On `log` a mask of .9 leaves a tenth of the way from the floor to the level: some dB, and a quarter of the colour.
+    inside = picture.mask > 0.89
+    depth = 10 * np.log10(np.maximum(picture.power / explanation.masking.floor, 1))
+    loud = inside & (depth > 50)
+    np.testing.assert_allclose(picture.under_db[loud].mean(), 0.1 * depth[loud].mean(), atol=0.5)
+    np.testing.assert_allclose(picture.colour[loud].mean(), 1 - picture.under_db[loud].mean() / 20, atol=1e-5)
+    assert not picture.colour[picture.mask == 0].any()
+
+
+@pytest.mark.parametrize("line_db", [0.0, 3.0, -61.0, float("nan")])
+def test_a_line_is_a_level_under_the_recording(explanation, line_db):
+    with pytest.raises(InputError, match="line_db is a level under"):
+        explanation.plot(line_db=line_db)
 
 
 def test_ragged_masks_have_no_outline(explanation):
-    noise = np.random.default_rng(0).random(explanation.mask.shape).astype(np.float32)
-    assert raster(explanation.model_copy(update={"mask": noise})).is_ragged
-    assert not raster(explanation).is_ragged
+    noise = np.random.default_rng(0).integers(0, 2, explanation.mask.shape).astype(np.float32)
+    noise[~explanation.grid.in_band] = 0
+    assert raster(explanation.model_copy(update={"mask": noise})).is_ragged()
+    assert not raster(explanation).is_ragged()
+
+
+def test_what_is_not_believed_is_paler(explanation):
+    def saturation(verdict):
+        axes = explanation.model_copy(update={"verdict": verdict}).plot()
+        pixels = np.asarray(axes.images[0].get_array()).astype(int)
+        return float((pixels.max(axis=2) - pixels.min(axis=2)).mean()), [t.get_text() for t in axes.texts]
+
+    plain, _ = saturation(None)
+    good, _ = saturation(Verdict(level="heard and located", reasons=("it is",)))
+    poor, texts = saturation(Verdict(level="not heard by this model", reasons=("it is not",)))
+    assert plain == good
+    assert poor < 0.5 * good
+    assert "not heard by this model: colours dimmed" in texts
 
 
 def test_saving_imports_neither_pyplot_nor_librosa():

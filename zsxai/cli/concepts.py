@@ -23,6 +23,7 @@ from zsxai.cli.commands import (
 from zsxai.cli.output import say
 from zsxai.errors import InputError
 from zsxai.names import printable
+from zsxai.regions import say_regions
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
@@ -161,8 +162,8 @@ def print_concepts(explanation: ConceptExplanation) -> None:
     if len(e.concepts) > SHOWN:
         say(f"  and {len(e.concepts) - SHOWN} more, of {e.concepts[SHOWN].weight:.3f} at most; --json lists all")
     for concept, sound in zip(e.concepts, e.sounds, strict=False):
-        region = next(iter(sound.regions()), None)
-        where = f"mostly at {region}" if region else "nowhere: its mask stays under one half"
+        found = sound.regions(1)
+        where = f"{'mostly at ' if found else ''}{say_regions(found)}"
         say(f"  {printable(concept.name)} is heard {where}")
     print_windows(e)
     asked = f"k {made.k}, lambda {e.penalty:.3g}" if made.k else f"lambda {e.penalty:.3g}"

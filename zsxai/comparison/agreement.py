@@ -26,19 +26,20 @@ from zsxai.value import Value
 ROWS, COLUMNS, STEP = 64, 1000, 0.05
 """Rows of the common raster; columns of so many seconds, of a longer recording at most so many."""
 LEAST = 0.1
-"""Masks that nowhere differ by more than this differ nowhere worth naming."""
+"""Where the parts of the power that two keep nowhere differ by more than this, they differ nowhere worth naming."""
+HALF_DB = 10.0 * float(np.log10(0.5))
 
 
 class Difference(Value):
-    """The connected part of seconds x hertz in which two masks differ most.
+    """The connected part of seconds x hertz in which two explanations keep most unlike parts of the recording.
 
     Attributes:
         start: Seconds.
         stop: Seconds.
         low: Hertz.
         high: Hertz.
-        first: Mean of the first mask there.
-        second: Mean of the second.
+        first: Part of the recording's power there that the first keeps.
+        second: Part that the second keeps.
     """
 
     start: float
@@ -55,9 +56,7 @@ class Difference(Value):
 
     def describe(self, first: str, second: str) -> str:
         """In words, with the names of the two."""
-        more, less = (first, second) if self.first > self.second else (second, first)
-        high, low = max(self.first, self.second), min(self.first, self.second)
-        return f"{more} keeps {self.where}, and {less} less of it (mask {high:.2f} against {low:.2f})"
+        return f"at {self.where}: {first} keeps {self.first:.0%} of the energy there, {second} {self.second:.0%}"
 
 
 class Agreement(Value):
@@ -70,7 +69,7 @@ class Agreement(Value):
         correlation: Spearman's rank correlation of relevance, in [-1, 1]; None where a map is flat or not finite.
         overlap: What both keep within 6 dB of the recording, over what either does, in [0, 1] (intersection over
             union); None where neither keeps anything.
-        difference: Where the masks differ most; None where they do not.
+        difference: Where what they keep differs most; None where it does not.
     """
 
     prompt: str
@@ -87,12 +86,14 @@ class Rastered:
 
     Attributes:
         relevance: ``(R, C)``, raw.
-        mask: ``(R, C)`` in [0, 1].
-        heard: ``(R, C)`` bool: where at least half of a cell is within 6 dB of the recording, and that no silence.
+        power: ``(R, C)``, of the recording.
+        gain: ``(R, C)`` in [0, 1]: the part of the power that is kept.
+        heard: ``(R, C)`` bool: where at least half of a cell is within 6 dB of the recording.
     """
 
     relevance: NDArray[Any]
-    mask: NDArray[Any]
+    power: NDArray[Any]
+    gain: NDArray[Any]
     heard: NDArray[Any]
 
     @cached_property
@@ -122,7 +123,8 @@ def rastered(explanation: Explanation, onto: Grid) -> Rastered:
         found: NDArray[Any] = rows @ values.astype(np.float64) @ columns
         return found
 
-    return Rastered(average(e.relevance), average(e.mask), average(_remains(e)) >= 0.5)
+    heard = (e.gain >= AUDIBLE * (1.0 - 1e-6)) & e.grid.in_band[:, None]
+    return Rastered(average(e.relevance), average(e.power), average(e.gain), average(heard) >= 0.5)
 
 
 def agree(prompt: str, first: tuple[str, Rastered], second: tuple[str, Rastered], grid: Grid) -> Agreement:
@@ -142,7 +144,7 @@ def agree(prompt: str, first: tuple[str, Rastered], second: tuple[str, Rastered]
         second=second[0],
         correlation=correlation(one, other),
         overlap=np.count_nonzero(one.heard & other.heard) / either if either else None,
-        difference=_difference(one.mask, other.mask, grid),
+        difference=_difference(one, other, grid),
     )
 
 
@@ -154,32 +156,21 @@ def correlation(first: Rastered, second: Rastered) -> float | None:
     return None if np.isnan(found) else float(np.clip(found, -1.0, 1.0))
 
 
-def _difference(first: NDArray[Any], second: NDArray[Any], grid: Grid) -> Difference | None:
-    apart = np.abs(first - second)
+def _difference(first: Rastered, second: Rastered, grid: Grid) -> Difference | None:
+    apart = np.abs(first.gain - second.gain)
     most = float(apart.max(initial=0.0))
     if most < LEAST:
         return None
-    region = find_regions(apart / most, grid, 1)[0]
+    # The loudest part in which they are at least half as far apart as anywhere.
+    region = find_regions(apart / most, first.power, grid, 1, HALF_DB)[0]
     rows = (grid.frequencies > region.low) & (grid.frequencies < region.high)
     columns = (grid.times > region.start) & (grid.times < region.stop)
     inside = np.ix_(rows, columns)
-    means = {"first": float(first[inside].mean()), "second": float(second[inside].mean())}
-    return Difference(start=region.start, stop=region.stop, low=region.low, high=region.high, **means)
-
-
-def _remains(explanation: Explanation) -> NDArray[Any]:
-    """Cells that the mask leaves within 6 dB of the recording; near the floor nothing can lie further below."""
-    import torch
-
-    e = explanation
-    with torch.no_grad():
-        power = e.transform.power(torch.from_numpy(e.original.copy()))
-        if e.masking.domain == "mel":
-            power = e.transform.mel(power)
-        gain = e.masking.gain(power, torch.from_numpy(e.mask.copy()))
-    loud = power.numpy() > e.masking.floor / AUDIBLE
-    found: NDArray[Any] = loud & (gain.numpy() >= AUDIBLE) & e.grid.in_band[:, None]
-    return found
+    kept = {
+        name: float((one.gain * first.power)[inside].sum() / max(first.power[inside].sum(), 1e-30))
+        for name, one in (("first", first), ("second", second))
+    }
+    return Difference(start=region.start, stop=region.stop, low=region.low, high=region.high, **kept)
 
 
 def _middles(edges: NDArray[Any]) -> NDArray[Any]:

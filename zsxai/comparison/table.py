@@ -62,6 +62,6 @@ def sentences(comparison: Comparison) -> Iterator[str]:
         apart = comparison.most_apart(prompt)
         if apart and apart.difference:
             words = apart.difference.describe(apart.first, apart.second)
-            yield printable(f"{prompt}: they differ most where {words}")
+            yield printable(f"{prompt}: they differ most {words}")
     for wordings in comparison.wordings:
         yield f"{printable(wordings.prompt)}: {wordings.describe()} ({wordings.explainer})"

@@ -120,7 +120,7 @@ def kept_energy(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values
 
 
 INSIDE = 0.5
-"""A cell at or above it lies in the region that a mask keeps: inside the white line of pictures."""
+"""A cell at or above it lies in the region that a mask keeps."""
 AUDIBLE = 0.25
 """A power gain at or above it is heard: half the magnitude, 6 dB under the recording."""
 _ONCE_MORE = 1.0 - 1e-5

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zsxai.comparison.comparison import Cell, Comparison, Wordings, cell_folder
-from zsxai.show.html import per_cent, signed
-from zsxai.show.page import UNITS, best_window, kept_note, say_regions
+from zsxai.regions import say_regions
+from zsxai.show.html import data_uri, per_cent, signed
+from zsxai.show.page import UNITS, best_window, dimmed, kept_note, score_axis
 from zsxai.show.parts import (
     SECONDS,
     Axis,
     Bar,
-    Card,
     Excerpt,
     Picture,
     Player,
@@ -23,7 +23,7 @@ from zsxai.show.parts import (
     make_player,
     strip_peak,
 )
-from zsxai.show.raster import raster
+from zsxai.show.raster import DIM, paint, raster, rgb_png
 from zsxai.show.templates import read, render_page
 from zsxai.verdict.verdict import LEVELS
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
 FULL = 24
-"""Cells that have a large picture and a player; what comes behind them has a small picture."""
+"""Cells that have a picture and a player; those behind them have the small picture of the overview alone."""
 PLAYED = 240.0
 """Seconds of sound that all players together hold: with many cells each holds less."""
-LARGE, SMALL = 320, 120
+LARGE, SMALL = 320, 100
 """Columns of pictures."""
 _STEPS = 5
 
@@ -45,28 +45,57 @@ class Shown:
 
     Attributes:
         cell: The cell.
-        picture: Its picture; None where it failed.
-        player: What its mask keeps; None where it failed, and where the page holds enough.
+        small: Its picture in the overview as a data URI; empty where it failed.
+        alt: The picture in words.
+        picture: Its picture; None where it failed, and where the page holds enough.
+        player: What its mask keeps; None likewise.
         bars: Its scores.
+        axis: Their axis.
         note: What is worth saying of the player.
         agrees: How far it agrees with the first cell of its prompt.
         href: Address of its own page, if it lies beside.
     """
 
     cell: Cell
-    picture: Picture | None
-    player: Player | None
-    bars: Sequence[Bar]
-    note: str
-    agrees: str
-    href: str
+    small: str = ""
+    alt: str = ""
+    picture: Picture | None = None
+    player: Player | None = None
+    bars: Sequence[Bar] = ()
+    axis: Axis | None = None
+    note: str = ""
+    agrees: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt on the page.
+
+    Attributes:
+        prompt: The prompt.
+        cells: Its cells, in order.
+        apart: Where its maps differ most.
+        agreement: Head and rows of the matrix of correlations; None where there is nothing to compare.
+        moved: How far it moves with wording; None where it was not asked for.
+        wordings: Scores of the wordings.
+        axis: Their axis.
+    """
+
+    prompt: str
+    cells: Sequence[Shown]
+    apart: str
+    agreement: dict[str, object] | None
+    moved: Wordings | None
+    wordings: Sequence[Bar]
+    axis: Axis | None
 
 
 def page_html(comparison: Comparison, *, beside: bool = False) -> str:
     """The page.
 
-    Its size is bounded: the first 24 cells have players, which hold at most 30 s each and 240 s together; all others
-    have a small picture.
+    Its size is bounded: the first 24 cells have a picture and a player, the players hold at most 30 s each and 240 s
+    together; all cells have a small picture in the overview.
 
     Args:
         comparison: What to show.
@@ -77,28 +106,8 @@ def page_html(comparison: Comparison, *, beside: bool = False) -> str:
     parts = _excerpts(made)
     first = made[0]
     part = parts[first.sample_rate]
-    numbers = {id(cell): number for number, cell in enumerate(c.cells, 1)}
-    prompts = [
-        {
-            "prompt": prompt,
-            "groups": [
-                (
-                    model,
-                    [
-                        _show(c, cell, numbers[id(cell)], parts, beside=beside)
-                        for cell in c.of(prompt)
-                        if cell.model == model
-                    ],
-                )
-                for model in c.models
-            ],
-            "axis": _axis(c, prompt),
-            "agreement": _agreement(c, prompt),
-            "apart": _apart(c, prompt),
-            "wordings": _wordings(c, prompt),
-        }
-        for prompt in c.prompts
-    ]
+    shown = [_show(c, cell, number, parts, beside=beside) for number, cell in enumerate(c.cells, 1)]
+    heard = "What the model heard: mono, at its own rate."
     return render_page(
         "comparison.html",
         f"Explanations of {c.audio_name} side by side",
@@ -108,15 +117,35 @@ def page_html(comparison: Comparison, *, beside: bool = False) -> str:
         levels=LEVELS,
         facts=_facts(c),
         unit=f"{first.unit} ({UNITS[first.unit]})" if first.unit in UNITS else first.unit,
-        recording=_recording(first, part),
+        recording=make_card(
+            "Recording", heard, first.original, part, peak=strip_peak(first.original, first.sample_rate)
+        ),
         players=_players_note(c, part, len(made)),
-        prompts=prompts,
+        asked=[_ask(c, prompt, shown) for prompt in c.prompts],
         band=first.grid.band,
         cost=_cost(c),
         several=len(c.models) > 1,
-        controls=[cell.explainer for cell in c.of(c.prompts[0]) if cell.control],
-        first=c.first(c.prompts[0]),
+        controls=[row.cell.explainer for row in shown if row.cell.control and row.cell.prompt == c.prompts[0]],
         best=[[row.label, signed(row.similarity), f"{row.score:.3f}"] for row in c.best],
+    )
+
+
+def _ask(c: Comparison, prompt: str, shown: Sequence[Shown]) -> Asked:
+    cells = [one for one in shown if one.cell.prompt == prompt]
+    moved = next((w for w in c.wordings if w.prompt == prompt), None)
+    own = (
+        None
+        if moved is None
+        else Bar(prompt, f"the prompt{_say(moved.verdict)}", moved.score, signed(moved.score), "whole")
+    )
+    return Asked(
+        prompt=prompt,
+        cells=cells,
+        apart=_apart(c, prompt),
+        agreement=_agreement(c, prompt),
+        moved=moved,
+        wordings=[own, *_wording_bars(moved)] if moved and own else [],
+        axis=next((one.axis for one in cells if one.axis), None),
     )
 
 
@@ -145,11 +174,6 @@ def _excerpts(made: Sequence[Explanation]) -> dict[int, Excerpt]:
     return {rate: replace(part, factor=factor) for rate, part in parts.items()}
 
 
-def _recording(e: Explanation, part: Excerpt) -> Card:
-    heard = "What the model heard: mono, at its own rate."
-    return make_card("Recording", heard, e.original, part, peak=strip_peak(e.original, e.sample_rate))
-
-
 def _players_note(c: Comparison, part: Excerpt, made: int) -> str:
     start, stop = part.seconds
     said = []
@@ -158,42 +182,36 @@ def _players_note(c: Comparison, part: Excerpt, made: int) -> str:
     if part.factor != 1.0:
         said.append(f"A peak lies beyond full scale, so all are played at {part.factor:.3f} of their level.")
     if made > FULL:
-        said.append(f"The first {FULL} of {made} explanations have players; the others have small pictures.")
+        said.append(f"The first {FULL} of {made} explanations have players; the overview shows all.")
     return " ".join(said)
 
 
 def _show(c: Comparison, cell: Cell, number: int, parts: dict[int, Excerpt], *, beside: bool) -> Shown:
     e = cell.explanation
     if e is None:
-        return Shown(cell, None, None, (), "", "", "")
-    full, part = number <= FULL, parts[e.sample_rate]
-    alt = f"What {cell.label} keeps for “{cell.prompt}”: {say_regions(e.regions())}."
-    return Shown(
+        return Shown(cell)
+    part = parts[e.sample_rate]
+    pixels, pale = raster(e, SMALL), bool(dimmed(e))
+    shown = Shown(
         cell=cell,
-        picture=make_picture(raster(e, LARGE if full else SMALL), alt, part=part),
-        player=make_player(e.audio, part, f"{cell.label}: what it keeps for “{cell.prompt}”") if full else None,
+        small=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.colour * (DIM if pale else 1.0)))),
+        alt=f"What {cell.label} keeps for “{cell.prompt}”: {say_regions(e.regions())}.",
         bars=_bars(e),
+        axis=replace(score_axis(e), marks=()),
         note=kept_note(e),
         agrees=_agrees(c, cell),
         href=f"{cell_folder(number)}/index.html" if beside else "",
     )
+    if number > FULL:
+        return shown
+    picture = make_picture(raster(e, LARGE), shown.alt, part=part, dimmed=pale)
+    label = f"{cell.label}: what it keeps for “{cell.prompt}”"
+    return replace(shown, picture=picture, player=make_player(e.audio, part, label, e.original))
 
 
 def _bars(e: Explanation) -> list[Bar]:
     rows = (("Recording", e.score, "whole"), ("Kept", e.score_in, "kept"), ("Removed", e.score_out, "left"))
     return [Bar(name, "", value, signed(value), kind) for name, value, kind in rows]
-
-
-def _axis(c: Comparison, prompt: str) -> Axis:
-    """One axis for the scores of the whole page, with the level of absence of the prompt."""
-    made = [cell.explanation for cell in c.cells if cell.explanation is not None]
-    values = [v for e in made for v in (e.score, e.score_in, e.score_out)]
-    values += [item.score for wordings in c.wordings for item in wordings.items]
-    high = 1.0 if made[0].unit == "probability" else 1.05 * max(*values, 0.01)
-    first = c.first(prompt)
-    verdict = first and first.explanation and first.explanation.verdict
-    absence = verdict.figures.get("absence") if verdict and made[0].unit == "cosine" else None
-    return Axis(1.05 * min(0.0, *values), high, absence=absence)
 
 
 def _agrees(c: Comparison, cell: Cell) -> str:
@@ -219,7 +237,9 @@ def _pair(c: Comparison, one: Cell, other: Cell) -> dict[str, str]:
     pair = c.agreement(one, other)
     if pair is None:
         return {"text": "", "class": "self"}
-    where = pair.difference.describe(pair.first, pair.second) if pair.difference else "their masks do not differ"
+    where = (
+        f"most unlike {pair.difference.describe(pair.first, pair.second)}" if pair.difference else "they keep the same"
+    )
     shared = "neither keeps anything" if pair.overlap is None else f"overlap {per_cent(pair.overlap)}"
     if pair.correlation is None:
         return {"text": "\N{EN DASH}", "title": f"one map is flat; {shared}; {where}"}
@@ -231,26 +251,18 @@ def _apart(c: Comparison, prompt: str) -> str:
     pair = c.most_apart(prompt)
     if pair is None or pair.difference is None:
         return ""
-    return f"The maps differ most where {pair.difference.describe(pair.first, pair.second)}."
-
-
-def _wordings(c: Comparison, prompt: str) -> dict[str, object] | None:
-    moved = next((w for w in c.wordings if w.prompt == prompt), None)
-    if moved is None:
-        return None
-    own = Bar(prompt, f"the prompt itself{_verdict(moved.verdict)}", moved.score, signed(moved.score), "whole")
-    return {"of": moved, "bars": [own, *_wording_bars(moved)]}
+    return f"What they keep differs most {pair.difference.describe(pair.first, pair.second)}."
 
 
 def _wording_bars(moved: Wordings) -> list[Bar]:
     found = []
     for w in moved.items:
         alike = "its map is flat" if w.correlation is None else f"map correlates {signed(w.correlation)}"
-        found.append(Bar(w.text, f"{alike}{_verdict(w.verdict)}", w.score, f"{signed(w.score)}", "left"))
+        found.append(Bar(w.text, f"{alike}{_say(w.verdict)}", w.score, f"{signed(w.score)}", "left"))
     return found
 
 
-def _verdict(level: str | None) -> str:
+def _say(level: str | None) -> str:
     return f"; {level}" if level else ""
 
 

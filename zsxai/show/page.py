@@ -1,20 +1,25 @@
-"""One explanation as one page that needs no server, no network and no other file."""
+"""Explanations as one page that needs no server, no network and no other file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
-from zsxai.regions import Region
+from zsxai.errors import InputError
+from zsxai.level import QUIET_DB, under_db
+from zsxai.regions import LINE_DB, Region, say_regions
 from zsxai.scoring import WindowScores
 from zsxai.show.html import Html, as_json, data_uri, per_cent, signed
 from zsxai.show.parts import (
     SECONDS,
     Axis,
     Bar,
+    Card,
     Excerpt,
     Picture,
     excerpt,
@@ -24,7 +29,7 @@ from zsxai.show.parts import (
     strip_peak,
     write,
 )
-from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
+from zsxai.show.raster import COLUMNS, DIM, paint, raster, rgb_png
 from zsxai.show.templates import render, render_page
 
 if TYPE_CHECKING:
@@ -34,6 +39,18 @@ if TYPE_CHECKING:
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
 NOTEBOOK_SECONDS = 15.0
+PLAYED = 150.0
+"""Seconds of sound that all players of a page hold together: of many explanations each holds less."""
+SAID_DB = 15.0
+"""How far what is kept is under the recording is said from here on."""
+AXES = {
+    "cosine": Axis(-0.25, 1.0, (-0.25, 0.0, 0.25, 0.5, 0.75, 1.0)),
+    "cosine difference": Axis(-0.5, 0.5, (-0.5, -0.25, 0.0, 0.25, 0.5)),
+    "probability": Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0)),
+}
+"""The axis of every unit, the same on all pages; the few values beyond an end have an arrow there."""
+PARTS = AXES["probability"]
+"""The axis of parts of a whole."""
 ALONE = "One file: it loads nothing and asks no server."
 UNITS = {
     "cosine": "cosine of recording and prompt, from -1 to 1; unrelated sounds lie near 0",
@@ -51,89 +68,165 @@ _CARD = (
 )
 
 
-def write_page(explanation: Explanation, path: Path, *, beside: bool = False) -> Path:
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows of one explanation.
+
+    Attributes:
+        e: The explanation.
+        sentence: Its scores in words.
+        picture: Where.
+        dimmed: Why the picture's colours are pale, empty where they are not.
+        regions: Where, in words.
+        cards: The players.
+        players: What these leave out or change.
+        unit: The unit of the scores.
+        scores: Bars on ``score_axis``.
+        score_axis: The axis of its unit.
+        presence: How likely the model hears the prompt, as a bar on ``parts_axis``; empty where it is not known.
+        extent: Bars on ``parts_axis``.
+        parts_axis: From nothing to everything.
+        windows: The table of windows, None where there is only one.
+        how: How the mask acts.
+        record: Everything, as JSON.
+    """
+
+    e: Explanation
+    sentence: str
+    picture: Picture
+    dimmed: str
+    regions: Sequence[Region]
+    cards: Sequence[Card]
+    players: str
+    unit: str
+    scores: Sequence[Bar]
+    score_axis: Axis
+    presence: Sequence[Bar]
+    extent: Sequence[Bar]
+    windows: dict[str, object] | None
+    how: str
+    record: str
+    parts_axis: Axis = PARTS
+
+
+def write_page(explanation: Explanation | Sequence[Explanation], path: Path, *, beside: bool = False) -> Path:
     """Write :func:`page_html` to a file."""
     path.write_bytes(page_html(explanation, beside=beside).encode())
     return path
 
 
-def page_html(explanation: Explanation, *, beside: bool = False) -> str:
-    """The page.
+def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool = False) -> str:
+    """The page of an explanation, or of several of one recording, which stand under tabs.
 
-    Its size is bounded whatever the recording's length: pictures have at most 1,000 columns, players hold at most 30 s
-    around the window that scores highest, the table of windows at most 200 rows.
+    Its size is bounded whatever the recording's length: pictures have at most 1,000 columns, a player holds at most
+    30 s around the window that scores highest, all of them 150 s, the table of windows at most 200 rows.
 
     Args:
-        explanation: What to show.
+        explanations: What to show.
         beside: The page lies in the folder of the explanation: link to the files there.
+
+    Raises:
+        InputError: If there is none, or they are not of one recording and one model.
     """
-    e = explanation
-    part = excerpt([e.original, e.audio, e.residue], e.sample_rate, best_window(e))
-    peak = strip_peak(e.original, e.sample_rate)
-    link = "{}.wav" if beside else ""
-    kept, left = f"score {signed(e.score_heard)}", "What the mask leaves."
-    heard = "What the model heard: mono, at its own rate."
-    cards = (
-        make_card(
-            "Explanation",
-            kept_note(e),
-            e.audio,
-            part,
-            peak=peak,
-            kept=True,
-            figure=kept,
-            href=link.format("explanation"),
-        ),
-        make_card("Residue", left, e.residue, part, peak=peak, href=link.format("residue")),
-        make_card(
-            "Recording",
-            heard,
-            e.original,
-            part,
-            peak=peak,
-            figure=f"score {signed(e.score)}",
-            href=link.format("original"),
-        ),
+    from zsxai.explanation import Explanation
+
+    several = [explanations] if isinstance(explanations, Explanation) else list(explanations)
+    if not several:
+        raise InputError("there is no explanation to show: give page_html one, or a list")
+    if len({(e.provenance.audio_sha256, e.provenance.model) for e in several}) > 1:
+        raise InputError("a page shows explanations of one recording by one model: write a page for each")
+    first = several[0]
+    sounds = [first.original, *(w for e in several for w in (e.audio, e.residue))]
+    part = excerpt(sounds, first.sample_rate, best_window(first), min(SECONDS, PLAYED / len(sounds)))
+    peak = strip_peak(first.original, first.sample_rate)
+    recording = make_card(
+        "Recording",
+        "What the model heard: mono, at its own rate.",
+        first.original,
+        part,
+        peak=peak,
+        figure=f"score {signed(first.score)}" if len(several) == 1 else "",
+        href="original.wav" if beside else "",
     )
+    shown = [_show(e, part, peak, beside=beside) for e in several]
+    prompts = first.prompt if len(several) == 1 else f"{len(several)} prompts"
     return render_page(
         "explanation.html",
-        f"{e.prompt}: explanation of {e.provenance.audio_name}",
+        f"{prompts}: explanation of {first.provenance.audio_name}",
+        first=first,
+        shown=shown,
+        facts=_facts(first, alone=len(several) == 1),
+        warnings=list(dict.fromkeys(w for e in several for w in e.provenance.warnings)),
+        recording=recording,
+        model=model_pairs(first),
+    )
+
+
+def _show(e: Explanation, part: Excerpt, peak: float, *, beside: bool) -> Shown:
+    kept = make_card(
+        "Explanation",
+        kept_note(e),
+        e.audio,
+        part,
+        peak=peak,
+        kept=True,
+        figure=f"score {signed(e.score_heard)}",
+        href="explanation.wav" if beside else "",
+        recording=e.original,
+    )
+    left = make_card(
+        "Residue",
+        "What the mask leaves.",
+        e.residue,
+        part,
+        peak=peak,
+        href="residue.wav" if beside else "",
+        recording=e.original,
+    )
+    return Shown(
         e=e,
-        facts=_facts(e),
         sentence=_sentence(e),
         picture=mask_view(e, part),
+        dimmed=dimmed(e),
         regions=e.regions(),
-        cards=cards,
+        cards=(kept, left),
         players=players_note(e, part),
         unit=_unit(e),
-        score_bars=score_bars(e),
+        scores=score_bars(e),
         score_axis=score_axis(e),
-        extent_bars=extent_bars(e),
-        extent_axis=EXTENT,
+        presence=presence_bars(e),
+        extent=extent_bars(e),
         windows=_windows(e),
-        model=model_pairs(e),
         how=_how(e),
         record=as_json(e.model_dump(mode="json", exclude={"windows"})),
     )
 
 
 def notebook_html(explanation: Explanation) -> str:
-    """A small view for notebooks: picture, figures, two players; no script, nothing outside it."""
+    """A small view for notebooks: picture, figures, three players; no script, nothing outside it."""
     e = explanation
-    pixels = raster(e, columns=600)
-    part = excerpt([e.original, e.audio], e.sample_rate, best_window(e), NOTEBOOK_SECONDS)
+    part = excerpt([e.original, e.audio, e.residue], e.sample_rate, best_window(e), NOTEBOOK_SECONDS)
     start, stop = part.seconds
+    sounds = (("explanation", e.audio), ("residue", e.residue), ("recording", e.original))
+    pixels = raster(e, columns=600)
+    view = mask_view(e, part, columns=600)
+    colour = pixels.colour * (DIM if dimmed(e) else 1.0)
     written = render(
         "notebook.html",
         e=e,
-        image=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.mask))),
-        alt=_alt(e, e.regions()),
+        view=view,
+        image=data_uri("image/png", rgb_png(paint(pixels.level(), colour))),
         words=say_regions(e.regions()),
+        dimmed=dimmed(e),
         cut="" if stop - start > e.seconds - 0.01 else f" ({start:.1f}-{stop:.1f} s)",
-        players=[make_player(w, part, name) for name, w in (("explanation", e.audio), ("recording", e.original))],
+        players=[make_player(w, part, name) for name, w in sounds],
     )
-
     return str(written)
+
+
+def notebook_grid(explanations: Sequence[Explanation]) -> str:
+    """Several of :func:`notebook_html`, side by side where there is room."""
+    return str(render("notebook_grid.html", views=[Markup(notebook_html(e)) for e in explanations]))  # noqa: S704
 
 
 def best_window(explanation: Explanation) -> float:
@@ -164,11 +257,19 @@ def players_note(
 def kept_note(explanation: Explanation) -> str:
     """What the explanation's player plays, and how quiet it is where one might think it broken."""
     e = explanation
-    loudness = [float(np.sqrt(np.mean(np.square(w, dtype=np.float64)))) for w in (e.audio, e.original)]
-    under = 20 * np.log10(max(loudness[0], 1e-9) / max(loudness[1], 1e-9))
     if not e.mask.any():
         return "The mask keeps nothing."
-    return "What the mask keeps." if under > -15 else f"What the mask keeps: {-under:.0f} dB under the recording."
+    under = under_db(e.audio, e.original, e.sample_rate)
+    if under > QUIET_DB:
+        how = f"{under:.0f} dB under the recording" if np.isfinite(under) else "silence"
+        return f"What the mask keeps: {how}, too quiet to hear."
+    return f"What the mask keeps: {under:.0f} dB under the recording." if under > SAID_DB else "What the mask keeps."
+
+
+def dimmed(explanation: Explanation) -> str:
+    """Why the picture of an explanation has pale colours: its verdict, or nothing."""
+    verdict = explanation.verdict
+    return "" if verdict is None or verdict.believable else verdict.level
 
 
 def score_bars(explanation: Explanation) -> list[Bar]:
@@ -184,19 +285,24 @@ def score_bars(explanation: Explanation) -> list[Bar]:
 
 
 def score_axis(explanation: Explanation) -> Axis:
-    """The axis of :func:`score_bars`."""
+    """The axis of :func:`score_bars`: the same on every page, so that bars of two pages compare."""
     e = explanation
-    values = (e.score, e.score_in, e.score_heard, e.score_out)
-    high = 1.0 if e.unit == "probability" else 1.1 * max(*values, 0.01)
-    return Axis(1.1 * min(0.0, *values), high)
+    axis = AXES.get(e.unit, AXES["cosine difference"])
+    absence = e.verdict.figures.get("absence") if e.verdict and e.unit == "cosine" else None
+    return replace(axis, absence=absence)
 
 
-EXTENT = Axis(0.0, 1.0)
-"""The axis of :func:`extent_bars`."""
+def presence_bars(explanation: Explanation) -> list[Bar]:
+    """How likely the model hears the prompt, where the verdict knows."""
+    verdict = explanation.verdict
+    if verdict is None or "presence" not in verdict.figures:
+        return []
+    value = verdict.figures["presence"]
+    return [Bar("Presence", "how likely it is that the model hears the prompt", value, per_cent(value), "whole")]
 
 
 def extent_bars(explanation: Explanation) -> list[Bar]:
-    """Mask mean and energy kept."""
+    """Mask mean and energy kept, on :data:`PARTS`."""
     e = explanation
     energy = "part of the sound's power in the explanation"
     return [
@@ -206,14 +312,16 @@ def extent_bars(explanation: Explanation) -> list[Bar]:
 
 
 def mask_view(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Picture:
-    """The spectrogram under the mask, its largest parts numbered."""
+    """The spectrogram, in colour where it is kept, its largest parts numbered."""
     regions = explanation.regions()
-    return make_picture(raster(explanation, columns), _alt(explanation, regions), regions=regions, part=part, peak=peak)
-
-
-def say_regions(regions: Sequence[Region]) -> str:
-    """Regions in a line."""
-    return "; ".join(map(str, regions)) or "nowhere above one half"
+    return make_picture(
+        raster(explanation, columns),
+        _alt(explanation, regions),
+        regions=regions,
+        part=part,
+        peak=peak,
+        dimmed=bool(dimmed(explanation)),
+    )
 
 
 def model_pairs(explanation: Explanation | ConceptExplanation) -> list[tuple[str, object]]:
@@ -224,12 +332,14 @@ def model_pairs(explanation: Explanation | ConceptExplanation) -> list[tuple[str
 
 def _alt(e: Explanation, regions: Sequence[Region]) -> str:
     where = say_regions(regions)
-    return f"Spectrogram of {e.seconds:.1f} seconds with the mask over it. The mask lies at: {where}."
+    return f"Spectrogram of {e.seconds:.1f} seconds, in colour where the explanation keeps it: {where}."
 
 
-def _facts(e: Explanation) -> list[tuple[str, str]]:
-    """Words of ours, and text that comes from elsewhere."""
+def _facts(e: Explanation, *, alone: bool) -> list[tuple[str, str]]:
+    """Words of ours, and text that comes from elsewhere; of several, what they share."""
     p = e.provenance
+    if not alone:
+        return [(f"{e.seconds:.2f} s", ""), ("model", p.model), ("explainer", p.explainer)]
     others = {"contrast": "compared with", "probability": "among"}.get(e.target.kind, "")
     facts = [
         ("", p.audio_name),
@@ -298,7 +408,7 @@ def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = N
 
 def mask_key(explanation: Explanation) -> Html:
     """How to read :func:`mask_picture`."""
-    return write("mask_key", explanation.grid.band)
+    return write("mask_key", explanation.grid.band, LINE_DB, dimmed(explanation))
 
 
 def mask_regions(explanation: Explanation) -> Html:

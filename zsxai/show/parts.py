@@ -11,9 +11,21 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from zsxai.regions import Region
+from zsxai.level import under_db
+from zsxai.regions import LINE_DB, Region
 from zsxai.show.html import Html, data_uri, join, tag
-from zsxai.show.raster import TICKS_HZ, Raster, colours, greys, mask_png, plain_png, spectrogram
+from zsxai.show.raster import (
+    DIM,
+    TICKS_HZ,
+    Raster,
+    colour_png,
+    colours,
+    data_png,
+    greys,
+    line_png,
+    plain_png,
+    spectrogram,
+)
 from zsxai.show.templates import environment
 from zsxai.spectral.front_end import hz_to_mel
 
@@ -82,25 +94,33 @@ class Picture:
 
     Attributes:
         level: The spectrogram as a data URI.
-        colour: What lies over it as a data URI, empty where there is no mask.
+        colour: What is kept over it as a data URI, empty where there is no mask.
+        line: The line around what is kept as a data URI, empty where it would be speckle.
+        numbers: What the script of the page reads off the picture (:func:`zsxai.show.raster.data_png`), a data URI.
+        hertz: Edges of its rows, from the lowest.
         alt: The picture in words.
         seconds: Length.
+        line_db: Level that remains at the line.
         frequency_ticks: Labels from the top.
         time_ticks: Labels from the left.
         deaf: Heights where the model hears nothing.
         unplayed: Widths that the players do not hold.
-        numbers: Numbers of the regions.
+        marks: Numbers of the regions.
     """
 
     level: str
     colour: str
+    line: str
+    numbers: str
+    hertz: tuple[float, ...]
     alt: str
     seconds: float
+    line_db: float
     frequency_ticks: tuple[Tick, ...]
     time_ticks: tuple[Tick, ...]
     deaf: tuple[Box, ...]
     unplayed: tuple[Box, ...]
-    numbers: tuple[Number, ...]
+    marks: tuple[Number, ...]
 
 
 @dataclass(frozen=True)
@@ -120,13 +140,18 @@ class Player:
         source: The sound as a data URI.
         start: Where in the recording it starts, seconds.
         label: What it is to those who cannot see where it stands.
-        match: Factor on its samples that makes it as loud as the recording.
+        match: Factor on its samples that makes it as loud as the recording, as far as full scale allows.
     """
 
     source: str
     start: float
     label: str
     match: float = 1.0
+
+    @property
+    def match_db(self) -> float:
+        """The factor in decibels."""
+        return float(20.0 * np.log10(self.match))
 
 
 @dataclass(frozen=True)
@@ -192,6 +217,10 @@ class Axis:
         """Length of a value's bar, per cent."""
         return abs(self.place(value) - self.place(0.0))
 
+    def beyond(self, value: float) -> str:
+        """At which end a value is off the axis: ``low``, ``high``, or nothing."""
+        return "low" if value < self.low else "high" if value > self.high else ""
+
     @property
     def ticks(self) -> tuple[Tick, ...]:
         """Labels under the axis."""
@@ -218,9 +247,21 @@ def flac(waveform: NDArray[Any], part: Excerpt) -> bytes:
     return file.getvalue()
 
 
-def make_player(waveform: NDArray[Any], part: Excerpt, label: str) -> Player:
-    """Make a player of an excerpt."""
-    return Player(data_uri("audio/flac", flac(waveform, part)), part.seconds[0], label)
+def make_player(waveform: NDArray[Any], part: Excerpt, label: str, recording: NDArray[Any] | None = None) -> Player:
+    """Make a player of an excerpt.
+
+    Args:
+        waveform: The whole waveform.
+        part: What the player holds of it.
+        label: What it is to those who cannot see where it stands.
+        recording: What it is to be as loud as where the page is asked for equal loudness; nothing where None.
+    """
+    match = 1.0
+    if recording is not None:
+        peak = float(np.abs(waveform[part.start : part.stop]).max()) * part.factor
+        wanted = under_db(waveform, recording, part.sample_rate)
+        match = min(10.0 ** (wanted / 20.0), 1.0 / peak) if peak > 0.0 and np.isfinite(wanted) else 1.0
+    return Player(data_uri("audio/flac", flac(waveform, part)), part.seconds[0], label, match)
 
 
 def make_card(
@@ -235,6 +276,7 @@ def make_card(
     href: str = "",
     link: str = "",
     label: str = "",
+    recording: NDArray[Any] | None = None,
 ) -> Card:
     """Make a player under the spectrogram of what it plays.
 
@@ -249,10 +291,11 @@ def make_card(
         href: Address of a link under the player.
         link: Words of the link; its address where empty.
         label: What it is to those who cannot see where it stands; the title where that is enough.
+        recording: What it is to be as loud as where the page is asked for equal loudness; nothing where None.
     """
     label = label or title
     strip = make_strip(waveform, part.sample_rate, peak=peak, kept=kept, alt=f"Spectrogram of {label}")
-    return Card(title, note, strip, make_player(waveform, part, label), figure, href, link)
+    return Card(title, note, strip, make_player(waveform, part, label, recording), figure, href, link)
 
 
 def make_strip(waveform: NDArray[Any], sample_rate: int, *, peak: float, kept: bool, alt: str) -> Strip:
@@ -274,9 +317,16 @@ def _small(waveform: NDArray[Any], sample_rate: int) -> Raster:
 
 
 def make_picture(
-    raster: Raster, alt: str, *, regions: Sequence[Region] = (), part: Excerpt | None = None, peak: float | None = None
+    raster: Raster,
+    alt: str,
+    *,
+    regions: Sequence[Region] = (),
+    part: Excerpt | None = None,
+    peak: float | None = None,
+    line_db: float = LINE_DB,
+    dimmed: bool = False,
 ) -> Picture:
-    """Draw the large picture: spectrogram, mask over it, axes, hatched where the model hears nothing.
+    """Draw the large picture: spectrogram, in colour where it is kept, axes, hatched where the model hears nothing.
 
     Args:
         raster: The pixels.
@@ -284,21 +334,29 @@ def make_picture(
         regions: Numbered on the picture.
         part: What the players hold, dimmed outside where it is not everything.
         peak: Power drawn brightest; the picture's own where None.
+        line_db: Level that remains at the line, decibels relative to the recording.
+        dimmed: Draw pale colours, as of what is not to be believed.
     """
-    level = raster.level(peak)
-    layer = mask_png(level, raster.mask, outline=not raster.is_ragged) if raster.mask.any() else None
+    level, masked = raster.level(peak), bool(raster.mask.any())
+    colour = colour_png(level, raster.colour * (DIM if dimmed else 1.0)) if masked else b""
+    inside = raster.inside(line_db)
+    line = line_png(inside) if inside.any() and not raster.is_ragged(line_db) else b""
     silent = [(_height(raster, high), _height(raster, low)) for low, high in _outside(raster)]
     started, stopped = (100 * s / raster.seconds for s in part.seconds) if part else (0.0, 100.0)
     return Picture(
         level=data_uri("image/png", plain_png(level, greys())),
-        colour=data_uri("image/png", layer) if layer else "",
+        colour=data_uri("image/png", colour) if colour else "",
+        line=data_uri("image/png", line) if line else "",
+        numbers=data_uri("image/png", data_png(raster, peak)),
+        hertz=tuple(round(float(f), 1) for f in raster.frequency_edges),
         alt=alt,
         seconds=raster.seconds,
+        line_db=line_db,
         frequency_ticks=tuple(Tick(f"{t:,.0f}", _height(raster, t)) for t in TICKS_HZ if t <= raster.top),
         time_ticks=time_ticks(raster.seconds),
         deaf=tuple(_box(top, bottom) for top, bottom in silent if bottom - top > 0.2),
         unplayed=tuple(_box(a, b) for a, b in ((0.0, started), (stopped, 100.0)) if b - a > 0.1),
-        numbers=tuple(_number(raster, n, r) for n, r in enumerate(regions, 1)),
+        marks=tuple(_number(raster, n, r) for n, r in enumerate(regions, 1)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The picture of an explanation with matplotlib: seconds x hertz, level as brightness, mask as colour."""
+"""The picture of an explanation with matplotlib: seconds x hertz, level as brightness, what is kept of it as colour."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.regions import LINE_DB, check_line
 from zsxai.show.canvas import import_matplotlib, make_figure
-from zsxai.show.raster import RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
+from zsxai.show.raster import DIM, FADE_DB, RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
 if TYPE_CHECKING:
@@ -23,32 +24,46 @@ SIZE, DPI = (9.0, 3.9), 110
 """Inches and dots per inch of a figure made here."""
 
 
-def plot_explanation(explanation: Explanation, ax: Axes | None = None, *, key: bool | None = None) -> Axes:
-    """Draw the spectrogram with the mask over it.
+def plot_explanation(
+    explanation: Explanation, ax: Axes | None = None, *, key: bool | None = None, line_db: float = LINE_DB
+) -> Axes:
+    """Draw the spectrogram, in colour where it is kept.
 
-    Level is brightness (0 dB is the loudest cell). What the mask keeps is in colour, what it leaves is grey; the
-    white line is the mask at one half. Frequencies the model does not hear are hatched.
+    The recording's level is brightness (0 dB is the loudest cell). Colour is what remains of it when only the mask's
+    part is kept: full where the level stays, none where it is 20 dB lower or more; the white line lies where -6 dB
+    remains. Frequencies the model does not hear are hatched. Where the verdict is other than heard and located, colours
+    are paler, and a line under the axes says why.
 
     Args:
         explanation: What to draw.
         ax: Axes to draw on. Where None, axes on a new figure with a key beside them: pyplot's in IPython, so that
             notebooks show it, else a bare one (``ax.figure.savefig``).
         key: Draw the key to the right of the axes; None draws it on a new figure only.
+        line_db: Level that remains at the line, decibels relative to the recording.
 
     Returns:
         The axes; data coordinates are seconds and hertz.
+
+    Raises:
+        InputError: If the line is no level under the recording's.
     """
-    picture = raster(explanation)
+    picture, level = raster(explanation), check_line(line_db)
+    verdict = explanation.verdict
+    dimmed = verdict is not None and not verdict.believable
     axes = framed_axes(new_figure()) if ax is None else ax
-    _draw(axes, picture, paint(picture.level(), picture.mask))
-    if not picture.is_ragged and min(picture.mask.shape) > 1:
+    _draw(axes, picture, paint(picture.level(), picture.colour * (DIM if dimmed else 1.0)))
+    crossed = picture.gain.min() < level < picture.gain.max()
+    if crossed and not picture.is_ragged(line_db) and min(picture.gain.shape) > 1:
         axes.contour(
-            picture.columns_s, picture.rows_hz, picture.mask, levels=[0.5], colors="white", linewidths=0.9, alpha=0.9
+            picture.columns_s, picture.rows_hz, picture.gain, levels=[level], colors="white", linewidths=0.9, alpha=0.9
         )
     prompt = shorten(explanation.prompt, 70, placeholder=" …") or explanation.prompt[:70]
     axes.set_title(f"“{prompt}”: {explanation.score:.3f} ({explanation.unit})", loc="left", parse_math=False)
+    if verdict is not None:
+        said = f"{verdict.level}{': colours dimmed' if dimmed else ''}"
+        axes.text(0.0, -0.175, said, transform=axes.transAxes, fontsize="small", va="bottom", parse_math=False)
     if key or (key is None and ax is None):
-        _key(axes)
+        _key(axes, line_db)
     return axes
 
 
@@ -125,23 +140,18 @@ def _draw(axes: Axes, picture: Raster, pixels: NDArray[Any]) -> None:
     axes.set_ylabel("frequency (Hz)")
 
 
-def _key(axes: Axes) -> None:
-    """Both scales at once: level upward, mask to the right."""
-    key = axes.inset_axes((1.075, 0.3, 0.055, 0.7))
-    level, mask = np.mgrid[0:1:64j, 0:1:16j]
-    key.imshow(paint(level, mask), origin="lower", aspect="auto", extent=(0.0, 1.0, -RANGE_DB, 0.0))
-    key.set_xticks([0, 1], ["0", "1"])
+def _key(axes: Axes, line_db: float) -> None:
+    """Both levels at once: the recording's upward, what is kept of it to the right."""
+    key = axes.inset_axes((1.075, 0.36, 0.055, 0.64))
+    level, colour = np.mgrid[0:1:64j, 1:0:32j]
+    key.imshow(paint(level, colour), origin="lower", aspect="auto", extent=(0.0, -FADE_DB, -RANGE_DB, 0.0))
+    key.axvline(line_db, color="white", linewidth=1.2)
+    key.set_xticks([0, -FADE_DB], ["0", f"-{FADE_DB:g}"])
     key.set_yticks([0, -20, -40, -60, -80])
-    key.set_xlabel("mask")
-    key.set_ylabel("level (dB)", labelpad=2)
+    key.set_xlabel("kept (dB)")
+    key.set_ylabel("recording (dB)", labelpad=2)
     key.yaxis.tick_right()
     key.yaxis.set_label_position("right")
     key.tick_params(labelsize="small")
-    axes.text(
-        1.075,
-        0.0,
-        "colour: kept\ngrey: left\nhatched:\nnot heard",
-        transform=axes.transAxes,
-        fontsize="x-small",
-        va="bottom",
-    )
+    words = f"white line:\n{line_db:g} dB remains\nhatched:\nnot heard"
+    axes.text(1.075, 0.0, words, transform=axes.transAxes, fontsize="x-small", va="bottom")

@@ -1,20 +1,22 @@
 """Spectrograms and masks as pixels: seconds x mel, one picture for the plot and for the page.
 
-Brightness is level, colour is the mask: a cell that the mask keeps wears viridis, one that it leaves is grey of
-about the same lightness, so neither hides the other and no pair of hues has to be distinguished.
+Brightness is the recording's level, colour is what remains of it: a cell that is kept wears viridis, one of which
+nothing is heard any more is grey of about the same lightness, so neither hides the other and no pair of hues has to be
+distinguished.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from zsxai.regions import LINE_DB, check_line
 from zsxai.show.canvas import import_matplotlib
 from zsxai.spectral import Grid, overlap
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
@@ -26,6 +28,12 @@ ROWS, COLUMNS = 224, 1000
 """Pixels along frequency, and at most along time; more frames than columns are averaged (power and mask alike)."""
 RANGE_DB = 80.0
 """Levels further under the peak than this are drawn as silence."""
+FADE_DB = 20.0
+"""What is kept so far under the recording, or further, is drawn as left: grey."""
+DIM = 0.35
+"""Part of the colour that remains on the picture of an explanation that is not to be believed."""
+LEVEL_STEP, KEPT_STEP, MASK_STEP = 0.5, 0.25, 0.01
+"""Decibels, decibels and mask of one step of the numbers that a page reads off its picture (:func:`data_png`)."""
 TICKS_HZ = (100, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 _BLOCK = 2048
 _DARK, _LIGHT = 14.0, 240.0
@@ -38,6 +46,7 @@ class Raster:
     Attributes:
         power: ``(R, C)`` float32, mean power of the STFT within each pixel.
         mask: ``(R, C)`` float32, mean of the mask within each pixel; 0 everywhere where there is none.
+        gain: ``(R, C)`` float32, mean part of the power that is kept within each pixel, likewise.
         seconds: Length of the recording.
         top: Highest frequency, hertz; the lowest is 0.
         band: Lowest and highest frequency the model hears, hertz.
@@ -45,6 +54,7 @@ class Raster:
 
     power: NDArray[Any]
     mask: NDArray[Any]
+    gain: NDArray[Any]
     seconds: float
     top: float
     band: tuple[float, float]
@@ -64,8 +74,17 @@ class Raster:
     @property
     def rows_hz(self) -> NDArray[Any]:
         """Centres of the rows, hertz."""
-        mels = (np.arange(len(self.power)) + 0.5) * (float(hz_to_mel(self.top)) / len(self.power))
-        return mel_to_hz(mels)
+        return mel_to_hz((np.arange(len(self.power)) + 0.5) * (float(hz_to_mel(self.top)) / len(self.power)))
+
+    @property
+    def frequency_edges(self) -> NDArray[Any]:
+        """``(R + 1,)`` hertz between rows."""
+        return mel_to_hz(np.linspace(0.0, float(hz_to_mel(self.top)), len(self.power) + 1))
+
+    @property
+    def time_edges(self) -> NDArray[Any]:
+        """``(C + 1,)`` seconds between columns."""
+        return np.linspace(0.0, self.seconds, self.power.shape[1] + 1)
 
     @property
     def columns_s(self) -> NDArray[Any]:
@@ -74,9 +93,32 @@ class Raster:
         return centres
 
     @property
-    def is_ragged(self) -> bool:
-        """Whether an outline of the mask at one half would be speckle: over 6 % of its cells border on another side."""
-        inside = self.mask >= 0.5
+    def under_db(self) -> NDArray[Any]:
+        """How far what is kept is under the recording, ``(R, C)`` decibels, 0 or more; infinite where nothing is."""
+        with np.errstate(divide="ignore"):
+            under: NDArray[Any] = np.maximum(-10.0 * np.log10(self.gain), 0.0)
+        return under
+
+    @property
+    def colour(self) -> NDArray[Any]:
+        """How much colour a pixel wears: 1 where all is kept, 0 where it is :data:`FADE_DB` or more under."""
+        fading: NDArray[Any] = np.clip(1.0 - self.under_db / FADE_DB, 0.0, 1.0)
+        return fading
+
+    def inside(self, line_db: float = LINE_DB) -> NDArray[Any]:
+        """Pixels within the line, ``(R, C)`` bool: at least so much of the level remains.
+
+        Raises:
+            InputError: If the line is no level under the recording's.
+        """
+        check_line(line_db)
+        # In the steps of the numbers on a page, so that the line there is this one.
+        within: NDArray[Any] = _steps(self.under_db, KEPT_STEP) <= np.floor(-line_db / KEPT_STEP)
+        return within
+
+    def is_ragged(self, line_db: float = LINE_DB) -> bool:
+        """Whether the line would be speckle: over 6 % of the cells border on one at its other side."""
+        inside = self.inside(line_db)
         crossings = np.count_nonzero(inside[1:] != inside[:-1]) + np.count_nonzero(inside[:, 1:] != inside[:, :-1])
         return bool(crossings > 0.06 * 2 * inside.size)
 
@@ -88,7 +130,8 @@ def raster(explanation: Explanation, columns: int = COLUMNS) -> Raster:
     plain = spectrogram(
         explanation.original, explanation.sample_rate, n_fft=spec.n_fft, hop=spec.hop, columns=columns, band=grid.band
     )
-    return Raster(plain.power, _mask_pixels(explanation.mask, grid, plain), plain.seconds, plain.top, plain.band)
+    mask, gain = (_onto(values, grid, plain) for values in (explanation.mask, explanation.gain))
+    return Raster(plain.power, mask, gain, plain.seconds, plain.top, plain.band)
 
 
 def spectrogram(
@@ -123,15 +166,20 @@ def spectrogram(
     edges = np.concatenate([[0.0], (times[1:] + times[:-1]) / 2, [max(seconds, times[-1] + 1e-9)]])
     wanted = np.linspace(0.0, seconds, min(columns, power.shape[1]) + 1)
     pixels_power = _average(power, edges, wanted)
-    return Raster(pixels_power, np.zeros_like(pixels_power), seconds, top, band or (0.0, top))
+    nothing = np.zeros_like(pixels_power)
+    return Raster(pixels_power, nothing, nothing, seconds, top, band or (0.0, top))
 
 
-def _mask_pixels(mask: NDArray[Any], grid: Grid, onto: Raster) -> NDArray[Any]:
-    pixels = mel_to_hz(np.linspace(0.0, float(hz_to_mel(onto.top)), len(onto.power) + 1))
-    rows = overlap(grid.frequency_edges, pixels).astype(np.float32) @ mask
-    wanted = np.linspace(0.0, onto.seconds, onto.power.shape[1] + 1)
-    found: NDArray[Any] = np.clip(_average(rows, grid.time_edges, wanted), 0.0, 1.0)
+def _onto(values: NDArray[Any], grid: Grid, onto: Raster) -> NDArray[Any]:
+    """Mean of values in [0, 1] within each pixel."""
+    rows = overlap(grid.frequency_edges, onto.frequency_edges).astype(np.float32) @ values
+    found: NDArray[Any] = np.clip(_average(rows, grid.time_edges, onto.time_edges), 0.0, 1.0)
     return found
+
+
+def _steps(under: NDArray[Any], step: float) -> NDArray[Any]:
+    """Decibels under something in whole steps, rounded away from it but for rounding; 255 at most."""
+    return np.minimum(np.ceil(under / step - 1e-4), 255)
 
 
 def _power(waveform: NDArray[Any], n_fft: int, hop: int, onto_rows: NDArray[Any]) -> NDArray[Any]:
@@ -171,56 +219,68 @@ def greys() -> NDArray[Any]:
     return np.stack([ramp, ramp, ramp], axis=1)
 
 
-def paint(level: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
-    """Level and mask as colour, ``(R, C, 3)`` uint8; the first row is the lowest frequency."""
+def paint(level: NDArray[Any], colour: NDArray[Any]) -> NDArray[Any]:
+    """Level and how much colour it wears as pixels, ``(R, C, 3)`` uint8; the first row is the lowest frequency."""
     index = np.round(level * 255).astype(np.uint8)
-    grey, colour = greys()[index].astype(np.float32), colours()[index].astype(np.float32)
-    mixed: NDArray[Any] = np.round(grey + (colour - grey) * mask[..., None]).astype(np.uint8)
+    grey, kept = greys()[index].astype(np.float32), colours()[index].astype(np.float32)
+    mixed: NDArray[Any] = np.round(grey + (kept - grey) * colour[..., None]).astype(np.uint8)
     return mixed
 
 
 def plain_png(level: NDArray[Any], palette: NDArray[Any]) -> bytes:
     """Level as a PNG of 256 colours, low frequencies at the bottom."""
-    return _png(np.round(level[::-1] * 255).astype(np.uint8), palette)
+    image = _image(np.round(level * 255))
+    image.putpalette(palette.tobytes())
+    return _png(image)
 
 
-def mask_png(level: NDArray[Any], mask: NDArray[Any], *, outline: bool) -> bytes:
-    """The mask as a see-through layer: viridis at the level's lightness, as opaque as the mask.
+def colour_png(level: NDArray[Any], colour: NDArray[Any]) -> bytes:
+    """What is kept as a see-through layer: viridis at the level's lightness, as opaque as it wears colour.
 
     Args:
         level: ``(R, C)`` in [0, 1].
-        mask: ``(R, C)`` in [0, 1].
-        outline: Draw a light line where the mask crosses one half.
+        colour: ``(R, C)`` in [0, 1].
     """
     # 64 shades and 32 opacities are more than an eye tells apart and halve the file.
-    shade = np.round(level[::-1] * 63).astype(np.uint8) * 4
-    opacity = np.round(mask[::-1] * 31) * (255 / 31)
-    pixels = np.concatenate([colours()[shade], np.round(opacity)[..., None].astype(np.uint8)], axis=2)
-    if outline:
-        inside = mask[::-1] >= 0.5
-        inner = inside.copy()
-        inner[1:] &= inside[:-1]
-        inner[:-1] &= inside[1:]
-        inner[:, 1:] &= inside[:, :-1]
-        inner[:, :-1] &= inside[:, 1:]
-        pixels[inside & ~inner] = (255, 255, 255, 255)
-    return _png(pixels)
+    shade = np.round(level * 63).astype(np.uint8) * 4
+    opacity = np.round(np.round(colour * 31) * (255 / 31))
+    return _png(_image(np.concatenate([colours()[shade], opacity[..., None]], axis=2)))
 
 
-def _png(pixels: NDArray[Any], palette: NDArray[Any] | None = None) -> bytes:
-    """A PNG from ``(R, C)`` palette indices or ``(R, C, 4)`` RGBA."""
-    height, width = pixels.shape[:2]
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
-    kind = 6 if palette is None else 3
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))]
-    if palette is not None:
-        chunks.append((b"PLTE", palette.tobytes()))
-    chunks += [(b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b"")]
-    framed = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+def line_png(inside: NDArray[Any]) -> bytes:
+    """The edge of what is inside, white on a see-through layer."""
+    inner = inside.copy()
+    inner[1:] &= inside[:-1]
+    inner[:-1] &= inside[1:]
+    inner[:, 1:] &= inside[:, :-1]
+    inner[:, :-1] &= inside[:, 1:]
+    image = _image(inside & ~inner)
+    image.putpalette(bytes(3) + b"\xff\xff\xff")
+    return _png(image, transparency=0)
+
+
+def data_png(picture: Raster, peak: float | None = None) -> bytes:
+    """The numbers behind a picture, for the script of its page: red, green and blue are level, mask and what is kept.
+
+    Red counts steps of :data:`LEVEL_STEP` over 80 dB under ``peak`` (as :meth:`Raster.level`), green steps of
+    :data:`MASK_STEP`, blue steps of :data:`KEPT_STEP` under the recording, 255 and more alike.
+    """
+    level = np.round(picture.level(peak) * (RANGE_DB / LEVEL_STEP))
+    mask = np.round(picture.mask / MASK_STEP)
+    return _png(_image(np.stack([level, mask, _steps(picture.under_db, KEPT_STEP)], axis=2)))
 
 
 def rgb_png(pixels: NDArray[Any]) -> bytes:
     """:func:`paint`'s pixels as one PNG, low frequencies at the bottom."""
-    opaque = np.full((*pixels.shape[:2], 1), 255, dtype=np.uint8)
-    return _png(np.concatenate([pixels[::-1], opaque], axis=2))
+    return _png(_image(pixels))
+
+
+def _image(pixels: NDArray[Any]) -> Image.Image:
+    """Palette indices or channels as an image, low frequencies at the bottom."""
+    return Image.fromarray(np.ascontiguousarray(pixels[::-1].astype(np.uint8)))
+
+
+def _png(image: Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format="PNG", compress_level=6, **options)
+    return file.getvalue()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HERE = "zsxai.show"
+SCRIPTS = ("players.js", "pictures.js", "tabs.js", "keys.js")
+"""What all pages share, in the order in which one builds on another."""
 
 
 @cache
@@ -33,7 +35,7 @@ def environment(package: str = HERE) -> Environment:
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.filters.update(signed=signed, per_cent=per_cent)
-    made.globals.update(data_uri=data_uri, gradients=gradients)
+    made.globals.update(data_uri=data_uri, gradients=gradients, minus="\N{MINUS SIGN}")
     return made
 
 
@@ -57,7 +59,7 @@ def render_page(
         script: Further script, after what all pages share.
         **values: What the template names.
     """
-    style, script = read("page.css") + style, read("page.js") + script
+    style, script = read("page.css") + style, "".join(map(read, SCRIPTS)) + script
     policy = (
         "default-src 'none'; img-src data:; media-src data:; "
         f"style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"

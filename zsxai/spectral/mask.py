@@ -61,6 +61,24 @@ class Masking(Value):
         """
         return power_gain(self.scale, power, mask, self.floor)
 
+    def kept(self, power: Tensor, mask: Tensor) -> Tensor:
+        """Part of a cell's power, over what an empty mask would leave there, that a mask keeps.
+
+        The gain, but for cells near the floor of ``log``: no mask changes what lies under it, so that its gain is 1
+        everywhere in silence. Here such a cell counts as its mask says.
+
+        Args:
+            power: ``(..., F, N)`` power in the domain.
+            mask: Broadcastable to ``power``, in [0, 1].
+
+        Returns:
+            In [0, 1], shaped as the broadcast of both: 0 where the mask is 0, 1 where it is 1.
+        """
+        if self.scale != "log":
+            return self.gain(power, mask)
+        depth = torch.log(power.clamp(min=self.floor) / self.floor).clamp(min=1e-6)
+        return torch.expm1(depth * mask.to(depth.dtype)) / torch.expm1(depth)
+
 
 def power_gain(scale: Scale, power: Tensor, mask: Tensor, floor: Tensor | float) -> Tensor:
     """Power gain of a mask on a scale, for one floor or one per clip.

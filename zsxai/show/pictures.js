@@ -1,0 +1,423 @@
+// Pictures that answer: numbers under the pointer, a line that moves, regions that play, zoom over seconds.
+(() => {
+  const LEVEL_STEP = 0.5, LEVELS = 160, MASK_STEP = 0.01, KEPT_STEP = 0.25, NOTHING = 255; // as raster.data_png
+  const SVG = document.querySelector("svg")?.namespaceURI;
+  const RAGGED = 0.06, LISTED = 3;
+  const minus = (text) => text.replace("-", "\u2212");
+  const hertzWords = (hertz) => Math.round(hertz).toLocaleString("en");
+
+  // The numbers of a picture, from the lowest row, and what is computed of them.
+  class Numbers {
+    constructor(image, hertz, seconds) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [this.columns, this.rows] = [image.naturalWidth, image.naturalHeight];
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      context.drawImage(image, 0, 0);
+      this.pixels = context.getImageData(0, 0, this.columns, this.rows).data;
+      this.hertz = hertz;
+      this.seconds = seconds;
+    }
+
+    // Pixel index of a row (0 is the highest) and a column.
+    at(row, column) {
+      return 4 * (row * this.columns + column);
+    }
+
+    read(x, y) {
+      const column = Math.min(this.columns - 1, Math.max(0, Math.floor(x * this.columns)));
+      const row = Math.min(this.rows - 1, Math.max(0, Math.floor(y * this.rows)));
+      const [level, mask, kept] = this.pixels.subarray(this.at(row, column));
+      const up = this.rows - 1 - row;
+      return {
+        seconds: x * this.seconds,
+        hertz: (this.hertz[up] + this.hertz[up + 1]) / 2,
+        level: (level - LEVELS) * LEVEL_STEP,
+        mask: mask * MASK_STEP,
+        kept: kept === NOTHING ? -Infinity : -kept * KEPT_STEP,
+      };
+    }
+
+    // Which pixels keep at least so much of their level.
+    inside(line) {
+      const most = Math.floor(-line / KEPT_STEP);
+      const found = new Uint8Array(this.rows * this.columns);
+      for (let i = 0; i < found.length; i++) found[i] = this.pixels[4 * i + 2] <= most ? 1 : 0;
+      return found;
+    }
+
+    // Part of the pixels that border on another side of the line.
+    crossings(inside) {
+      let count = 0;
+      for (let row = 0; row < this.rows; row++) {
+        for (let column = 0; column < this.columns; column++) {
+          const i = row * this.columns + column;
+          if (column + 1 < this.columns && inside[i] !== inside[i + 1]) count++;
+          if (row + 1 < this.rows && inside[i] !== inside[i + this.columns]) count++;
+        }
+      }
+      return count / (2 * inside.length);
+    }
+
+    // Connected parts (neighbours share a side), those that keep most power first.
+    regions(line) {
+      const left = this.inside(line);
+      const { columns, rows } = this;
+      const parts = [];
+      const stack = new Int32Array(left.length);
+      for (let first = 0; first < left.length; first++) {
+        if (!left[first]) continue;
+        const part = { low: rows, high: -1, start: columns, stop: -1, kept: 0, whole: 0 };
+        let depth = 0;
+        const visit = (i) => {
+          left[i] = 0;
+          stack[depth++] = i;
+        };
+        visit(first);
+        while (depth) {
+          const i = stack[--depth];
+          const row = Math.floor(i / columns), column = i % columns, up = rows - 1 - row;
+          const [power, kept] = this.powers(i, up);
+          part.whole += power;
+          part.kept += kept;
+          part.low = Math.min(part.low, up);
+          part.high = Math.max(part.high, up);
+          part.start = Math.min(part.start, column);
+          part.stop = Math.max(part.stop, column);
+          if (column > 0 && left[i - 1]) visit(i - 1);
+          if (column + 1 < columns && left[i + 1]) visit(i + 1);
+          if (row > 0 && left[i - columns]) visit(i - columns);
+          if (row + 1 < rows && left[i + columns]) visit(i + columns);
+        }
+        parts.push(part);
+      }
+      this.total ??= this.keptPower();
+      return parts
+        .sort((a, b) => b.kept - a.kept)
+        .map((part) => ({
+          start: (part.start / columns) * this.seconds,
+          stop: ((part.stop + 1) / columns) * this.seconds,
+          low: this.hertz[part.low],
+          high: this.hertz[part.high + 1],
+          share: this.total ? part.kept / this.total : 0,
+          under: part.kept ? Math.max(0, 10 * Math.log10(part.whole / part.kept)) : 0,
+        }));
+    }
+
+    // Power of a pixel and what is kept of it: a pixel holds the mean over its hertz.
+    powers(i, up) {
+      const power = 10 ** (((this.pixels[4 * i] - LEVELS) * LEVEL_STEP) / 10) * (this.hertz[up + 1] - this.hertz[up]);
+      const kept = this.pixels[4 * i + 2];
+      return [power, kept === NOTHING ? 0 : power * 10 ** ((-kept * KEPT_STEP) / 10)];
+    }
+
+    keptPower() {
+      let total = 0;
+      for (let i = 0; i < this.rows * this.columns; i++) {
+        total += this.powers(i, this.rows - 1 - Math.floor(i / this.columns))[1];
+      }
+      return total;
+    }
+
+    drawEdge(canvas, inside) {
+      const { columns, rows } = this;
+      [canvas.width, canvas.height] = [columns, rows];
+      const context = canvas.getContext("2d");
+      const image = context.createImageData(columns, rows);
+      const border = (row, column) =>
+        (row > 0 && !inside[(row - 1) * columns + column]) ||
+        (row + 1 < rows && !inside[(row + 1) * columns + column]) ||
+        (column > 0 && !inside[row * columns + column - 1]) ||
+        (column + 1 < columns && !inside[row * columns + column + 1]);
+      for (let i = 0; i < inside.length; i++) {
+        if (inside[i] && border(Math.floor(i / columns), i % columns)) image.data.fill(255, 4 * i, 4 * i + 4);
+      }
+      context.putImageData(image, 0, 0);
+    }
+  }
+
+  const say = (region) =>
+    `${region.start.toFixed(2)}-${region.stop.toFixed(2)} s, ${hertzWords(region.low)}-${hertzWords(region.high)} Hz ` +
+    `(${Math.round(100 * region.share)}% of the energy kept, ${region.under.toFixed(1)} dB under the recording)`;
+
+  const sayPoint = (point, masked) => {
+    const level = point.level <= -LEVELS * LEVEL_STEP ? `under ${point.level}` : point.level.toFixed(1);
+    const kept = point.kept === -Infinity ? "nothing kept" : `kept ${(point.kept || 0).toFixed(1)} dB`;
+    const words = [`${point.seconds.toFixed(2)} s`, `${hertzWords(point.hertz)} Hz`, minus(`${level} dB`)];
+    if (masked) words.push(`mask ${point.mask.toFixed(2)}`, minus(kept));
+    return words.join(" · ");
+  };
+
+  // The same ticks as zsxai.show.parts.time_ticks.
+  const ticks = (from, to) => {
+    const span = to - from;
+    let step = 10 ** Math.floor(Math.log10(Math.max(span, 1e-3) / 5));
+    step *= [1, 2, 5, 10].find((m) => span / (step * m) <= 6);
+    const found = [];
+    for (let n = Math.ceil(from / step - 1e-9); n * step <= to * (1 + 1e-9); n++) found.push(n * step);
+    return found;
+  };
+
+  const svg = (name, attributes, text) => {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  class Picture {
+    constructor(root) {
+      this.root = root;
+      this.seconds = Number(root.dataset.seconds);
+      this.masked = root.dataset.masked === "1";
+      this.line = Number(root.dataset.line);
+      this.plane = root.querySelector("[data-plane]");
+      this.sheet = root.querySelector("[data-sheet]");
+      this.selected = root.querySelector("[data-selected]");
+      this.readout = root.querySelector("[data-readout]");
+      this.marks = root.querySelector("[data-marks]");
+      this.edge = root.querySelector("[data-edge]");
+      this.regions = null; // the list beside it, if any
+      this.view = [0, this.seconds];
+      this.first = { line: this.line, marks: Array.from(this.marks.childNodes), edge: this.edge };
+      this.numbers = null;
+      root.querySelector("[data-tools]").hidden = false;
+      for (const button of root.querySelectorAll("[data-zoom]")) {
+        button.addEventListener("click", () => zoomBy(Number(button.dataset.zoom)));
+      }
+      this.listen();
+    }
+
+    async load() {
+      const image = new Image();
+      image.src = this.root.dataset.numbers;
+      await image.decode();
+      this.numbers = new Numbers(image, this.root.dataset.hertz.split(" ").map(Number), this.seconds);
+      this.readout.textContent = "Point at the picture: it tells its numbers.";
+    }
+
+    // Where an event lies: parts of the whole picture from the left and from the top.
+    locate(event) {
+      const box = this.sheet.getBoundingClientRect();
+      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    }
+
+    tell(event) {
+      if (this.numbers) this.readout.textContent = sayPoint(this.numbers.read(...this.locate(event)), this.masked);
+    }
+
+    listen() {
+      let down = null;
+      const dragged = (event) => down && Math.abs(event.clientX - down.clientX) > 6;
+      this.plane.addEventListener("pointerdown", (event) => {
+        if (event.button !== 0) return;
+        down = event;
+        this.tell(event);
+        if (event.pointerType === "mouse") this.plane.setPointerCapture(event.pointerId);
+      });
+      this.plane.addEventListener("pointermove", (event) => {
+        this.tell(event);
+        if (event.pointerType === "mouse" && dragged(event)) this.select(down, event);
+      });
+      this.plane.addEventListener("pointerup", (event) => {
+        const from = down;
+        this.selected.hidden = true;
+        if (event.pointerType === "mouse" && dragged(event)) {
+          zoomTo([from, event].map((e) => this.locate(e)[0] * this.seconds).sort((a, b) => a - b));
+        } else if (from && !dragged(event)) {
+          this.click(event);
+        }
+        down = null;
+      });
+      this.plane.addEventListener("pointercancel", () => (down = null));
+      this.plane.addEventListener("dblclick", () => zoomBy(0));
+    }
+
+    select(from, to) {
+      const box = this.plane.getBoundingClientRect();
+      const [left, right] = [from.clientX, to.clientX].map((x) => Math.min(Math.max(x - box.left, 0), box.width)).sort((a, b) => a - b);
+      this.selected.hidden = false;
+      this.selected.style.left = left + "px";
+      this.selected.style.width = right - left + "px";
+    }
+
+    // A number plays its region; elsewhere a click moves the position.
+    click(event) {
+      const near = (mark) => {
+        const box = mark.getBoundingClientRect();
+        return Math.hypot(event.clientX - (box.left + box.right) / 2, event.clientY - (box.top + box.bottom) / 2) < 16;
+      };
+      const number = Array.from(this.marks.querySelectorAll("text")).findIndex(near);
+      const item = number >= 0 && this.regions && this.regions.querySelectorAll("li")[number];
+      if (item) item.querySelector("button").click();
+      else zsxai.seek(Math.min(Math.max(this.locate(event)[0], 0), 1) * this.seconds);
+    }
+
+    show(from, to) {
+      this.view = [from, to];
+      this.sheet.style.left = (-100 * from) / (to - from) + "%";
+      this.sheet.style.width = (100 * this.seconds) / (to - from) + "%";
+      const axis = this.root.querySelector("[data-time] svg");
+      axis.replaceChildren(
+        ...ticks(from, to).map((t) => {
+          const at = (100 * (t - from)) / (to - from);
+          const anchor = at < 1 ? "start" : at > 97 ? "end" : "middle";
+          return svg("text", { x: at + "%", y: 16, "text-anchor": anchor }, String(Number(t.toPrecision(6))));
+        }),
+      );
+    }
+
+    follow(seconds) {
+      const [from, to] = this.view;
+      if (to - from > this.seconds - 1e-6 || (seconds >= from && seconds <= to)) return;
+      const start = Math.min(Math.max(0, seconds), this.seconds - (to - from));
+      this.show(start, start + to - from);
+    }
+
+    // Move the line: edge, numbers on the picture and the list, all from the numbers of the picture.
+    redraw(line) {
+      if (!this.numbers || !this.masked) return;
+      this.line = line;
+      const found = this.numbers.regions(line);
+      this.count = found.length;
+      if (line === this.first.line) this.restore();
+      else {
+        this.drawEdge(line);
+        this.drawMarks(found.slice(0, LISTED));
+        this.list(found, line);
+      }
+    }
+
+    restore() {
+      this.marks.replaceChildren(...this.first.marks);
+      if (this.edge && this.edge !== this.first.edge) {
+        this.edge.remove();
+        if (this.first.edge) this.sheet.querySelector("svg").before(this.first.edge);
+        this.edge = this.first.edge;
+      }
+      if (this.regions) this.regions.replaceChildren(...this.regions.first);
+    }
+
+    drawEdge(line) {
+      const inside = this.numbers.inside(line);
+      if (!(this.edge instanceof HTMLCanvasElement)) {
+        if (this.edge) this.edge.remove();
+        this.edge = document.createElement("canvas");
+        this.edge.className = "layer-mask";
+        this.sheet.querySelector("svg").before(this.edge);
+      }
+      if (this.numbers.crossings(inside) > RAGGED) inside.fill(0);
+      this.numbers.drawEdge(this.edge, inside);
+    }
+
+    drawMarks(found) {
+      const { hertz, rows } = this.numbers;
+      this.marks.replaceChildren(
+        ...found.map((region, n) => {
+          const left = Math.min((100 * region.start) / this.seconds, 97);
+          const top = Math.max(100 * (1 - hertz.indexOf(region.high) / rows), 5);
+          return svg("text", { x: left + "%", y: top + "%", dx: 3, dy: "-.2em", class: "region" }, n + 1);
+        }),
+      );
+    }
+
+    list(found, line) {
+      if (!this.regions) return;
+      const level = minus(String(line)) + " dB";
+      const said = document.createElement("p");
+      said.className = "quiet small";
+      said.textContent = found.length
+        ? `${found.length} ${found.length === 1 ? "part keeps" : "parts keep"} ${level} of the recording or more; those that keep most energy first:`
+        : `Nowhere does ${level} of the recording or more remain.`;
+      const list = document.createElement("ol");
+      list.className = "regions number small";
+      for (const region of found.slice(0, LISTED)) {
+        const item = document.createElement("li");
+        item.textContent = say(region);
+        item.dataset.start = region.start;
+        item.dataset.stop = region.stop;
+        list.append(item);
+        makeLoop(item);
+      }
+      this.regions.replaceChildren(said, list);
+    }
+  }
+
+  const makeLoop = (item) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "plain";
+    button.textContent = item.textContent;
+    button.title = "Play this part over and over";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => zsxai.playLoop(Number(item.dataset.start), Number(item.dataset.stop)));
+    item.replaceChildren(button);
+  };
+
+  const pictures = Array.from(document.querySelectorAll("[data-picture]"), (root) => new Picture(root));
+  const shownPictures = () => pictures.filter((p) => zsxai.shown(p.root));
+
+  const zoomTo = ([from, to]) => {
+    for (const picture of pictures) {
+      const least = Math.min(picture.seconds, Math.max(0.05, picture.seconds / 200));
+      const span = Math.min(Math.max(to - from, least), picture.seconds);
+      const start = Math.min(Math.max(0, (from + to - span) / 2), picture.seconds - span);
+      picture.show(start, start + span);
+    }
+  };
+
+  // Zoom about the position where it is in view, else about the middle; 0 shows everything.
+  const zoomBy = (factor) => {
+    const [picture] = shownPictures();
+    if (!picture) return;
+    if (!factor) return zoomTo([0, picture.seconds]);
+    const [from, to] = picture.view;
+    const position = zsxai.position();
+    const about = position > from && position < to ? position : (from + to) / 2;
+    zoomTo([about - (about - from) * factor, about + (to - about) * factor]);
+  };
+  zsxai.zoomBy = zoomBy;
+
+  // A list of regions belongs to the picture with a mask before it.
+  let last = null;
+  for (const element of document.querySelectorAll("[data-picture], [data-regions]")) {
+    if (element.hasAttribute("data-regions")) {
+      for (const item of element.querySelectorAll("li")) makeLoop(item);
+      element.first = Array.from(element.childNodes);
+      if (last) last.regions = element;
+    } else {
+      const picture = pictures.find((p) => p.root === element);
+      if (picture.masked) last = picture;
+    }
+  }
+
+  // Play the region at the position, or the first one in sight.
+  zsxai.loopPart = () => {
+    if (zsxai.loop()) return zsxai.stopLoop();
+    const items = Array.from(document.querySelectorAll("[data-regions] li")).filter(zsxai.shown);
+    const at = zsxai.position();
+    const item = items.find((i) => at >= Number(i.dataset.start) && at <= Number(i.dataset.stop)) || items[0];
+    if (item) item.querySelector("button").click();
+  };
+
+  document.addEventListener("loop", (event) => {
+    for (const item of document.querySelectorAll("[data-regions] li")) {
+      const on = event.detail && Number(item.dataset.start) === event.detail.from && Number(item.dataset.stop) === event.detail.to;
+      item.querySelector("button").setAttribute("aria-pressed", String(Boolean(on)));
+    }
+  });
+  document.addEventListener("position", (event) => {
+    if (zsxai.playing()) for (const picture of pictures) picture.follow(event.detail);
+  });
+
+  for (const tool of document.querySelectorAll("[data-line-tool]")) {
+    const slider = tool.querySelector("input");
+    const mine = pictures.filter((p) => tool.closest("section").contains(p.root) && p.masked);
+    tool.hidden = !mine.length;
+    slider.addEventListener("input", () => {
+      tool.querySelector("output").textContent = minus(slider.value);
+      for (const picture of mine) picture.redraw(Number(slider.value));
+    });
+  }
+
+  zsxai.ready = Promise.all(pictures.map((p) => p.load()));
+})();

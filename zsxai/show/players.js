@@ -1,0 +1,173 @@
+"use strict";
+// One position for every player and every picture: what starts takes over where the other was, so that the
+// recording, the explanation and the residue can be compared at the same moment; a part plays over and over.
+const zsxai = {};
+(() => {
+  const SHORTEST_LOOP = 0.3; // seconds: less is a buzz
+  const players = Array.from(document.querySelectorAll("audio[data-start]"));
+  const planes = Array.from(document.querySelectorAll("[data-seconds]")).filter((p) => p.querySelector("[data-cursor]"));
+  let active = null;
+  let loop = null;
+
+  const start = (player) => Number(player.dataset.start);
+  const end = (player) => start(player) + (Number.isFinite(player.duration) ? player.duration : Infinity);
+  const now = (player) => start(player) + player.currentTime;
+  const shown = (element) => !element.closest("[hidden]");
+  const visible = () => players.filter(shown);
+  const current = () => (active && shown(active) ? active : visible()[0]);
+
+  const move = (player, seconds) => {
+    player.currentTime = Math.max(0, Math.min(seconds, end(player) - 0.01) - start(player));
+  };
+
+  const place = (seconds) => {
+    for (const plane of planes) {
+      const whole = Number(plane.dataset.seconds);
+      const cursor = plane.querySelector("[data-cursor]");
+      cursor.style.left = (100 * Math.min(seconds, whole)) / whole + "%";
+      cursor.hidden = false;
+    }
+    for (const seek of document.querySelectorAll("[data-seek]")) {
+      seek.value = seconds;
+      seek.setAttribute("aria-valuetext", seconds.toFixed(1) + " seconds");
+    }
+    document.dispatchEvent(new CustomEvent("position", { detail: seconds }));
+  };
+
+  const mark = () => {
+    for (const player of players) {
+      const card = player.closest("[data-card]");
+      if (card) card.toggleAttribute("data-playing", player === active && !player.paused);
+    }
+  };
+
+  const showLoop = () => {
+    for (const plane of planes) {
+      const box = plane.querySelector("[data-loop]");
+      if (!box) continue;
+      box.hidden = !loop;
+      if (!loop) continue;
+      box.style.left = (100 * loop.start) / Number(plane.dataset.seconds) + "%";
+      box.style.width = (100 * (loop.stop - loop.start)) / Number(plane.dataset.seconds) + "%";
+    }
+    document.dispatchEvent(new CustomEvent("loop", { detail: loop }));
+  };
+
+  const again = () => {
+    if (loop && active && (now(active) >= loop.stop || now(active) < loop.start - 0.05)) move(active, loop.start);
+  };
+
+  const follow = () => {
+    if (!active || active.paused) return;
+    again();
+    place(now(active));
+    requestAnimationFrame(follow);
+  };
+
+  for (const player of players) {
+    player.addEventListener("play", () => {
+      if (active && active !== player && !active.paused) {
+        move(player, now(active));
+        active.pause();
+      }
+      active = player;
+      mark();
+      follow();
+    });
+    player.addEventListener("pause", mark);
+    player.addEventListener("timeupdate", again); // a page in the background draws no frames
+    player.addEventListener("ended", () => {
+      if (!loop || player !== active) return;
+      move(player, loop.start);
+      player.play();
+    });
+    player.addEventListener("seeked", () => {
+      if (player === active) place(now(player));
+    });
+  }
+
+  for (const seek of document.querySelectorAll("[data-seek]")) {
+    seek.hidden = false;
+    seek.addEventListener("input", () => zsxai.seek(Number(seek.value)));
+  }
+
+  zsxai.shown = shown;
+  zsxai.current = current;
+  zsxai.position = () => (current() ? now(current()) : 0);
+
+  zsxai.seek = (seconds) => {
+    if (loop && (seconds < loop.start || seconds > loop.stop)) zsxai.stopLoop();
+    for (const player of players) move(player, seconds);
+    place(seconds);
+  };
+
+  zsxai.toggle = () => {
+    const player = current();
+    if (!player) return;
+    if (player.paused) player.play();
+    else player.pause();
+  };
+
+  // Play another player from where the last one is.
+  zsxai.play = (player) => {
+    if (!player || (player === active && !player.paused)) return;
+    if (active && active !== player) move(player, now(active));
+    if (active && active !== player && !active.paused) active.pause();
+    player.play();
+  };
+
+  zsxai.choose = (number) => zsxai.play(visible()[number]);
+  zsxai.playing = () => active && !active.paused && active;
+
+  // Play a part over and over, or stop if it does so already. What no player holds is not played.
+  zsxai.playLoop = (from, to) => {
+    const player = current();
+    if (!player) return;
+    if (loop && loop.from === from && loop.to === to) {
+      zsxai.stopLoop();
+      return;
+    }
+    const wider = Math.max(0, SHORTEST_LOOP - (to - from)) / 2;
+    const part = { from, to, start: Math.max(from - wider, start(player)), stop: Math.min(to + wider, end(player) - 0.02) };
+    if (part.stop - part.start < 0.05) return;
+    loop = part;
+    for (const each of players) move(each, loop.start);
+    showLoop();
+    place(loop.start);
+    player.play();
+  };
+
+  zsxai.stopLoop = () => {
+    if (!loop) return;
+    loop = null;
+    if (active) active.pause();
+    showLoop();
+  };
+
+  zsxai.loop = () => loop;
+
+  // Equal loudness: every player through a gain, once somebody asks; without Web Audio the switch stays hidden.
+  let gains = null;
+  const match = (on) => {
+    if (!gains) {
+      const context = new AudioContext();
+      gains = players.map((player) => {
+        const gain = context.createGain();
+        context.createMediaElementSource(player).connect(gain).connect(context.destination);
+        return gain;
+      });
+      document.addEventListener("play", () => context.resume(), true);
+      context.resume();
+    }
+    gains.forEach((gain, n) => (gain.gain.value = on ? Number(players[n].dataset.match) : 1));
+    zsxai.gains = gains;
+    document.body.classList.toggle("matched", on);
+    for (const tool of document.querySelectorAll("[data-match-tool] input")) tool.checked = on;
+  };
+  if (window.AudioContext) {
+    for (const tool of document.querySelectorAll("[data-match-tool]")) {
+      tool.hidden = false;
+      tool.querySelector("input").addEventListener("change", (event) => match(event.target.checked));
+    }
+  }
+})();
