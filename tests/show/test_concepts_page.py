@@ -118,7 +118,7 @@ def test_every_sound_has_its_map_and_players(page, made):
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
         assert rate == made.sample_rate
         np.testing.assert_allclose(samples, wave, atol=2**-15)
-    assert sum("with the mask over it" in (a["alt"] or "") for a in read.all("img")) == 2
+    assert sum("in colour where the explanation keeps it" in (a["alt"] or "") for a in read.all("img")) == 2
     assert {a["href"] for a in read.all("a")} == {"#concept-1", "#concept-2"}
     links = {a["href"] for a in Reader(page_html(made, beside=True)).all("a")}
     assert links - {"#concept-1", "#concept-2"} == {

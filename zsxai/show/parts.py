@@ -23,6 +23,7 @@ from zsxai.show.raster import (
     data_png,
     greys,
     line_png,
+    paint,
     plain_png,
     spectrogram,
 )
@@ -224,7 +225,8 @@ class Axis:
     @property
     def ticks(self) -> tuple[Tick, ...]:
         """Labels under the axis."""
-        return tuple(_tick(f"{m:g}".replace("-", "\N{MINUS SIGN}"), self.place(m)) for m in self.marks)
+        written = (f"{m:g}".replace("-", "\N{MINUS SIGN}").replace("0.", ".") for m in self.marks)
+        return tuple(_tick(text, self.place(m)) for text, m in zip(written, self.marks, strict=True))
 
 
 def excerpt(waveforms: Sequence[NDArray[Any]], sample_rate: int, middle: float, seconds: float = SECONDS) -> Excerpt:
@@ -369,9 +371,11 @@ def time_ticks(seconds: float) -> tuple[Tick, ...]:
 
 
 def gradients() -> dict[str, list[str]]:
-    """Five colours each of what masks keep and of what they leave, from quiet to loud."""
-    palettes = {"kept": colours(), "left": greys()}
-    return {name: ["#{:02x}{:02x}{:02x}".format(*p[i * 63]) for i in range(5)] for name, p in palettes.items()}
+    """Five colours each of what is kept and what is left, from quiet to loud, and of what is left to what is kept."""
+    steps = np.arange(5)
+    fading = paint(np.full((1, 5), 0.75), steps[None] / 4)[0]
+    palettes = {"kept": colours()[steps * 63], "left": greys()[steps * 63], "fade": fading}
+    return {name: ["#{:02x}{:02x}{:02x}".format(*colour) for colour in p] for name, p in palettes.items()}
 
 
 def _tick(text: str, at: float) -> Tick:

@@ -192,7 +192,7 @@
       image.src = this.root.dataset.numbers;
       await image.decode();
       this.numbers = new Numbers(image, this.root.dataset.hertz.split(" ").map(Number), this.seconds);
-      this.readout.textContent = "Point at the picture: it tells its numbers.";
+      this.readout.textContent = "Point at the picture, or touch it: it tells its numbers.";
     }
 
     // Where an event lies: parts of the whole picture from the left and from the top.

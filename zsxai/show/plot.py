@@ -143,10 +143,10 @@ def _draw(axes: Axes, picture: Raster, pixels: NDArray[Any]) -> None:
 def _key(axes: Axes, line_db: float) -> None:
     """Both levels at once: the recording's upward, what is kept of it to the right."""
     key = axes.inset_axes((1.075, 0.36, 0.055, 0.64))
-    level, colour = np.mgrid[0:1:64j, 1:0:32j]
-    key.imshow(paint(level, colour), origin="lower", aspect="auto", extent=(0.0, -FADE_DB, -RANGE_DB, 0.0))
+    level, colour = np.mgrid[0:1:64j, 0:1:32j]
+    key.imshow(paint(level, colour), origin="lower", aspect="auto", extent=(-FADE_DB, 0.0, -RANGE_DB, 0.0))
     key.axvline(line_db, color="white", linewidth=1.2)
-    key.set_xticks([0, -FADE_DB], ["0", f"-{FADE_DB:g}"])
+    key.set_xticks([-FADE_DB, 0], [f"-{FADE_DB:g}", "0"])
     key.set_yticks([0, -20, -40, -60, -80])
     key.set_xlabel("kept (dB)")
     key.set_ylabel("recording (dB)", labelpad=2)

@@ -1,15 +1,17 @@
 // Prompts of one recording as tabs: without this script all of them stand one under the other.
 (() => {
   const tabs = Array.from(document.querySelectorAll("[data-tabs] a"));
-  const panels = tabs.map((tab) => document.getElementById(tab.hash.slice(1)));
+  const panels = tabs.map((tab) => Array.from(document.querySelectorAll(`[data-panel="${tab.hash.slice(1)}"]`)));
   if (!tabs.length) return;
+
+  const sounds = (panel) => panel.flatMap((part) => Array.from(part.querySelectorAll("audio")));
 
   // What plays in one panel goes on in the other: the same kind of player, at the same moment.
   const takeOver = (from, to) => {
     const playing = zsxai.playing();
-    if (!playing || !from.contains(playing)) return;
-    const kind = Array.from(from.querySelectorAll("audio")).indexOf(playing);
-    const player = to.querySelectorAll("audio")[kind];
+    const kind = sounds(from).indexOf(playing);
+    if (kind < 0) return;
+    const player = sounds(to)[kind];
     if (player) zsxai.play(player);
     else playing.pause();
   };
@@ -21,7 +23,7 @@
     tabs.forEach((tab, n) => {
       tab.setAttribute("aria-selected", String(n === number));
       tab.tabIndex = n === number ? 0 : -1;
-      panels[n].hidden = n !== number;
+      for (const part of panels[n]) part.hidden = n !== number;
     });
     if (before && before !== chosen) takeOver(before, chosen);
   };
@@ -29,8 +31,8 @@
   tabs[0].closest("[data-tabs]").setAttribute("role", "tablist");
   tabs.forEach((tab, n) => {
     tab.setAttribute("role", "tab");
-    tab.setAttribute("aria-controls", panels[n].id);
-    panels[n].setAttribute("role", "tabpanel");
+    tab.setAttribute("aria-controls", panels[n][0].id);
+    for (const part of panels[n]) part.setAttribute("role", "tabpanel");
     tab.addEventListener("click", (event) => {
       event.preventDefault();
       choose(n);
