@@ -56,8 +56,8 @@ def _agrees(comparison: Comparison, cell: Cell) -> str:
 def sentences(comparison: Comparison) -> Iterator[str]:
     """What stands under the table: how to read it, where maps differ most, how far prompts move with wording."""
     count = len(comparison.prompts)
-    prompts = "the prompt" if count == 1 else f"the {count} prompts"
-    yield f"agrees: rank correlation with the first map of the prompt. CPU and clips: for {prompts} together."
+    prompts = "the prompt" if count == 1 else f"the {count} prompts together"
+    yield f"agrees: rank correlation with the first map of the prompt. CPU and clips: for {prompts}."
     for prompt in comparison.prompts:
         apart = comparison.most_apart(prompt)
         if apart and apart.difference:

@@ -121,6 +121,7 @@ def page_html(comparison: Comparison, *, beside: bool = False) -> str:
             "Recording", heard, first.original, part, peak=strip_peak(first.original, first.sample_rate)
         ),
         players=_players_note(c, part, len(made)),
+        absence=any(one.axis and one.axis.absence is not None for one in shown),
         asked=[_ask(c, prompt, shown) for prompt in c.prompts],
         band=first.grid.band,
         cost=_cost(c),
