@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsxai.api import Classification, classify, explain
     from zsxai.clip import Clip, Relevance
+    from zsxai.comparison.api import compare
+    from zsxai.comparison.comparison import Comparison
     from zsxai.concepts.api import explain_concepts
     from zsxai.concepts.explanation import ConceptExplanation
     from zsxai.concepts.use import classify_concepts
@@ -29,6 +31,8 @@ _ROOMS = {
     "api": ("Classification", "classify", "explain"),
     "many": ("explain_many",),
     "clip": ("Clip", "Relevance"),
+    "comparison.api": ("compare",),
+    "comparison.comparison": ("Comparison",),
     "concepts.api": ("explain_concepts",),
     "concepts.explanation": ("ConceptExplanation",),
     "concepts.use": ("classify_concepts",),
@@ -46,6 +50,7 @@ __all__ = [
     "AudioSpec",
     "Classification",
     "Clip",
+    "Comparison",
     "ConceptExplanation",
     "Contrast",
     "Explainer",
@@ -64,6 +69,7 @@ __all__ = [
     "__version__",
     "classify",
     "classify_concepts",
+    "compare",
     "explain",
     "explain_concepts",
     "explain_many",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
@@ -102,6 +103,22 @@ def whole_folder(folder: Path, files: Collection[str], *, overwrite: bool) -> It
         shutil.rmtree(draft, ignore_errors=True)
         if place.exists():
             shutil.rmtree(old, ignore_errors=True)
+
+
+def listed_files(folder: Path, record: str) -> list[str]:
+    """What an earlier run wrote into a folder, by the ``files`` of its own record; the record alone where it has none.
+
+    For :func:`whole_folder`, of folders whose files differ from run to run.
+
+    Args:
+        folder: The folder, which need not be there.
+        record: Name of the JSON file that marks the folder.
+    """
+    try:
+        listed = json.loads((folder / record).read_text(encoding="utf-8"))["files"]
+        return [record, *map(str, listed)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [record]
 
 
 def check_folder(folder: Path, files: Collection[str], *, overwrite: bool) -> None:

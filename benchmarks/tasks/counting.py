@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from torch import Tensor
 
-from zsxai.model import Encoding, Features, SpectralModel, ZeroShotModel
+from zsxai import counting
+from zsxai.model import ZeroShotModel
 
 
 class Forwards:
@@ -43,24 +43,6 @@ class Forwards:
                 self.seen[hashlib.sha256(row.contiguous().numpy().tobytes()).hexdigest()] += 1
 
 
-@contextmanager
-def counted(model: ZeroShotModel, forwards: Forwards) -> Iterator[None]:
-    """Count what a model encodes inside a ``with``; a spectral model at its encoder, a black box at its sound."""
-    name = "encode" if isinstance(model, SpectralModel) else "embed_audio"
-    inner: Callable[..., Any] = getattr(model, name)
-
-    def encode(features: Features) -> Encoding:
-        forwards.add(features.input)
-        encoding: Encoding = inner(features)
-        return encoding
-
-    def embed_audio(waveforms: Tensor) -> Tensor:
-        forwards.add(waveforms)
-        embedded: Tensor = inner(waveforms)
-        return embedded
-
-    vars(model)[name] = encode if isinstance(model, SpectralModel) else embed_audio
-    try:
-        yield
-    finally:
-        del vars(model)[name]
+def counted(model: ZeroShotModel, forwards: Forwards) -> AbstractContextManager[None]:
+    """Count what a model encodes inside a ``with``, as :func:`zsxai.counting.counted` does."""
+    return counting.counted(model, forwards.add)

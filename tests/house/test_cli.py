@@ -56,7 +56,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "--help")
-    for command in ("explain", "concepts", "classify", "list", "demo", "verify", "check", "doctor"):
+    for command in ("explain", "compare", "concepts", "classify", "list", "demo", "verify", "check", "doctor"):
         assert command in out
         assert "Usage: zsxai" in run(capsys, command, "--help")
     assert "Usage: zsxai" in run(capsys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -13,8 +12,6 @@ from zsxai.regions import find_regions
 from zsxai.show.page import write_page
 from zsxai.show.raster import raster
 
-NAMES = ("chromium-headless-shell", "chrome-headless-shell", "chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -27,19 +24,6 @@ def made(make):
         rows = (e.frequencies > 400) & (e.frequencies < 1600)
         mask[np.ix_(rows, (e.times > start) & (e.times < start + 0.2))] = value
     return [e.model_copy(update={"mask": mask}), make(prompt="something else")]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if BROWSER is None:
-        pytest.skip(f"no browser in PATH: one of {', '.join(NAMES)}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from zsxai.cli.commands import print_json
 from zsxai.cli.output import say
 from zsxai.data.folder import find_audio
 from zsxai.errors import InputError
-from zsxai.files import check_folder, whole_folder
+from zsxai.files import check_folder, listed_files, whole_folder
 from zsxai.names import printable
 from zsxai.progress import track
 
@@ -145,18 +145,8 @@ def _draft(out: Path | None, overwrite: bool) -> Iterator[Path | None]:
     if out is None:
         yield None
         return
-    with whole_folder(out, _written_before(out), overwrite=overwrite) as draft:
+    with whole_folder(out, listed_files(out, LISTING), overwrite=overwrite) as draft:
         yield draft
-
-
-def _written_before(out: Path) -> list[str]:
-    """Files of an earlier run in the same place, by its own listing."""
-    files = [LISTING, "index.html"]
-    try:
-        listed = json.loads((out / LISTING).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return files
-    return [*files, *map(str, listed)]
 
 
 def _write_index(draft: Path, folder: Path, records: list[dict[str, Any]], skipped: list[str]) -> None:

@@ -180,13 +180,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Bar:
-    """A row of a bar chart: name, meaning, value, value as written, and ``whole``, ``kept`` or ``left``."""
+    """A row of a bar chart: name, meaning, value, value as written, ``whole``, ``kept`` or ``left``, and a link."""
 
     name: str
     meaning: str
     value: float
     written: str
     kind: str
+    href: str = ""
 
 
 @dataclass(frozen=True)

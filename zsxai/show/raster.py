@@ -18,7 +18,7 @@ from PIL import Image
 
 from zsxai.regions import LINE_DB, check_line
 from zsxai.show.canvas import import_matplotlib
-from zsxai.spectral import Grid
+from zsxai.spectral import Grid, overlap
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def spectrogram(
     seconds = len(waveform) / sample_rate
     pixels = mel_to_hz(np.linspace(0.0, float(hz_to_mel(top)), rows + 1))
     bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
-    onto_rows = _overlap(np.concatenate([[0.0], (bins[1:] + bins[:-1]) / 2, [top]]), pixels).astype(np.float32)
+    onto_rows = overlap(np.concatenate([[0.0], (bins[1:] + bins[:-1]) / 2, [top]]), pixels).astype(np.float32)
     power = _power(np.asarray(waveform, dtype=np.float32), n_fft, hop, onto_rows)
     times = np.arange(power.shape[1]) * (hop / sample_rate)
     edges = np.concatenate([[0.0], (times[1:] + times[:-1]) / 2, [max(seconds, times[-1] + 1e-9)]])
@@ -172,7 +172,7 @@ def spectrogram(
 
 def _onto(values: NDArray[Any], grid: Grid, onto: Raster) -> NDArray[Any]:
     """Mean of values in [0, 1] within each pixel."""
-    rows = _overlap(grid.frequency_edges, onto.frequency_edges).astype(np.float32) @ values
+    rows = overlap(grid.frequency_edges, onto.frequency_edges).astype(np.float32) @ values
     found: NDArray[Any] = np.clip(_average(rows, grid.time_edges, onto.time_edges), 0.0, 1.0)
     return found
 
@@ -193,14 +193,6 @@ def _power(waveform: NDArray[Any], n_fft: int, hop: int, onto_rows: NDArray[Any]
         spectrum = np.fft.rfft(frames[start : start + _BLOCK] * window)
         found[:, start : start + _BLOCK] = onto_rows @ (spectrum.real**2 + spectrum.imag**2).astype(np.float32).T
     return found
-
-
-def _overlap(edges: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
-    """Matrix that averages cells between ``edges`` over pixels between ``wanted``; what no cell covers counts 0."""
-    low = np.maximum(wanted[:-1, None], edges[None, :-1])
-    high = np.minimum(wanted[1:, None], edges[None, 1:])
-    matrix: NDArray[Any] = np.maximum(high - low, 0.0) / np.diff(wanted)[:, None]
-    return matrix
 
 
 def _average(values: NDArray[Any], edges: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:

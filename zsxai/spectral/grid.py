@@ -94,6 +94,14 @@ def _weights(source: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
     return matrix
 
 
+def overlap(edges: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
+    """Matrix that averages cells between ``edges`` over those between ``wanted``; what no cell covers counts 0."""
+    low = np.maximum(wanted[:-1, None], edges[None, :-1])
+    high = np.minimum(wanted[1:, None], edges[None, 1:])
+    matrix: NDArray[Any] = np.maximum(high - low, 0.0) / np.diff(wanted)[:, None]
+    return matrix
+
+
 @lru_cache(maxsize=16)
 def heard_band(spec: FrontEndSpec) -> tuple[float, float]:
     """Lowest and highest STFT bin with any weight in the mel bank, in hertz: those inside its outermost corners."""
