@@ -27,6 +27,8 @@ from zsxai.verdict.reference import Reference
 from zsxai.verdict.verdict import Verdict
 from zsxai.versions import versions
 
+OWN_PROMPTS = "this model takes only prompts of its own, so nothing says how it hears other sounds"
+
 
 class Judging(NamedTuple):
     """What is asked beside the map.
@@ -162,8 +164,10 @@ def _verdict(
     relevance: NDArray[Any],
     how: Judging,
 ) -> Verdict | None:
-    if presence is None or not how.verdict:
+    if not how.verdict:
         return None
+    if presence is None:
+        return Verdict(level="cannot say", reasons=(OWN_PROMPTS,))
     nothing = ""
     if not np.isfinite(relevance).all():
         nothing = "the relevance is not finite, so the map means nothing"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.errors import InputError
 from zsxai.model import ZeroShotModel
-from zsxai.verdict.bank import Strongest, bank_of, embed_once
+from zsxai.verdict.bank import Bank, Strongest, bank_of, embed_once
 from zsxai.verdict.reference import MISTAKEN, Reference, reference_of
 
 SPREADS, CONSTANT = 1.13, 1.25
@@ -103,18 +105,24 @@ class Listener:
         self, model: ZeroShotModel, reference: Reference | None = None, *, progress: bool | None = None
     ) -> None:
         self.model = model
-        self.bank = bank_of(model, progress=progress)
+        self.bank: Bank | None = None
+        with suppress(InputError):  # a model that takes only some prompts has no bank
+            self.bank = bank_of(model, progress=progress)
         self.reference = reference or reference_of(model)
         self._known = embed_once(model, model.card.knows, progress=False) if model.card.knows else None
 
-    def ask(self, windows: NDArray[np.float32], prompt: NDArray[np.float32], side_by_side: float = 1.0) -> Presence:
-        """Does the model hear a prompt?
+    def ask(
+        self, windows: NDArray[np.float32], prompt: NDArray[np.float32], side_by_side: float = 1.0
+    ) -> Presence | None:
+        """Does the model hear a prompt? None where it takes no prompts but its own, and cannot be asked of the bank.
 
         Args:
             windows: ``(W, D)`` unit rows, the embeddings of a recording's windows.
             prompt: ``(D,)`` unit row, the prompt's embedding.
             side_by_side: How many windows the recording would have if they did not overlap.
         """
+        if self.bank is None:
+            return None
         similar, others = (windows @ prompt).tolist(), self.bank.strongest(windows, prompt)
         heard = [self._hear(*of_window) for of_window in zip(similar, others, strict=True)]
         best = max(range(len(heard)), key=lambda i: heard[i].evidence)
