@@ -35,7 +35,7 @@ class Toy(SpectralModel):
     def __init__(self, window: float | None = 1.0, fill: FillRule = "repeat", spec: FrontEndSpec = SPEC) -> None:
         self.front_end = FrontEnd(spec)
         self.audio_spec = AudioSpec(sample_rate=spec.sample_rate, window=window, fill=fill)
-        digest = hashlib.sha256(f"{type(self).__qualname__} {self.size}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{type(self).__qualname__} {getattr(self, 'size', 0)}".encode()).hexdigest()
         self.card = ModelCard(name=type(self).__name__, weights_sha256=digest)
         self.logit_scale = 10.0
 

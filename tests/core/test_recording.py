@@ -125,8 +125,12 @@ def test_a_window_is_encoded_once_for_its_embedding() -> None:
     again = Recording(model, noise(40000), embeddings=[recording.embedding(i) for i in range(4)])
     assert all(again.clips[i].embedding is recording.embedding(i) for i in range(4))
     batches.clear()
-    zsxai.explain(noise(40000), ["dog", "rain"], sample_rate=16000, model=model, explainer="constant")
-    assert sum(batches) == 4 * (1 + 3 * 2), "the original, and three versions for each prompt"
+    for verdict, versions in ((False, 3), (True, 5), ("full", 5 + 2 * 4)):
+        batches.clear()
+        zsxai.explain(
+            noise(40000), ["dog", "rain"], sample_rate=16000, model=model, explainer="constant", verdict=verdict
+        )
+        assert sum(batches) == 4 * (1 + versions * 2), "the original, and versions for each prompt"
 
 
 def test_no_window_lies_on_its_neighbour() -> None:

@@ -102,8 +102,9 @@ def bank_of(model: ZeroShotModel, *, progress: bool | None = None) -> Bank:
 
 def embed_once(model: ZeroShotModel, words: Sequence[str], *, progress: bool | None = None) -> NDArray[Any]:
     """Embed words, ``(n, D)`` float32 unit rows, or take them from the cache."""
-    words = tuple(words)
-    kept = _MADE.setdefault(model, {})
+    words, kept = tuple(words), {}
+    with suppress(TypeError):  # a model may be one that no dictionary takes
+        kept = _MADE.setdefault(model, {})
     if words not in kept:
         file = _file(model, words)
         rows = _read(file, len(words))

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.errors import InputError
 from zsxai.model import ZeroShotModel
 from zsxai.verdict.bank import Bank, Strongest, bank_of, embed_once
 from zsxai.verdict.reference import MISTAKEN, Reference, reference_of
@@ -106,7 +105,8 @@ class Listener:
     ) -> None:
         self.model = model
         self.bank: Bank | None = None
-        with suppress(InputError):  # a model that takes only some prompts has no bank
+        # A model that takes only some prompts has no bank; how it says so is its own affair.
+        with suppress(Exception):
             self.bank = bank_of(model, progress=progress)
         self.reference = reference or reference_of(model)
         self._known = embed_once(model, model.card.knows, progress=False) if model.card.knows else None
