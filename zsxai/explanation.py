@@ -291,9 +291,10 @@ class Explanation(Value):
         return find_regions(self.gain, self.power, self.grid, count, line_db)
 
     def describe(self) -> str:
-        """A few lines in words: the prompt, the scores, where the evidence lies."""
+        """A few lines in words: the verdict, the prompt, the scores, where the evidence lies."""
+        judged = "" if self.verdict is None else f"{self.verdict.describe()}\n"
         return (
-            f"{self.prompt!r}: {self.score:.3f} ({self.unit})\n"
+            f"{judged}{self.prompt!r}: {self.score:.3f} ({self.unit})\n"
             f"  kept {self.score_in:.3f}, removed {self.score_out:.3f}, heard {self.score_heard:.3f}; "
             f"mask mean {self.mask_mean:.2f}, energy kept {self.kept_energy:.0%}\n"
             f"  {say_regions(self.regions())}"

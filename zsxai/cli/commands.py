@@ -78,6 +78,17 @@ def explain(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of explainers that draw.")] = 0,
     device: DeviceOption = None,
+    verdict: Annotated[
+        str,
+        typer.Option("--verdict", metavar="V", help="Judge the map: yes, full (more controls) or no (quicker)."),
+    ] = "yes",
+    all_windows: Annotated[
+        bool, typer.Option("--all-windows", help="In a long recording, show windows too that do not hear the prompt.")
+    ] = False,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar="FILE", help="Reference figures of the model, from zsxai reference."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write the picture, the page and the sounds here.")
     ] = None,
@@ -88,6 +99,9 @@ def explain(
 ) -> None:
     """Explain which sounds in AUDIO make its score for PROMPT."""
     options = parse_options(option or [])
+    verdicts: dict[str, bool | str] = {"yes": True, "full": "full", "no": False}
+    if verdict not in verdicts:
+        raise InputError(f"--verdict is {', '.join(verdicts)}, not {verdict!r}")
     if out is not None:
         check_out(out, overwrite)
         from zsxai.files import check_folder
@@ -110,6 +124,9 @@ def explain(
         scale=scale,
         seed=seed,
         device=device,
+        verdict=verdicts[verdict],
+        dark_windows=not all_windows,
+        reference=reference,
         progress=False if as_json else None,
     )
     folder = None if out is None else explanation.save(out, overwrite=overwrite)

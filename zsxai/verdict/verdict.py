@@ -32,5 +32,9 @@ class Verdict(Value):
         """Whether the sound is heard and the map says where."""
         return self.level == LEVELS[0]
 
+    def describe(self) -> str:
+        """The level, and under it every reason."""
+        return "\n".join([self.level.capitalize(), *(f"  {reason}" for reason in self.reasons)])
+
     def __str__(self) -> str:
         return f"{self.level}: {self.reasons[0]}"

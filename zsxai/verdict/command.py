@@ -1,0 +1,64 @@
+"""``zsxai reference``: measure from which evidence on a model hears a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def reference(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As zsxai explain takes it: 'hf:<id or folder>', ...")],
+    data: Annotated[
+        str,
+        typer.Option("--data", metavar="READER=DIR", help="Labelled recordings that MODEL was not trained on."),
+    ],
+    data_option: Annotated[
+        list[str] | None,
+        typer.Option("--data-option", metavar="KEY=VALUE", help="An option of the reader, such as folds=[1,2]."),
+    ] = None,
+    model_option: Annotated[
+        list[str] | None, typer.Option("--model-option", metavar="KEY=VALUE", help="An option of the model.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Recordings at most.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write them here, for --reference, and keep nothing elsewhere."),
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+) -> None:
+    """Measure reference figures of MODEL, which verdicts then use: on labelled recordings that it has not heard."""
+    from zsxai.checks import whole_number
+    from zsxai.cli.commands import parse_options
+    from zsxai.cli.output import say
+    from zsxai.data import load_dataset
+    from zsxai.errors import InputError
+    from zsxai.plugins import load_model
+    from zsxai.verdict.measure import fit_reference, pair_up
+    from zsxai.verdict.reference import USELESS, place_of
+
+    reader, equals, root = data.partition("=")
+    if not equals:
+        raise InputError(f"--data is READER=DIR, such as esc50=DIR, not {data!r}")
+    most = None if limit is None else whole_number(limit, "--limit", 2)
+    options = parse_options(data_option or [])
+    dataset = load_dataset(reader, root, **options)
+    loaded = load_model(model, device=device, **parse_options(model_option or []))
+    described = ", ".join([reader, *(f"{name} {value}" for name, value in options.items())])
+    # Not the first ones, which may all be of one class.
+    clips = dataset.clips if most is None else dataset.clips[:: max(1, len(dataset.clips) // most)][:most]
+    pairs = pair_up(loaded, clips, dataset.labels)
+    command = f"zsxai reference {model} --data {reader}=DIR"
+    found = fit_reference(pairs, loaded, described, labels=len(dataset.labels), command=command)
+    path = found.save(place_of(loaded) if out is None else out)
+    figures = found.figures
+    say(f"{found.model} on {found.clips} clips of {found.data}, {found.labels} labels:")
+    say(f"  area under the ROC curve {figures.auc:.3f}")
+    say(f"  heard: {figures.present_heard:.1%} of present labels, {figures.first_heard:.1%} of those ranked first")
+    say(
+        f"  refused: {figures.absent_refused:.1%} of absent labels, {figures.similar_refused:.1%} of the most similar three"
+    )
+    if not found.is_useful:
+        say(f"  under {USELESS}: this model does not tell sounds that are there from others; verdicts will say so")
+    say(f"{path} is used by every verdict on this model." if out is None else f"{path}: give it as --reference")
