@@ -214,3 +214,10 @@ def test_touch_tells_numbers_on_a_narrow_page_that_does_not_scroll_sideways(visi
     assert page.locator("[data-readout]").inner_text().startswith(f"{made[0].seconds / 2:.2f} s")
     assert page.evaluate("zsxai.position()") == pytest.approx(made[0].seconds / 2, abs=0.02)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_mask_is_hidden_and_shown(visit, made):
+    page, layers = visit(made[0]), "getComputedStyle(document.querySelector('.layer-mask')).visibility"
+    assert page.evaluate(layers) == "visible"
+    page.locator("[data-show-mask]").uncheck()
+    assert page.evaluate(layers) == "hidden"

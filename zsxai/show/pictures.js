@@ -349,7 +349,11 @@
     button.textContent = item.textContent;
     button.title = "Play this part over and over";
     button.setAttribute("aria-pressed", "false");
-    button.addEventListener("click", () => zsxai.playLoop(Number(item.dataset.start), Number(item.dataset.stop)));
+    button.addEventListener("click", () => {
+      if (zsxai.playLoop(Number(item.dataset.start), Number(item.dataset.stop))) return;
+      button.disabled = true;
+      item.append(" (the players do not hold it)");
+    });
     item.replaceChildren(button);
   };
 

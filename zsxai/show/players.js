@@ -119,22 +119,23 @@ const zsxai = {};
   zsxai.choose = (number) => zsxai.play(visible()[number]);
   zsxai.playing = () => active && !active.paused && active;
 
-  // Play a part over and over, or stop if it does so already. What no player holds is not played.
+  // Play a part over and over, or stop if it does so already; false where the players do not hold it.
   zsxai.playLoop = (from, to) => {
     const player = current();
-    if (!player) return;
+    if (!player) return false;
     if (loop && loop.from === from && loop.to === to) {
       zsxai.stopLoop();
-      return;
+      return true;
     }
     const wider = Math.max(0, SHORTEST_LOOP - (to - from)) / 2;
     const part = { from, to, start: Math.max(from - wider, start(player)), stop: Math.min(to + wider, end(player) - 0.02) };
-    if (part.stop - part.start < 0.05) return;
+    if (part.stop - part.start < 0.05) return false;
     loop = part;
     for (const each of players) move(each, loop.start);
     showLoop();
     place(loop.start);
     player.play();
+    return true;
   };
 
   zsxai.stopLoop = () => {
