@@ -175,7 +175,7 @@ def test_what_is_no_saved_explanation(saved: Path, tmp_path: Path) -> None:
         broken("damaged")
     for change, message in (
         ({"format": 99}, "has format 99, not 3: saved by a newer zsxai, upgrade"),
-        ({"format": 1}, "has format 1, not 2: saved by an older zsxai, explain again"),
+        ({"format": 1}, "has format 1, not 3: saved by an older zsxai, explain again"),
         ({"score": "high"}, "damaged"),
         ({"target": {"kind": "wish", "prompt": "dog"}}, "damaged"),
         ({"provenance": {}}, "damaged"),

@@ -11,12 +11,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
+import zsxai
 from zsxai.explanation import WindowScores
+from zsxai.explanations import ExplanationList
 from zsxai.show import page as pages
 from zsxai.show.html import Html, document, escape, join, tag
-from zsxai.show.page import notebook_html, page_html, write_page
-from zsxai.show.parts import SECONDS, bars, excerpt
+from zsxai.show.page import kept_note, notebook_html, page_html, score_axis, write_page
+from zsxai.show.parts import SECONDS, Axis, bars, excerpt, make_player
+from zsxai.verdict.verdict import LEVELS, Verdict
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$body{}&amp;"
 
@@ -202,8 +206,6 @@ def test_empty_mask_and_warnings_are_said(explanation):
 
 @pytest.mark.parametrize("options", [{"against": ["rain"]}, {"among": ["rain", "a bell"]}])
 def test_other_targets_say_what_they_are_told_apart_from(toy, make, options):
-    import zsxai
-
     e = zsxai.explain(make().original, "a tone", sample_rate=16000, model=toy, explainer="gradcam", **options)
     text = Reader(page_html(e)).text
     assert "rain" in text
@@ -227,3 +229,92 @@ def test_bars_of_negative_values_start_at_zero():
     written = bars([("a", "b", -0.5, "-0.5", "left")], -1.0, 1.0)
     assert 'x="25.00%"' in written
     assert 'width="25.00%"' in written
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_verdict_stands_first_and_dims_what_is_not_believed(explanation, level):
+    verdict = Verdict(level=level, reasons=("its cosine .31 is <low>", "so"), figures={"absence": 0.2, "presence": 0.3})
+    judged = explanation.model_copy(update={"verdict": verdict})
+    read = Reader(page_html(judged))
+    text = " ".join(read.text.split())
+    head = text[text.index(f"“{explanation.prompt}”") :]
+    assert head.index(level.capitalize()) < head.index("its cosine .31 is <low>") < head.index("The model gives")
+    believed = level == LEVELS[0]
+    assert (f"Dimmed: {level}." in text) is not believed
+    assert "Presence" in text
+    assert "dashed: 0.200" in text
+    assert level.capitalize() in Reader(notebook_html(judged)).text
+    colours = [_colour(page_html(e)) for e in (explanation, judged)]
+    paler = float(colours[1].mean() / colours[0].mean())
+    assert paler == 1.0 if believed else paler < 0.5
+
+
+def _colour(page: str) -> np.ndarray:
+    """Opacity of the layer of colour."""
+    source = next(a["src"] for a in Reader(page).all("img") if a.get("class") == "layer-mask")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))[..., 3]
+
+
+def test_a_page_without_verdict_says_nothing_of_it(page):
+    text = Reader(page).text
+    assert not any(word in text for word in (*(level.capitalize() for level in LEVELS), "Dimmed", "Presence", "dashed"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "ends"), [("cosine", (-0.25, 1)), ("cosine difference", (-0.5, 0.5)), ("probability", (0, 1))]
+)
+def test_bars_of_a_unit_share_one_axis(explanation, monkeypatch, unit, ends):
+    monkeypatch.setattr(type(explanation), "unit", unit)
+    axes = [score_axis(explanation.model_copy(update={"score": s, "score_in": s})) for s in (0.03, 0.375)]
+    assert axes[0] == axes[1]
+    assert (axes[0].low, axes[0].high) == ends
+    assert (axes[0].ticks[0].at, axes[0].ticks[-1].at) == (0, 100)
+
+
+def test_an_axis_places_values_and_says_what_is_beyond_it():
+    axis = Axis(-0.25, 1.0)
+    assert [axis.place(v) for v in (-1, -0.25, 0, 0.375, 1, 2)] == pytest.approx([0, 0, 20, 50, 100, 100])
+    assert (axis.start(-0.125), axis.length(-0.125)) == (pytest.approx(10), pytest.approx(10))
+    assert [axis.beyond(v) for v in (-0.3, 0.5, 1.1)] == ["low", "", "high"]
+
+
+def test_several_explanations_stand_under_tabs_and_share_the_recording(explanation, make):
+    other = make(prompt="<b>rain</b>")
+    read = Reader(page_html([explanation, other]))
+    assert [a["href"] for a in read.all("a")] == ["#prompt-1", "#prompt-2"]
+    assert "<b>rain</b>" in read.text
+    assert [a["aria-label"] for a in read.all("audio")] == [*("Explanation", "Residue") * 2, "Recording"]
+    ids = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    with pytest.raises(zsxai.InputError, match="one recording by one model"):
+        page_html([explanation, make(seconds=1.0)])
+    with pytest.raises(zsxai.InputError, match="no explanation to show"):
+        page_html([])
+
+
+def test_a_list_of_explanations_is_shown_as_a_grid(toy, make):
+    found = zsxai.explain(make().original, ["a tone", "rain"], sample_rate=16000, model=toy, explainer="gradcam")
+    assert isinstance(found, ExplanationList)
+    assert found == list(found)
+    read = Reader(found._repr_html_())
+    assert len(read.all("audio")) == 6
+    assert all(e.prompt in read.text for e in found)
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"), [(1.0, "What the mask keeps."), (0.6, "dB under"), (0.2, "too quiet to hear")]
+)
+def test_the_player_says_how_quiet_it_is(explanation, mask, said):
+    quiet = explanation.model_copy(update={"mask": np.where(explanation.grid.in_band[:, None], mask, 0)})
+    assert said in kept_note(quiet)
+
+
+def test_equal_loudness_is_as_loud_as_the_recording_and_not_beyond_full_scale(explanation):
+    wave = explanation.original
+    part = excerpt([wave], explanation.sample_rate, 0.0)
+    assert make_player(0.1 * wave, part, "x", wave).match == pytest.approx(10, rel=1e-4)
+    assert make_player(0.1 * wave, part, "x", wave).match_db == pytest.approx(20, abs=1e-3)
+    spike = np.zeros_like(wave)
+    spike[100] = 0.5
+    assert make_player(spike, part, "x", wave).match <= 2.0
+    assert make_player(0 * wave, part, "x", wave).match == 1.0

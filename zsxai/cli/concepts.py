@@ -23,7 +23,6 @@ from zsxai.cli.commands import (
 from zsxai.cli.output import say
 from zsxai.errors import InputError
 from zsxai.names import printable
-from zsxai.regions import say_regions
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
@@ -148,6 +147,7 @@ def concepts(
 def print_concepts(explanation: ConceptExplanation) -> None:
     """Words with their bars, where they were listened to, over time, and what can change them."""
     from zsxai.concepts.explanation import words_say
+    from zsxai.regions import say_regions
 
     e = explanation
     made = e.provenance

@@ -4,8 +4,8 @@
   const STEP = 0.5; // seconds of an arrow
   const own = (target, key) => {
     if (target.closest("[data-seek]")) return false;
-    if (target.closest("input[type=range]")) return key !== " ";
-    return Boolean(target.closest("audio, button, summary, textarea, select, input")) && /^( |Enter|Arrow.*)$/.test(key);
+    if (target.closest("input[type=range]")) return key.startsWith("Arrow");
+    return Boolean(target.closest("audio, button, summary, input")) && (key === " " || key.startsWith("Arrow"));
   };
   const actions = {
     " ": () => zsxai.toggle(),

@@ -128,9 +128,7 @@ def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool
     Raises:
         InputError: If there is none, or they are not of one recording and one model.
     """
-    from zsxai.explanation import Explanation
-
-    several = [explanations] if isinstance(explanations, Explanation) else list(explanations)
+    several = list(explanations) if isinstance(explanations, Sequence) else [explanations]
     if not several:
         raise InputError("there is no explanation to show: give page_html one, or a list")
     if len({(e.provenance.audio_sha256, e.provenance.model) for e in several}) > 1:

@@ -23,7 +23,6 @@ from zsxai.show.raster import (
     data_png,
     greys,
     line_png,
-    paint,
     plain_png,
     spectrogram,
 )
@@ -369,14 +368,6 @@ def time_ticks(seconds: float) -> tuple[Tick, ...]:
     step *= next(m for m in (1, 2, 5, 10) if seconds / (step * m) <= 6)
     times = (round(float(t), 6) for t in np.arange(0, seconds * (1 + 1e-9), step))
     return tuple(_tick(f"{t:g}", 100 * t / seconds) for t in times)
-
-
-def gradients() -> dict[str, list[str]]:
-    """Five colours each of what is kept and what is left, from quiet to loud, and of what is left to what is kept."""
-    steps = np.arange(5)
-    fading = paint(np.full((1, 5), 0.75), steps[None] / 4)[0]
-    palettes = {"kept": colours()[steps * 63], "left": greys()[steps * 63], "fade": fading}
-    return {name: ["#{:02x}{:02x}{:02x}".format(*colour) for colour in p] for name, p in palettes.items()}
 
 
 def _tick(text: str, at: float) -> Tick:

@@ -414,7 +414,9 @@
     const mine = pictures.filter((p) => tool.closest("section").contains(p.root) && p.masked);
     tool.hidden = !mine.length;
     slider.addEventListener("input", () => {
-      tool.querySelector("output").textContent = minus(slider.value);
+      for (const place of tool.parentElement.querySelectorAll("output, [data-line-said]")) {
+        place.textContent = minus(slider.value);
+      }
       for (const picture of mine) picture.redraw(Number(slider.value));
     });
   }

@@ -227,6 +227,14 @@ def paint(level: NDArray[Any], colour: NDArray[Any]) -> NDArray[Any]:
     return mixed
 
 
+def gradients() -> dict[str, list[str]]:
+    """Five colours each of what is kept and what is left, from quiet to loud, and of what is left to what is kept."""
+    steps = np.arange(5)
+    fading = paint(np.full((1, 5), 0.75), steps[None] / 4)[0]
+    palettes = {"kept": colours()[steps * 63], "left": greys()[steps * 63], "fade": fading}
+    return {name: ["#{:02x}{:02x}{:02x}".format(*colour) for colour in p] for name, p in palettes.items()}
+
+
 def plain_png(level: NDArray[Any], palette: NDArray[Any]) -> bytes:
     """Level as a PNG of 256 colours, low frequencies at the bottom."""
     image = _image(np.round(level * 255))
