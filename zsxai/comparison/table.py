@@ -53,7 +53,7 @@ def _agrees(comparison: Comparison, cell: Cell) -> str:
     pair = comparison.agreement(first, cell) if first else None
     if pair is None:
         return "" if cell.error else "first"
-    return "no order" if pair.correlation is None else f"{pair.correlation:.2f}"
+    return "no order" if pair.correlation is None else f"{round(pair.correlation, 2) + 0.0:.2f}"
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:
