@@ -107,8 +107,7 @@ def common_grid(explanations: Sequence[Explanation]) -> Grid:
     low = max(e.grid.band[0] for e in explanations)
     high = min(e.grid.band[1] for e in explanations)
     seconds = min(e.seconds for e in explanations)
-    mels = hz_to_mel(np.array([low, high]))
-    edges = mel_to_hz(np.linspace(*mels, ROWS + 1))
+    edges = mel_to_hz(np.linspace(float(hz_to_mel(low)), float(hz_to_mel(high)), ROWS + 1))
     times = np.linspace(0.0, seconds, int(np.clip(round(seconds / STEP), 2, COLUMNS)) + 1)
     return Grid(_middles(edges), _middles(times), edges, times, "map", (low, high))
 

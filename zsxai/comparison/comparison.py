@@ -240,6 +240,11 @@ class Comparison(Value):
         pairs = [a for a in self.agreements if a.prompt == prompt and {a.first, a.second} <= labels]
         return min(pairs, key=lambda a: 1.0 if a.correlation is None else a.correlation, default=None)
 
+    @staticmethod
+    def folder(number: int) -> str:
+        """Folder of a cell where it is saved, numbered from 1: prompts and names may hold what no file name may."""
+        return f"cells/{number}"
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """A flat row for every cell, as ``table.csv`` has it; None where there is no figure."""
         for number, cell in enumerate(self.cells, 1):
@@ -259,7 +264,7 @@ class Comparison(Value):
                 "cpu_seconds": cell.cost and cell.cost.seconds,
                 "clips": cell.cost and cell.cost.clips,
                 "error": cell.error,
-                "folder": "" if cell.error else cell_folder(number),
+                "folder": "" if cell.error else self.folder(number),
             }
 
     def record(self) -> dict[str, Any]:
@@ -299,8 +304,3 @@ class Comparison(Value):
         from zsxai.comparison.saved import write_folder
 
         return write_folder(self, folder, overwrite=overwrite)
-
-
-def cell_folder(number: int) -> str:
-    """Folder of a cell, numbered from 1: prompts and names may hold what no file name may."""
-    return f"cells/{number}"

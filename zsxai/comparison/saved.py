@@ -6,9 +6,12 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from zsxai.comparison.comparison import Comparison, cell_folder
 from zsxai.files import as_path, listed_files, whole_folder
+
+if TYPE_CHECKING:
+    from zsxai.comparison.comparison import Comparison
 
 RECORD, TABLE, PAGE = "comparison.json", "table.csv", "index.html"
 """What a saved comparison holds beside the folders of its cells; the first marks it as one, and lists all files."""
@@ -35,8 +38,8 @@ def write_folder(comparison: Comparison, folder: str | Path, *, overwrite: bool 
     with whole_folder(place, listed_files(place, RECORD), overwrite=overwrite) as draft:
         for number, cell in enumerate(comparison.cells, 1):
             if cell.explanation is not None:
-                (draft / cell_folder(number)).mkdir(parents=True)
-                write_files(cell.explanation, draft / cell_folder(number))
+                (draft / comparison.folder(number)).mkdir(parents=True)
+                write_files(cell.explanation, draft / comparison.folder(number))
         (draft / PAGE).write_bytes(page_html(comparison, beside=True).encode())
         (draft / TABLE).write_bytes(table_csv(comparison).encode())
         files = sorted(path.relative_to(draft).as_posix() for path in draft.rglob("*") if path.is_file())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from zsxai.comparison.comparison import Cell, Comparison
 from zsxai.names import printable
+
+if TYPE_CHECKING:
+    from zsxai.comparison.comparison import Cell, Comparison
 
 WORDS = ("prompt", "explainer", "model", "verdict")
 """Columns of words stand left, those of figures right."""
@@ -47,10 +50,10 @@ def _figures(comparison: Comparison, cell: Cell) -> list[str]:
 
 def _agrees(comparison: Comparison, cell: Cell) -> str:
     first = comparison.first(cell.prompt)
-    pair = first and comparison.agreement(first, cell)
+    pair = comparison.agreement(first, cell) if first else None
     if pair is None:
         return "" if cell.error else "first"
-    return "no order" if pair.correlation is None else f"{pair.correlation:.2f}"
+    return "no order" if pair.correlation is None else f"{round(pair.correlation, 2) + 0.0:.2f}"
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zsxai.comparison.comparison import Cell, Comparison, Wordings, cell_folder
 from zsxai.regions import say_regions
 from zsxai.show.html import data_uri, per_cent, signed
 from zsxai.show.page import UNITS, best_window, dimmed, kept_note, score_axis
@@ -28,6 +27,7 @@ from zsxai.show.templates import read, render_page
 from zsxai.verdict.verdict import LEVELS
 
 if TYPE_CHECKING:
+    from zsxai.comparison.comparison import Cell, Comparison, Wordings
     from zsxai.explanation import Explanation
 
 FULL = 24
@@ -201,7 +201,7 @@ def _show(c: Comparison, cell: Cell, number: int, parts: dict[int, Excerpt], *, 
         axis=replace(score_axis(e), marks=()),
         note=kept_note(e),
         agrees=_agrees(c, cell),
-        href=f"{cell_folder(number)}/index.html" if beside else "",
+        href=f"{c.folder(number)}/index.html" if beside else "",
     )
     if number > FULL:
         return shown
@@ -217,7 +217,7 @@ def _bars(e: Explanation) -> list[Bar]:
 
 def _agrees(c: Comparison, cell: Cell) -> str:
     first = c.first(cell.prompt)
-    pair = first and c.agreement(first, cell)
+    pair = c.agreement(first, cell) if first else None
     if first is None or pair is None:
         return "The others are compared with it"
     order = "no order to compare" if pair.correlation is None else f"rank correlation {signed(pair.correlation)}"

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from zsxai.errors import InputError
 from zsxai.level import QUIET_DB, under_db
-from zsxai.regions import LINE_DB, Region, say_regions
+from zsxai.regions import Region, say_regions
 from zsxai.scoring import WindowScores
-from zsxai.show.html import Html, as_json, data_uri, per_cent, signed
+from zsxai.show.html import as_json, data_uri, per_cent, signed
 from zsxai.show.parts import (
     SECONDS,
     Axis,
@@ -27,7 +27,6 @@ from zsxai.show.parts import (
     make_picture,
     make_player,
     strip_peak,
-    write,
 )
 from zsxai.show.raster import COLUMNS, DIM, paint, raster, rgb_png
 from zsxai.show.templates import render, render_page
@@ -389,41 +388,3 @@ def _how(e: Explanation) -> str:
     floor = f", toward a floor of {m.floor:.3g} in power." if m.scale == "log" else "."
     cells = f"{e.mask.shape[0]} x {e.mask.shape[1]} cells"
     return f"The mask lies on the {m.domain} grid ({cells}) and acts on the {m.scale} scale{floor}"
-
-
-# The same as markup, for pages that are built by `tag`.
-
-
-def players_rule(*given: Explanation | ConceptExplanation | Excerpt | str) -> Html:
-    """:func:`players_note` as markup."""
-    return write("players_note", players_note(*given))  # type: ignore[arg-type]
-
-
-def mask_picture(explanation: Explanation, part: Excerpt, peak: float | None = None, columns: int = COLUMNS) -> Html:
-    """:func:`mask_view` as markup."""
-    return write("picture", mask_view(explanation, part, peak, columns))
-
-
-def mask_key(explanation: Explanation) -> Html:
-    """How to read :func:`mask_picture`."""
-    return write("mask_key", explanation.grid.band, LINE_DB, dimmed(explanation))
-
-
-def mask_regions(explanation: Explanation) -> Html:
-    """The largest parts of the mask in words."""
-    return write("regions", explanation.regions())
-
-
-def warnings_section(e: Explanation | ConceptExplanation) -> Html:
-    """What a reader should know first, or nothing."""
-    return write("warnings", e.provenance.warnings)
-
-
-def model_section(e: Explanation | ConceptExplanation) -> Html:
-    """The model's card."""
-    return write("model", model_pairs(e))
-
-
-def footer(e: Explanation | ConceptExplanation) -> Html:
-    """Who wrote the page."""
-    return write("footer", e.provenance.versions.get("zsxai", ""))

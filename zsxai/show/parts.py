@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zsxai.level import under_db
 from zsxai.regions import LINE_DB, Region
-from zsxai.show.html import Html, data_uri, join, tag
+from zsxai.show.html import Html, data_uri
 from zsxai.show.raster import (
     DIM,
     TICKS_HZ,
@@ -401,18 +401,6 @@ def write(macro: str, *values: object) -> Html:
     return Markup(getattr(environment().get_template("parts.html").module, macro)(*values))  # noqa: S704  escaped there
 
 
-def player_card(title: str, note: str, *given: Any, link: Html | str = "", **options: Any) -> Html:
-    """:func:`make_card` as markup."""
-    from dataclasses import replace
-
-    return write("player_card", replace(make_card(title, note, *given, **options), link=link))
-
-
-def picture(raster: Raster, alt: str, **options: Any) -> Html:
-    """:func:`make_picture` as markup."""
-    return write("picture", make_picture(raster, alt, **options))
-
-
 def shades() -> Html:
     """Gradients and hatching, once a page."""
     return write("shades")
@@ -426,20 +414,3 @@ def bars(rows: Sequence[tuple[Any, ...]], low: float, high: float) -> Html:
 def definitions(pairs: Sequence[tuple[str, object]]) -> Html:
     """Names and what they stand for."""
     return write("definitions", pairs)
-
-
-def time_axis(seconds: float) -> Html:
-    """Seconds under a picture."""
-    return write("time_axis", time_ticks(seconds))
-
-
-def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
-    """A table whose first column names the rows."""
-
-    def cell(value: object) -> object:
-        return value if isinstance(value, Html) and value.startswith("<td") else tag("td", value)
-
-    names = tag("thead", tag("tr", *(tag("th", h, scope="col") for h in head)))
-    body = (tag("tr", tag("th", row[0], scope="row"), *map(cell, row[1:])) for row in rows)
-    inside = tag("table", tag("caption", caption), names, tag("tbody", join(*body)))
-    return tag("div", inside, class_="scroll", tabindex=0, role="region", aria_label=caption)
