@@ -15,7 +15,6 @@ from zsxai.data.scene import Scene, demo_scene
 from zsxai.files import whole_folder
 from zsxai.saved import FILES
 from zsxai.show.folder import write_files
-from zsxai.show.html import signed
 from zsxai.show.page import (
     PARTS,
     dimmed,
@@ -30,6 +29,7 @@ from zsxai.show.page import (
 from zsxai.show.parts import Card, Excerpt, excerpt, make_card, make_picture, strip_peak
 from zsxai.show.raster import spectrogram
 from zsxai.show.templates import render_page
+from zsxai.show.written import signed
 from zsxai.target import Contrast, Target
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.report.cells import Plot
 from zsxai.benchmarks.run.figures import split_figure
 from zsxai.benchmarks.tasks import runner_of
-from zsxai.show.parts import excerpt, flac
+from zsxai.show.parts import excerpt, wav
 from zsxai.show.raster import paint, raster, rgb_png
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Sound:
     """A player: what it plays, and the sound."""
 
     name: str
-    flac: bytes
+    wav: bytes
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _draw(made: Explanation, words: str) -> Plot:
 def _make_sounds(made: Explanation) -> tuple[Sound, ...]:
     sounds = (("explanation", made.audio), ("residue", made.residue), ("as the model heard it", made.original))
     part = excerpt([sound for _, sound in sounds], made.sample_rate, made.seconds / 2, SECONDS)
-    return tuple(Sound(name, flac(sound, part)) for name, sound in sounds)
+    return tuple(Sound(name, wav(sound, part)) for name, sound in sounds)
 
 
 def _hide_paths(result: Result, text: str) -> str:

@@ -111,8 +111,8 @@ def test_several_prompts_share_the_audio_side(explainer: str, options: dict[str,
         explain(prompt=prompts, model=Counting(), explainer=explainer, options=options)
         return Counting.encoded
 
-    # The clip (what GradCAM makes of it), four patches (half a second, two bands) or log-mel; a prompt has three versions
-    # and two of its verdict.
+    # The clip (what GradCAM makes of it), four patches (half a second, two bands) or log-mel; three versions a prompt
+    # and two for its verdict.
     assert [count(["dog"]), count(["dog", "rain", "bell"])] == [forwards + 5, forwards + 15]
 
 

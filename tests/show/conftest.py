@@ -43,7 +43,7 @@ def make(toy):
 
     def build(prompt: str = "a rising tone", seconds: float = 1.6, gain: float = 1.0, name=None, **fields):
         audio = {"array": gain * tone(seconds), "sampling_rate": RATE, "path": name}
-        e = zsxai.explain(audio, prompt, model=toy, explainer="gradcam")
+        e = zsxai.explain(audio, prompt, model=toy, explainer="gradcam", verdict=False)
         mask = np.zeros_like(e.mask)
         rows = (e.frequencies > 400) & (e.frequencies < 1600)
         columns = (e.times > 0.25 * seconds) & (e.times < 0.75 * seconds)

@@ -114,7 +114,7 @@ def test_every_sound_has_its_map_and_players(page, made):
     }
     assert [a["aria-label"] for a in read.all("audio")] == list(expected)
     for attributes, wave in zip(read.all("audio"), expected.values(), strict=True):
-        content = base64.b64decode(attributes["src"].removeprefix("data:audio/flac;base64,"))
+        content = base64.b64decode(attributes["src"].removeprefix("data:audio/wav;base64,"))
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
         assert rate == made.sample_rate
         np.testing.assert_allclose(samples, wave, atol=2**-15)

@@ -11,15 +11,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
+from jinja2 import UndefinedError
 from PIL import Image
 
 import zsxai
 from zsxai.explanation import WindowScores
 from zsxai.explanations import ExplanationList
 from zsxai.show import page as pages
-from zsxai.show.html import Html, document, escape, join, tag
 from zsxai.show.page import kept_note, notebook_html, page_html, score_axis, write_page
-from zsxai.show.parts import SECONDS, Axis, bars, excerpt, make_player
+from zsxai.show.parts import SECONDS, Axis, Bar, excerpt, make_player
+from zsxai.show.templates import environment
 from zsxai.verdict.verdict import LEVELS, Verdict
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$body{}&amp;"
@@ -64,7 +65,7 @@ def test_page_has_the_recording_the_explanation_and_the_residue(page, explanatio
     for attributes, wave in zip(
         read.all("audio"), (explanation.audio, explanation.residue, explanation.original), strict=True
     ):
-        content = base64.b64decode(attributes["src"].removeprefix("data:audio/flac;base64,"))
+        content = base64.b64decode(attributes["src"].removeprefix("data:audio/wav;base64,"))
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
         assert rate == explanation.sample_rate
         np.testing.assert_allclose(samples, wave, atol=2**-15)
@@ -217,16 +218,19 @@ def test_write_page_writes_utf8(make, tmp_path):
     assert "鐘の音 🔔" in path.read_text(encoding="utf-8")
 
 
-def test_markup_is_built_escaped():
-    assert tag("p", "<b>", class_='a"b') == '<p class="a&#34;b">&lt;b&gt;</p>'
-    assert tag("input", hidden=True, data_x=None, value=0) == '<input hidden value="0">'
-    assert join("<", Html("<br>")) == "&lt;<br>"
-    assert escape(Html("<br>")) == "<br>"
-    assert "<title>&lt;x&gt;</title>" in document("<x>", Html("<main></main>"))
+def test_what_a_template_is_given_is_escaped():
+    text = "<b> & 'c' \"d\""
+    for name in ("zsxai.show", "zsxai.benchmarks.report"):
+        made = environment(name).from_string("<p title='{{ x }}'>{{ x }}</p>").render(x=text)
+        assert made.count("&lt;b&gt;") == 2
+        assert "'c'" not in made
+        with pytest.raises(UndefinedError):
+            environment(name).from_string("{{ misspelt }}").render(x=text)
 
 
 def test_bars_of_negative_values_start_at_zero():
-    written = bars([("a", "b", -0.5, "-0.5", "left")], -1.0, 1.0)
+    macro = environment().get_template("parts.html").module.bars
+    written = macro([Bar("a", "b", -0.5, "-0.5", "left")], Axis(-1.0, 1.0))
     assert 'x="25.00%"' in written
     assert 'width="25.00%"' in written
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zsxai.regions import say_regions
-from zsxai.show.html import data_uri, per_cent, signed
 from zsxai.show.page import UNITS, best_window, dimmed, kept_note, score_axis
 from zsxai.show.parts import (
     SECONDS,
@@ -24,6 +23,7 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import DIM, paint, raster, rgb_png
 from zsxai.show.templates import read, render_page
+from zsxai.show.written import data_uri, per_cent, signed
 from zsxai.verdict.verdict import LEVELS
 
 if TYPE_CHECKING:

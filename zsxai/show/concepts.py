@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from zsxai.regions import Region
 from zsxai.show.concepts_time import NAMED, view_time
-from zsxai.show.html import as_json, per_cent, signed
 from zsxai.show.page import NOTEBOOK_SECONDS, dimmed, kept_note, mask_view, model_pairs, players_note
 from zsxai.show.parts import (
     SECONDS,
@@ -27,6 +26,7 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import spectrogram
 from zsxai.show.templates import read, render, render_page
+from zsxai.show.written import as_json, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import Concept, ConceptExplanation

@@ -14,7 +14,6 @@ from zsxai.errors import InputError
 from zsxai.level import QUIET_DB, under_db
 from zsxai.regions import Region, say_regions
 from zsxai.scoring import WindowScores
-from zsxai.show.html import as_json, data_uri, per_cent, signed
 from zsxai.show.parts import (
     SECONDS,
     Axis,
@@ -30,6 +29,7 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import COLUMNS, DIM, paint, raster, rgb_png
 from zsxai.show.templates import render, render_page
+from zsxai.show.written import as_json, data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation

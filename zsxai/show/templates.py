@@ -27,8 +27,8 @@ def environment(package: str = HERE) -> Environment:
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    from zsxai.show.html import data_uri, per_cent, signed
     from zsxai.show.raster import gradients
+    from zsxai.show.written import data_uri, per_cent, signed
 
     loaders = [PackageLoader(name, "templates") for name in dict.fromkeys((package, HERE))]
     made = Environment(

@@ -56,9 +56,7 @@ def reference(
     say(f"{found.model} on {found.clips} clips of {found.data}, {found.labels} labels:")
     say(f"  area under the ROC curve {figures.auc:.3f}")
     say(f"  heard: {figures.present_heard:.1%} of present labels, {figures.first_heard:.1%} of those ranked first")
-    say(
-        f"  refused: {figures.absent_refused:.1%} of absent labels, {figures.similar_refused:.1%} of the most similar three"
-    )
+    say(f"  refused: {figures.absent_refused:.1%} of absent labels, {figures.similar_refused:.1%} of the nearest three")
     if not found.is_useful:
         say(f"  under {USELESS}: this model does not tell sounds that are there from others; verdicts will say so")
     say(f"{path} is used by every verdict on this model." if out is None else f"{path}: give it as --reference")

@@ -1,0 +1,26 @@
+"""Values as a page writes them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Bytes as an address that needs no request."""
+    return f"data:{kind};base64,{b64encode(content).decode('ascii')}"
+
+
+def as_json(value: object) -> str:
+    """Readable JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def signed(value: float) -> str:
+    """A score with a true minus sign."""
+    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def per_cent(value: float) -> str:
+    """A part of a whole; what is little is not written as nothing."""
+    return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
