@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.errors import InputError
+from zsxai.show.written import per_cent
 from zsxai.value import Value
 
 LINE_DB = -6.0
@@ -48,7 +49,7 @@ class Region(Value):
 
     def __str__(self) -> str:
         where = f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz"
-        return f"{where} ({self.share:.0%} of the energy kept, {self.under_db:.1f} dB under the recording)"
+        return f"{where} ({per_cent(self.share)} of the energy kept, {self.under_db:.1f} dB under the recording)"
 
 
 def say_regions(regions: Sequence[Region], line_db: float = LINE_DB) -> str:

@@ -135,9 +135,11 @@
     }
   }
 
+  const perCent = (part) => (part > 0 && part < 0.005 ? "<1%" : `${Math.round(100 * part)}%`);
+
   const say = (region) =>
     `${region.start.toFixed(2)}-${region.stop.toFixed(2)} s, ${hertzWords(region.low)}-${hertzWords(region.high)} Hz ` +
-    `(${Math.round(100 * region.share)}% of the energy kept, ${region.under.toFixed(1)} dB under the recording)`;
+    `(${perCent(region.share)} of the energy kept, ${region.under.toFixed(1)} dB under the recording)`;
 
   const sayPoint = (point, masked) => {
     const level = point.level <= -LEVELS * LEVEL_STEP ? `under ${point.level}` : point.level.toFixed(1);

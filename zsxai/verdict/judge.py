@@ -147,9 +147,9 @@ def _say_presence(presence: Presence, scores: Scores) -> str:
         window = scores.windows[presence.best]
         where = f" at {window.start:.1f}-{window.stop:.1f} s, where it is highest,"
     side = "above" if presence.evidence > 0 else "under"
-    sentence = f"cosine {heard.similarity:.2f}{where} is {side} {presence.level:.2f}, the level of what counts as heard"
+    sentence = f"cosine {heard.similarity:z.2f}{where} is {side} {presence.level:z.2f}, the level of what is heard"
     if presence.evidence <= 0 and heard.strongest.cosine > heard.similarity:
-        sentence += f"; the recording is nearer to “{heard.strongest.word}” ({heard.strongest.cosine:.2f})"
+        sentence += f"; the recording is nearer to “{heard.strongest.word}” ({heard.strongest.cosine:z.2f})"
     if presence.reference is None:
         sentence += " by a bank of everyday sounds alone: zsxai reference makes figures of this model"
     return sentence
@@ -160,20 +160,20 @@ def _say_made_up(scores: Scores) -> Iterator[str]:
     window = int(rise.argmax())
     if rise[window] >= MADE_UP:
         whole, kept = (scores.cosines[window, VERSIONS.index(name)] for name in ("whole", "kept"))
-        yield f"the mask makes it up: kept alone it raises the cosine from {whole:.2f} to {kept:.2f}"
+        yield f"the mask makes it up: kept alone it raises the cosine from {whole:z.2f} to {kept:z.2f}"
 
 
 def _say_unknown(presence: Presence) -> Iterator[str]:
     if presence.nearest is not None and not presence.is_known:
         name, cosine = presence.nearest
-        yield f"this model was trained on other sounds; the nearest is “{name}” (text cosine {cosine:.2f})"
+        yield f"this model was trained on other sounds; the nearest is “{name}” (text cosine {cosine:z.2f})"
 
 
 def _say_location(location: Location) -> str:
     words = "much more than" if location.is_clear else "hardly more than"
     return (
-        f"the mask changes the score {words} {location.control}: kept {location.kept:.2f} against "
-        f"{location.kept_control:.2f}, removed {location.removed:.2f} against {location.removed_control:.2f}"
+        f"the mask changes the score {words} {location.control}: kept {location.kept:z.2f} against "
+        f"{location.kept_control:z.2f}, removed {location.removed:z.2f} against {location.removed_control:z.2f}"
     )
 
 
@@ -185,4 +185,4 @@ def _say_faults(scores: Scores, window: int, mask_mean: float) -> Iterator[str]:
         yield f"the explanation is too quiet to hear: {scores.under:.0f} dB under the recording"
     kept, heard = (scores.cosines[window, VERSIONS.index(name)] for name in ("kept", "heard"))
     if kept - heard >= GAP:
-        yield f"what you hear is not what was scored: cosine {heard:.2f} as sound, {kept:.2f} inside the model"
+        yield f"what you hear is not what was scored: cosine {heard:z.2f} as sound, {kept:z.2f} inside the model"

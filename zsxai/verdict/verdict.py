@@ -34,7 +34,7 @@ class Verdict(Value):
 
     def describe(self) -> str:
         """The level, and under it every reason."""
-        return "\n".join([self.level.capitalize(), *(f"  {reason}" for reason in self.reasons)])
+        return "\n".join([self.level.capitalize(), *(f"  {reason[0].upper()}{reason[1:]}." for reason in self.reasons)])
 
     def __str__(self) -> str:
         return f"{self.level}: {self.reasons[0]}"
