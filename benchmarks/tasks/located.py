@@ -99,8 +99,8 @@ class LocatedRunner(MixingRunner[Located]):
             verdicts = _judge(recording, masks, targets, heard)
             evidence = JudgedMaps(
                 **vars(beside_truth(recording, mixture.truth, maps, masks, self._render(recording, masks))),
-                heard=np.array([v.level in LEVELS[:2] for v in verdicts], dtype=float),
-                located=np.array([v.believable for v in verdicts], dtype=float),
+                called_heard=np.array([v.level in LEVELS[:2] for v in verdicts], dtype=float),
+                called_located=np.array([v.believable for v in verdicts], dtype=float),
                 removed=np.diag(removed),
                 removed_foil=np.diag(removed[::-1]),
             )

@@ -105,14 +105,14 @@ class JudgedMaps(MixtureMaps):
     """Maps of mixtures with the verdict on each, and evidence that the verdict never saw.
 
     Attributes:
-        heard: ``(B,)`` 1 where the verdict says that the prompt is heard, else 0.
-        located: ``(B,)`` 1 where it says that it is heard and located, else 0.
+        called_heard: ``(B,)`` 1 where the verdict says that the prompt is heard, else 0.
+        called_located: ``(B,)`` 1 where it says that it is heard and located, else 0.
         removed: ``(B,)`` cosine of the prompt with the best quarter of the cells of its own map removed.
         removed_foil: ``(B,)`` the same cosine with the best quarter of the other prompt's map removed.
     """
 
-    heard: Array
-    located: Array
+    called_heard: Array
+    called_located: Array
     removed: Array
     removed_foil: Array
 
