@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ from zsxai.prompt import embed_prompts
 from zsxai.verdict.bank import bank_of, hash_bank
 from zsxai.verdict.presence import Listener
 
-RULES = ("reference", "bank", "cosine", "percentile")
+Rule = Literal["reference", "bank", "cosine", "percentile"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 """How prompts are heard: as the verdict does, with the model's figures and by the bank alone; and two rules to read
 these beside, which have no threshold of their own."""
 DECIDE = RULES[:2]
@@ -56,7 +57,7 @@ class Heard(Task):
     outside: Annotated[int, Field(ge=0)] = 3
     table: str = "esc50"
     every: Annotated[int, Field(ge=1)] = 5
-    rules: Annotated[tuple[Literal["reference", "bank", "cosine", "percentile"], ...], Field(min_length=1)] = RULES
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1)] = RULES
 
     @model_validator(mode="after")
     def _asks_no_explainer(self) -> Self:

@@ -200,7 +200,7 @@ class ScenesRunner(TaskRunner[Scenes, Prepared]):
         weights = asked.presence.weights()
         # Where no window hears it all count alike, as in an explanation.
         dark = recording.over_frames(weights) if weights.any() and len(recording.spans) > 1 else None
-        frames = {"own": dark, **dict.fromkeys(self.task.variants)}
+        frames: dict[str, NDArray[Any] | None] = {"own": dark} | dict.fromkeys(self.task.variants)
         return [
             self._row(
                 asked, recording, to_mask(relevance, recording.grid.in_band, calibration, of), variant, calibration
