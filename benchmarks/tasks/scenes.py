@@ -63,6 +63,11 @@ class Scene(Item):
 
     having: int
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Recordings that have the class: intervals are drawn over these, the others being their surroundings."""
+        return tuple(dict.fromkeys(clip.source for clip in self.clips if self.label in clip.classes))
+
 
 @dataclass(frozen=True, eq=False)
 class Asked:

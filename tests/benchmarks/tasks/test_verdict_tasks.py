@@ -195,6 +195,7 @@ def test_scenes_hold_the_class_so_often_and_no_recording_twice() -> None:
         having = int(scene.name.split(" in ")[1].split()[0])
         assert [clip.label for clip in scene.clips].count(scene.label) == having
         assert len({clip.source for clip in scene.clips}) == 5
+        assert len(scene.sources) == having
         assert scene.name.split(" in ")[0] in {clip.name for clip in scene.clips}
     places = {[clip.label for clip in s.clips].index(s.label) for s in make_scenes(crowd(), 5, (1,), 9)}
     assert len(places) > 2
