@@ -238,9 +238,9 @@ class Explanation(Value):
 
     @cached_property
     def audibility(self) -> float:
-        """Part of the power inside the mask's region (cells of one half or more) that is within 6 dB of the recording.
+        """Part of the power that the explanation keeps which is within 6 dB of the recording.
 
-        NaN where nothing is inside it.
+        NaN where the mask is empty.
         """
         import torch
 

@@ -16,7 +16,7 @@ from zsxai.level import under_db
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
 from zsxai.recording import Recording
-from zsxai.spectral import FrontEnd, Masking, Stft, render, spread
+from zsxai.spectral import FrontEnd, Masking, Stft, render
 from zsxai.spectral.mask import audio_gain
 from zsxai.target import BoundTarget
 from zsxai.value import Value
@@ -204,9 +204,9 @@ def _kept_energy(recording: Recording, gain: Tensor) -> NDArray[Any]:
 
 
 def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) -> NDArray[Any]:
-    """Part of the power inside the regions of ``(P, F, N)`` masks that is heard within 6 dB of the recording, ``(P,)``.
+    """Part of the power that ``(P, F, N)`` masks keep which is within 6 dB of the recording, ``(P,)``.
 
-    On STFT bins, where masks become sound: a mel mask and its gain are carried there by the bank's own weights.
+    On STFT bins, where masks become sound: the gain of a mel mask is carried there by the bank's own weights.
 
     Args:
         stft: Gives the STFT, and the bank of a mel mask.
@@ -215,11 +215,11 @@ def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) ->
         masks: In [0, 1] on the recording's grid, 0 outside the band.
 
     Returns:
-        See :func:`zsxai.metrics.functional.audibility`.
+        See :func:`zsxai.metrics.functional.audibility`; NaN for an empty mask too, of which a floor is left.
     """
     with torch.no_grad():
         power = stft.power(waveform)
         masks = masks.to(power)
-        on_bins = spread(stft.bank, masks) if masking.domain == "mel" and isinstance(stft, FrontEnd) else masks
         gains = audio_gain(stft, masking, power, masks)
-    return functional.audibility(power.cpu(), gains.cpu(), on_bins.cpu())
+    found = functional.audibility(power.cpu(), gains.cpu())
+    return np.where(masks.flatten(1).any(dim=1).cpu().numpy(), found, np.nan)

@@ -8,6 +8,7 @@ CONTROLS_OF_A_MASK = {"foil": "asked about another class", "rolled": "with its m
 OTHER_MASKS = {
     "binary": "its mask made of zeros and ones, of the same mean: all that it keeps is heard in full",
     "binary-energy": "its mask made of zeros and ones, of the same kept energy",
+    "plain": "its mask with all windows alike, also those that do not hear the prompt",
     "times-similarity": "its mask times how surely the model hears the prompt",
 }
 """Variants that an explanation is read beside, and what its mask is there."""

@@ -21,6 +21,7 @@ from zsxai.black_box import BlackBox
 from zsxai.explainer import Explainer
 from zsxai.metrics import Metric
 from zsxai.model import SpectralModel, ZeroShotModel
+from zsxai.verdict.reference import reference_of
 
 NUMBERLESS = ("cli", "show", "testing", "training", "demo.py", "doctor.py", "progress.py")
 """Parts of the core and of the adapters that change no figure."""
@@ -45,6 +46,7 @@ def device_name(device: str | None) -> str:
 def model_identity(model: ZeroShotModel, named: Named) -> dict[str, Any]:
     """What of a model can change a number. One without a hash of its weights is another in every process."""
     front_end = model.front_end.spec.model_dump(mode="json") if isinstance(model, SpectralModel) else None
+    figures = reference_of(model)
     return {
         "name": named.name,
         "options": named.options,
@@ -52,6 +54,7 @@ def model_identity(model: ZeroShotModel, named: Named) -> dict[str, Any]:
         "audio": model.audio_spec.model_dump(mode="json"),
         "logit_scale": model.logit_scale,
         "front_end": front_end,
+        "reference": None if figures is None else figures.model_dump(mode="json"),
         "code": code_of(type(model.inner) if isinstance(model, BlackBox) else type(model)),
         "libraries": _libraries(model),
     }

@@ -15,7 +15,17 @@ from zsxai.benchmarks.tasks.settings import Frozen, Prompting, Task
 from zsxai.errors import InputError, first_problem
 from zsxai.toml import read_toml
 
-SUITES = ("smoke", "faithfulness", "paper-esc50", "paper-us8k", "two-sounds", "sanity", "concepts", "paper-concepts")
+SUITES = (
+    "smoke",
+    "faithfulness",
+    "paper-esc50",
+    "paper-us8k",
+    "two-sounds",
+    "sanity",
+    "verdict",
+    "concepts",
+    "paper-concepts",
+)
 POOLS = ("twins",)
 """Files of models that come with zsxai."""
 

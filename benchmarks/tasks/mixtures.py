@@ -143,6 +143,21 @@ def mix(first: NDArray[Any], second: NDArray[Any], sample_rate: int, snr: float)
     return scaled
 
 
+def join(sounds: Sequence[NDArray[Any]], sample_rate: int) -> NDArray[Any]:
+    """Join sounds end to end, equally loud while they sound, with a peak of .99, ``(T,)`` float32.
+
+    Raises:
+        InputError: If one is silent.
+    """
+    parts = [sound - sound.mean(dtype=np.float64) for sound in sounds]
+    powers = [active_power(part, round(FRAME_SECONDS * sample_rate)) for part in parts]
+    if min(powers) <= _SILENT:
+        raise InputError("a silent clip cannot be made as loud as others")
+    joined = np.concatenate([part / np.sqrt(power) for part, power in zip(parts, powers, strict=True)])
+    scaled: NDArray[Any] = (joined * (PEAK / np.abs(joined).max())).astype(np.float32)
+    return scaled
+
+
 @dataclass(frozen=True, eq=False)
 class Truth:
     """Whose the cells of a mixture are, on STFT bins, and how its sounds are heard by themselves.

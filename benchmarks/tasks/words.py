@@ -1,4 +1,4 @@
-"""Tables of classes: the words that mean a class's sound, and a caption for each."""
+"""Tables of classes: the words that mean a class's sound, a caption for each, and wordings of sounds that none is."""
 
 from __future__ import annotations
 
@@ -55,6 +55,26 @@ def load_class_captions(table: str | Path = "esc50") -> dict[str, str]:
         if not isinstance(caption, str) or not caption.strip():
             raise InputError(f"{path.name}: {label} = '...' takes a sentence")
     return captions
+
+
+def load_outside(table: str | Path = "esc50") -> list[str]:
+    """Read a table of kind = [wordings of sounds that no class is], shipped as ``tables/<name>-outside.toml``.
+
+    Args:
+        table: Name of a shipped table, or the path of one.
+
+    Raises:
+        InputError: If there is no such table, or a wording is no text or comes twice.
+    """
+    path = _find(table, "outside")
+    found: list[str] = []
+    for kind, wordings in read_toml(path).items():
+        if not isinstance(wordings, list) or not all(isinstance(w, str) and w.strip() for w in wordings):
+            raise InputError(f"{path.name}: {kind} = [...] takes wordings")
+        found += wordings
+    if twice := [wording for wording in found if found.count(wording) > 1]:
+        raise InputError(f"{path.name}: {twice[0]!r} comes twice")
+    return found
 
 
 def _find(table: str | Path, kind: str) -> Path:

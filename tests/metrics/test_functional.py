@@ -76,9 +76,10 @@ def test_mask_mean_of_unlike_lengths_and_of_no_band():
     assert np.isnan(f.mask_mean(masks, [False, False])).all()
 
 
-def test_audibility_weighs_the_power_inside_by_what_is_heard():
+def test_audibility_is_the_part_of_what_is_kept_that_is_loud():
     power = np.array([[8.0, 4.0], [2.0, 1.0]])
-    masks = np.array([[[1.0, 0.6], [0.5, 0.49]], [[0.49, 0.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]])
-    gain = np.array([[[1.0, 0.2], [0.25, 0.9]], [[0.9, 0.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]])
-    np.testing.assert_allclose(f.audibility(power, gain, masks), [10 / 14, np.nan, 1.0])
-    assert np.isnan(f.audibility(power * 0, gain, masks)).all()
+    six_db = 10**-0.6
+    gain = np.array([[[1.0, 0.2], [six_db, 0.25]], np.zeros((2, 2)), np.ones((2, 2))])
+    loud, quiet = 8.0 + 2.0 * six_db, 4.0 * 0.2 + 0.25
+    np.testing.assert_allclose(f.audibility(power, gain), [loud / (loud + quiet), np.nan, 1.0])
+    assert np.isnan(f.audibility(power * 0, gain)).all()

@@ -15,6 +15,8 @@ from zsxai.metrics import (
     AbsentMaps,
     BudgetCurve,
     ConceptScores,
+    HeardPrompts,
+    JudgedMaps,
     MaskedScores,
     Metric,
     MixtureConcepts,
@@ -22,6 +24,7 @@ from zsxai.metrics import (
     PromptMaps,
     RandomisedMaps,
     RetrievedAnswers,
+    SceneMaps,
     TaggedClasses,
     load_metric,
     metrics_of,
@@ -29,10 +32,13 @@ from zsxai.metrics import (
 from zsxai.registry import METRICS
 
 EVIDENCE = (
-    *(AbsentMaps, ConceptScores, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps, RandomisedMaps),
-    *(RetrievedAnswers, TaggedClasses),
+    *(AbsentMaps, ConceptScores, HeardPrompts, JudgedMaps, MaskedScores, MixtureConcepts, MixtureMaps, PromptMaps),
+    *(RandomisedMaps, RetrievedAnswers, SceneMaps, TaggedClasses),
 )
-MODULES = ("absent", "budgets", "concepts", "faithfulness", "mixtures", "prompts", "randomisation", "shape", "whole")
+MODULES = (
+    *("absent", "budgets", "concepts", "faithfulness", "mixtures", "prompts", "randomisation", "shape", "verdict"),
+    "whole",
+)
 
 
 def scores(count=5, seed=0):
@@ -77,7 +83,11 @@ def test_every_record_is_registered_once_and_every_evidence_has_some():
     modules = [importlib.import_module(f"zsxai.metrics.{name}") for name in MODULES]
     written = [value.name for module in modules for value in vars(module).values() if isinstance(value, Metric)]
     assert sorted(written) == zsxai.list_metrics()
-    assert sum(len(metrics_of(evidence)) for evidence in EVIDENCE) == len(zsxai.list_metrics()) == 71
+    read = [
+        metric.name for evidence in EVIDENCE for metric in metrics_of(evidence).values() if metric.evidence is evidence
+    ]
+    assert sorted(read) == zsxai.list_metrics()
+    assert len(read) == 80
 
 
 @pytest.mark.parametrize("name", zsxai.list_metrics())

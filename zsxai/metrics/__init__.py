@@ -4,6 +4,8 @@ from zsxai.metrics.base import (
     AbsentMaps,
     BudgetCurve,
     ConceptScores,
+    HeardPrompts,
+    JudgedMaps,
     MaskedScores,
     Metric,
     MixtureConcepts,
@@ -11,6 +13,7 @@ from zsxai.metrics.base import (
     PromptMaps,
     RandomisedMaps,
     RetrievedAnswers,
+    SceneMaps,
     TaggedClasses,
 )
 from zsxai.metrics.frechet import frechet_bias, frechet_distance
@@ -21,6 +24,8 @@ __all__ = [
     "AbsentMaps",
     "BudgetCurve",
     "ConceptScores",
+    "HeardPrompts",
+    "JudgedMaps",
     "MaskedScores",
     "Metric",
     "MixtureConcepts",
@@ -28,6 +33,7 @@ __all__ = [
     "PromptMaps",
     "RandomisedMaps",
     "RetrievedAnswers",
+    "SceneMaps",
     "Summary",
     "TaggedClasses",
     "frechet_bias",

@@ -100,6 +100,59 @@ class MixtureMaps:
     heard: tuple[Array, ...] | None = None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class JudgedMaps(MixtureMaps):
+    """Maps of mixtures with the verdict on each, and evidence that the verdict never saw.
+
+    Attributes:
+        called_heard: ``(B,)`` 1 where the verdict says that the prompt is heard, else 0.
+        called_located: ``(B,)`` 1 where it says that it is heard and located, else 0.
+        removed: ``(B,)`` cosine of the prompt with the best quarter of the cells of its own map removed.
+        removed_foil: ``(B,)`` the same cosine with the best quarter of the other prompt's map removed.
+    """
+
+    called_heard: Array
+    called_located: Array
+    removed: Array
+    removed_foil: Array
+
+
+@dataclass(frozen=True, eq=False)
+class HeardPrompts:
+    """Prompts asked of recordings, one row each, and how strongly they are heard. What was not measured is None.
+
+    The evidence of prompts that are there is given for all recordings of a data set, each beside that of absent ones.
+
+    Attributes:
+        heard: ``(B,)`` 1 where a prompt that is there counts as heard, else 0.
+        refused: ``(B,)`` 1 where a prompt that is not there does not count as heard, else 0.
+        present: ``(B,)`` evidence for a prompt that is there.
+        drawn: ``(B, K)`` evidence for absent prompts of the same recording, drawn at random; NaN where there are fewer.
+        hardest: ``(B, H)`` for the absent ones that are the most similar to it.
+    """
+
+    heard: Array | None = None
+    refused: Array | None = None
+    present: Array | None = None
+    drawn: Array | None = None
+    hardest: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SceneMaps:
+    """Masks of scenes in which a sound is in known places, one row per scene.
+
+    Attributes:
+        masks: B masks ``(F, N)`` in [0, 1].
+        places: B bool ``(K, N)``: the frames of each of the K places that have the sound.
+        in_band: ``(F,)`` bool.
+    """
+
+    masks: tuple[Array, ...]
+    places: tuple[Array, ...]
+    in_band: Array
+
+
 @dataclass(frozen=True, eq=False)
 class PromptMaps:
     """Masks of one clip for several prompts.

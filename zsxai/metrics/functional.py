@@ -121,27 +121,26 @@ def kept_energy(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values
 
 INSIDE = 0.5
 """A cell at or above it lies in the region that a mask keeps."""
-AUDIBLE = 0.25
-"""A power gain at or above it is heard: half the magnitude, 6 dB under the recording."""
+AUDIBLE = 10.0**-0.6
+"""A power gain at or above it is heard: 6 dB under the recording."""
 _ONCE_MORE = 1.0 - 1e-5
-"""What is carried from mel bands to bins is rounded: a value at a bound stays at it."""
+"""What is carried from mel bands to bins is rounded: a gain at the bound stays at it."""
 
 
-def audibility(power: ArrayLike, gain: ArrayLike, masks: ArrayLike) -> Values:
-    """Part of the power inside the regions of B masks that stays within 6 dB of the recording, ``(B,)`` in [0, 1].
+def audibility(power: ArrayLike, gain: ArrayLike) -> Values:
+    """Part of the power that each of B masks keeps which is within 6 dB of the recording, ``(B,)`` in [0, 1].
 
     Args:
         power: ``(F, N)`` of the recording.
         gain: ``(B, F, N)`` power gain of the masks.
-        masks: ``(B, F, N)`` on the same cells, 0 outside the band.
 
     Returns:
-        NaN where no cell reaches :data:`INSIDE`, and where those that do are silent.
+        NaN where nothing is kept.
     """
-    cells = np.asarray(power, dtype=np.float64).ravel()
-    inside = np.asarray(masks) >= INSIDE * _ONCE_MORE
-    heard = inside & (np.asarray(gain) >= AUDIBLE * _ONCE_MORE**2)
-    return ratio(*(region.reshape(len(region), -1).astype(np.float64) @ cells for region in (heard, inside)))
+    gains = np.asarray(gain, dtype=np.float64)
+    kept = (gains * np.asarray(power, dtype=np.float64)).reshape(len(gains), -1)
+    heard = gains.reshape(len(gains), -1) >= AUDIBLE * _ONCE_MORE
+    return ratio((kept * heard).sum(axis=1), kept.sum(axis=1))
 
 
 class Summary(NamedTuple):

@@ -20,8 +20,9 @@ def fill(page: str) -> str:
     """A page with the parts between its marks written anew."""
 
     def part(found: re.Match[str]) -> str:
-        metrics = metrics_of(getattr(base, found[2]))
-        return f"{found[1]}\n\n{''.join(map(section, metrics.values()))}<!-- end -->"
+        evidence = getattr(base, found[2])
+        own = (metric for metric in metrics_of(evidence).values() if metric.evidence is evidence)
+        return f"{found[1]}\n\n{''.join(map(section, own))}<!-- end -->"
 
     return re.sub(r"(<!-- metrics: (\w+) -->).*?<!-- end -->", part, page, flags=re.DOTALL)
 

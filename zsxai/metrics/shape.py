@@ -43,20 +43,20 @@ KEPT_ENERGY = _metric(
 AUDIBILITY = _metric(
     name="audibility",
     symbol="audible",
-    summary="Part of the power inside the mask's region (cells of one half or more) that stays within 6 dB of the "
-    "recording.",
+    summary="Part of the power that the explanation keeps which is within 6 dB of the recording: how much of what is "
+    "heard is as loud as it was.",
     better="higher",
     bounds=(0.0, 1.0),
     needs=("audibility",),
     compute=lambda audibility: np.asarray(audibility, dtype=np.float64),
-    formula="`sum P [M >= 1/2][g >= 1/4] / sum P [M >= 1/2]` over the bins: P power of the clip, g power gain of the "
-    "mask; a mel mask is carried to bins by the bank's weights",
+    formula="`sum P g [g >= 10^-0.6] / sum P g` over the bins: P power of the clip, g power gain of the mask; the gain "
+    "of a mel mask is carried to bins by the bank's weights",
     reference="this project",
-    sensitive_to="the calibration and the scale of the mask: on `gain` it is 1 by construction; on `log` a cell of L "
-    "dB above the floor needs M of `1 - 6 / L` or more; a few loud cells decide",
-    gamed_by="any mask of zeros and ones, wherever it lies, ones everywhere too, and one that lifts its surest cell "
-    "alone to one half: read it beside mask mean, kept energy and the binary control of the same size",
-    invalid="no cell reaches one half (the mask shows nothing), or those that do are silent",
+    sensitive_to="the calibration and the scale of the mask: on `gain` a cell needs M of one half, on `log` a cell of "
+    "L dB above the floor needs `1 - 6 / L`; a few loud cells decide",
+    gamed_by="any mask of zeros and ones, wherever it lies, ones everywhere too, and a mask of one loud cell: read it "
+    "beside mask mean, kept energy and the binary control of the same size",
+    invalid="the mask is empty, or the recording silent",
 )
 
 SPARSENESS = _metric(

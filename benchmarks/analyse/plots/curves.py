@@ -88,7 +88,7 @@ def draw_cascades(block: Block) -> Figure | None:
                 if points:
                     at = np.array([k for k, _ in points])
                     values = np.array([i[:3] for _, i in points])
-                    _draw_points(axes, at, values, looks[name])
+                    draw_points(axes, at, values, looks[name])
             known = find_reading(block.task, metric)
             style_axes(axes, title=f"{tower}: {known.symbol}{known.arrow}", x="steps randomised")
             axes.set_xticks(list(levels))
@@ -108,10 +108,11 @@ def _find_cascades(variants: Sequence[str]) -> dict[str, dict[int, str]]:
 
 def _draw_line(axes: Axes, block: Block, group: DataFrame, at: NDArray[Any], values: NDArray[Any], look: Look) -> None:
     found = block.sample.resampling.intervals(values, group["unit"].to_numpy())
-    _draw_points(axes, at, np.array([i[:3] for i in found]), look)
+    draw_points(axes, at, np.array([i[:3] for i in found]), look)
 
 
-def _draw_points(axes: Axes, at: NDArray[Any], values: NDArray[Any], look: Look) -> None:
+def draw_points(axes: Axes, at: NDArray[Any], values: NDArray[Any], look: Look) -> None:
+    """Draw a line through means, ``(K, 3)`` with both bounds of their intervals, which are shaded."""
     mean, low, high = values.T
     axes.fill_between(at, low, high, color=look.colour, alpha=0.10, linewidth=0)
     point = {**look.point, "markersize": 4.5}

@@ -6,6 +6,7 @@ from scipy import stats
 
 from tests.benchmarks.frames import Shelf, cell, interval, result, row, stored, suite
 from zsxai.benchmarks.analyse.bootstrap import Resampling
+from zsxai.benchmarks.analyse.plots.coverage import draw_coverage, measure_coverage
 from zsxai.benchmarks.analyse.resolution import measure_resolution
 from zsxai.benchmarks.analyse.result import Result
 from zsxai.benchmarks.analyse.statistics import compare, rank, score_wins
@@ -251,6 +252,17 @@ def two_sounds(explainers: Sequence[str | dict[str, object]], rows: Mapping[str,
     made = suite(explainers, tasks=[{"kind": "two-sounds", "data": ["esc50"]}], headline=about)
     cells = [stored(name, each) for name, each in rows.items()]
     return Result(made, {"roots": {}}, [cell(n, n, task="two-sounds") for n in rows], Shelf(cells))
+
+
+def test_the_surest_part_is_the_part_with_the_highest_location() -> None:
+    auc, location = [0.5, 0.9, 0.6, 0.8], [0.0, 0.9, np.nan, 0.4]
+    rows = [row(f"{i}", {"auc": a, "location": s}) for i, (a, s) in enumerate(zip(auc, location, strict=True))]
+    (block,) = two_sounds(["gradcam"], {"gradcam": rows}).blocks
+    means = [part.mean for part in measure_coverage(block, block.rows()["gradcam"], "auc", "location")]
+    assert means == pytest.approx([0.9, 0.85, (0.9 + 0.8 + 0.5) / 3, 0.7]), "without a location, a row is the last"
+    drawn = draw_coverage(block, "auc", "location")
+    assert drawn is not None
+    assert list(drawn.axes[0].lines[0].get_ydata()) == pytest.approx(means)
 
 
 def test_calibrations_stand_apart_in_the_resolution_table() -> None:

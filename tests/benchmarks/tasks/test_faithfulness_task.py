@@ -207,7 +207,7 @@ def test_binary_masks_are_as_large_or_as_loud_as_the_explainers_own_and_heard_in
         elif variant == "binary-energy":
             assert figures["kept-energy"] == pytest.approx(own["kept-energy"], abs=0.02), "met by the last cell"
         if variant != "own":
-            assert figures["audibility"] == pytest.approx(1.0, abs=1e-6)
+            assert figures["audibility"] > own["audibility"] - 1e-3
         if name == "constant":
             assert found[name, item, "own"]["audibility"] < 0.01, "half a mask on log is far under the recording"
 

@@ -28,7 +28,7 @@ from zsxai.registry import METRICS, MODELS, TASKS
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "tutorials" / "benchmark-your-explainer.md"
 BLOCK = re.compile(r"^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OURS = {"absent", "faithfulness", "prompts", "randomisation", "two-sounds"}
+OURS = {"absent", "faithfulness", "located", "presence", "prompts", "randomisation", "scenes", "two-sounds"}
 
 
 def block(start: str) -> str:

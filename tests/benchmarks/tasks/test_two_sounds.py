@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.toys import STRICT, BandToy, BlackBoxToy, band_edges
 from zsxai import load_explainer, load_model
 from zsxai.benchmarks.run.suite import Suite, load_suite
-from zsxai.benchmarks.tasks import two_sounds
+from zsxai.benchmarks.tasks import mixing, two_sounds
 from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, Stage
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.benchmarks.tasks.mixtures import level_difference, mix, perfect_matchings, truth_of
@@ -527,7 +527,7 @@ def test_strata(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = clip("wrong", "band 1", sine(middle_of_band(3)))
     clips = [tones().clips[0], wrong, *tones().clips[2:3], clip("tone3", "band 3", sine(middle_of_band(3) * 1.05))]
     runner = runner_on(Clips(clips, tones().labels), {"knows": Knows()}, Close(), matchings=8)
-    monkeypatch.setattr(two_sounds, "TOP", 2)
+    monkeypatch.setattr(mixing, "TOP", 2)
     rows, _ = measured(runner, "knows")
     by_pair = {frozenset(item.clips): item.name for item in items_of(runner)}
     strata = {row.item: row.strata for row in rows}
