@@ -108,10 +108,10 @@ def weigh(relevance: NDArray[Any], weights: NDArray[Any], calibration: str) -> N
         weights: ``(N,)`` in [0, 1].
         calibration: Says what the relevance is.
     """
-    if calibration not in STEEPNESS:
-        return relevance * weights
     with np.errstate(divide="ignore"):
-        return relevance + np.log(weights) / STEEPNESS[calibration]
+        odds = np.log(weights) / STEEPNESS.get(calibration, 1.0)
+    weighed: NDArray[Any] = relevance + odds if calibration in STEEPNESS else relevance * weights
+    return weighed
 
 
 def to_mask(

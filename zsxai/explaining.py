@@ -74,12 +74,14 @@ def explain_recording(
 
     relevance = recording.stitch(maps())
     presences = _ask(recording, bound, how, progress)
-    weights = [_weights(recording, presence, how) for presence in presences]
+    weights = [_weights(presence, how) for presence in presences]
     rounding = [target.rounding(recording.model.rounding) for target in bound]
     calibrations = [_calibration(method, r, least) for r, least in zip(relevance, rounding, strict=True)]
-    frames = [recording.over_frames(w) for w in weights]
-    masks = np.stack([to_mask(r, grid.in_band, *of) for r, *of in zip(relevance, calibrations, frames, strict=True)])
-    controls = make_controls(recording, method, masks, presences) if how.verdict == "full" else []
+    frames = [recording.over_frames(w) if w else None for w in weights]
+    given = zip(relevance, calibrations, frames, strict=True)
+    masks = np.stack([to_mask(r, grid.in_band, calibration, weight) for r, calibration, weight in given])
+    asked = [presence for presence in presences if presence is not None]
+    controls = make_controls(recording, method, masks, asked) if how.verdict == "full" and asked else []
     scores = _scored(recording, masks, bound, how, controls)
     for p, target in enumerate(bound):
         if masks[p].any() and _moves_nothing(scores[p], rounding[p]):
@@ -109,7 +111,7 @@ def explain_recording(
         provenance = Provenance(
             **shared,
             calibration=calibrations[p],
-            window_weights=() if weights[p] is None else tuple(weights[p].tolist()),
+            window_weights=weights[p],
             template=target.template,
             relevance_sha256=fingerprint(relevance[p]),
             warnings=(*notes, *_warnings(masks[p], relevance[p], calibrations[p], target, recording)),
@@ -143,17 +145,19 @@ def _ask(
     if not (how.verdict or (how.dark_windows and count > 1)):
         return [None] * len(bound)
     listener = Listener(recording.model, how.reference, progress=progress)
+    if listener.bank is None:
+        return [None] * len(bound)
     windows = torch.stack([recording.embedding(i) for i in range(count)]).float().cpu().numpy()
     prompts = (target.text[0].detach().float().cpu().numpy() for target in bound)
     return [listener.ask(windows, prompt, recording.side_by_side) for prompt in prompts]
 
 
-def _weights(recording: Recording, presence: Presence | None, how: Judging) -> NDArray[Any] | None:
-    """How much each window counts; None where all count alike: there is one, or none hears the prompt."""
-    if presence is None or not how.dark_windows or len(recording.spans) == 1:
-        return None
+def _weights(presence: Presence | None, how: Judging) -> tuple[float, ...]:
+    """How much each window counts; empty where all count alike: there is one, or none hears the prompt."""
+    if presence is None or not how.dark_windows or len(presence.windows) == 1:
+        return ()
     found = presence.weights()
-    return found if found.any() else None
+    return tuple(found.tolist()) if found.any() else ()
 
 
 def _verdict(

@@ -185,12 +185,12 @@ class Recording:
         total[..., heard:], count[heard:] = total[..., heard - 1 : heard], count[heard - 1]
         return (total / count).astype(np.float32)
 
-    def over_frames(self, weights: NDArray[Any] | None) -> NDArray[Any] | None:
-        """Weights of the windows ``(W,)`` as weights of the frames ``(N,)``: where windows overlap their mean."""
-        if weights is None:
-            return None
-        widths = (self._frames(i) for i in range(len(self.spans)))
-        return self.stitch(np.full((1, f.stop - f.start), w) for f, w in zip(widths, weights, strict=True))[0]
+    def over_frames(self, weights: Sequence[float]) -> NDArray[Any]:
+        """Weights of the windows as weights of the frames ``(N,)``: where windows overlap their mean."""
+        parts = (self._frames(i) for i in range(len(self.spans)))
+        maps = (np.full((1, part.stop - part.start), weight) for part, weight in zip(parts, weights, strict=True))
+        frames: NDArray[Any] = self.stitch(maps)[0]
+        return frames
 
     @property
     def side_by_side(self) -> float:

@@ -98,14 +98,14 @@ def score_masks(
     cosines: list[list[Tensor]] = [[] for _ in targets]  # per window (V, K), by VERSIONS
     for index, clip in enumerate(recording.clips):
         part = recording.cut(masks, index)
-        under = [part, *(recording.cut(control, index) for control in controls)]
+        tried = [part, *(recording.cut(control, index) for control in controls)]
         if rolled:
-            under.insert(1, torch.from_numpy(roll(part.cpu().numpy(), clip.grid)).to(part))
-        wanted = [version for mask in under for version in (mask, 1.0 - mask)]
+            tried.insert(1, torch.from_numpy(roll(part.cpu().numpy(), clip.grid)).to(part))
+        wanted = [version for mask in tried for version in (mask, 1.0 - mask)]
         with torch.no_grad():
             masked = clip.embed_masked(torch.cat(wanted))
             check_rows(masked, len(wanted) * count, recording.model.card.name, "clips")
-            kept, removed, *others = masked.split(count)
+            kept, removed, *others = masked.reshape(len(wanted), count, -1)
             original, heard = recording.embedding(index).expand(count, -1), recording.embed_window(audio, index)
             versions = torch.stack([original, kept, removed, heard, *others], dim=1)
         for p, target in enumerate(targets):

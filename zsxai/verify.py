@@ -86,7 +86,7 @@ def _check_mask(e: Explanation, recording: Recording) -> Check:
     given = e.provenance.window_weights
     if len(given) not in (0, len(recording.spans)):
         return _check("mask", False, f"{len(given)} weights for {len(recording.spans)} windows")
-    frames = recording.over_frames(np.array(given)) if given else None
+    frames = recording.over_frames(given) if given else None
     try:
         again = to_mask(e.relevance, recording.grid.in_band, e.provenance.calibration, frames)
         apart = float(np.abs(again - e.mask).max())

@@ -36,7 +36,7 @@ def verdict_random(
     """Count the verdicts on a model of random weights."""
     found = ESC50(data, folds=[fold])
     step = max(1, len(found.clips) // clips)
-    chosen = found.clips[::step][:clips]
+    chosen = list(found.clips[::step][:clips])
     others = [clip.label for clip in chosen[1:] + chosen[:1]]
     with random_checkpoint("hf", full=False) as checkpoint:
         model = zsxai.load_model(checkpoint.name, **checkpoint.options)

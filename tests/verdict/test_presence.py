@@ -167,4 +167,7 @@ def test_the_bundled_model_brings_figures_and_knows_what_it_was_trained_on():
 
 
 def test_a_model_of_its_own_prompts_cannot_be_asked():
-    assert Listener(BandToy()).ask(np.eye(4, dtype=np.float32)[:1], np.eye(4, dtype=np.float32)[0]) is None
+    listener = Listener(BandToy())
+    assert listener.bank is None
+    with pytest.raises(InputError, match="takes only prompts of its own"):
+        listener.ask(np.eye(4, dtype=np.float32)[:1], np.eye(4, dtype=np.float32)[0])

@@ -41,7 +41,7 @@ def make_controls(
     recording: Recording,
     method: Explainer,
     masks: NDArray[Any],
-    presences: Sequence[Presence | None],
+    presences: Sequence[Presence],
 ) -> list[NDArray[Any]]:
     """Masks of the same size elsewhere: random ones, and those of the foil.
 
@@ -66,7 +66,6 @@ def make_controls(
     foils = [
         Similarity(prompt=presence.windows[presence.best].strongest.middling).bind(recording.model)
         for presence in presences
-        if presence is not None
     ]
     other = recording.stitch(clip.place(method.relevance(clip, foils)) for clip in recording.clips)
     randoms = [np.stack([_as_large(order, mask, grid.in_band) for mask in masks]) for order in drawn]

@@ -45,7 +45,7 @@ class Location(NamedTuple):
     @property
     def is_clear(self) -> bool:
         """Whether the mask is that much better."""
-        return self.strength >= self.bar
+        return self.strength > self.bar
 
     @property
     def strength(self) -> float:
@@ -61,11 +61,10 @@ def find_location(scores: Scores, window: int, controls: Sequence[Control] = ())
         window: Which window: the one that hears the prompt best.
         controls: The further controls, in their order.
     """
-    cosines = dict(zip(VERSIONS, scores.cosines[window], strict=False))
-    pairs = scores.cosines[window, len(VERSIONS) - 2 :].reshape(-1, 2)
+    _, kept, removed, _, *others = scores.cosines[window].tolist()
     found = [
-        Location(control.name, cosines["kept"], cosines["removed"], *pair, control.bar)
-        for control, pair in zip((ROLLED, *controls), pairs, strict=True)
+        Location(control.name, kept, removed, others[2 * i], others[2 * i + 1], control.bar)
+        for i, control in enumerate((ROLLED, *controls))
     ]
     return min(found, key=lambda one: one.strength - one.bar)
 

@@ -54,7 +54,8 @@ class Pairs:
         """``(N, C)`` bool: among the absent labels most similar to the clip."""
         absent = np.where(self.present, -np.inf, self.cosine)
         order = (-absent).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-        return (order < SIMILAR) & ~self.present
+        found: NDArray[Any] = (order < SIMILAR) & ~self.present
+        return found
 
     @staticmethod
     def join(parts: Sequence[Pairs]) -> Pairs:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.errors import InputError
 from zsxai.model import ZeroShotModel
 from zsxai.verdict.bank import Bank, Strongest, bank_of, embed_once
 from zsxai.verdict.reference import MISTAKEN, Reference, reference_of
@@ -98,6 +99,9 @@ class Listener:
         model: The model.
         reference: Its figures; those that belong to it where None.
         progress: A bar where the bank is to be embedded; None for one on a terminal.
+
+    Attributes:
+        bank: The everyday sounds before the model; None where it takes only prompts of its own.
     """
 
     def __init__(
@@ -111,18 +115,19 @@ class Listener:
         self.reference = reference or reference_of(model)
         self._known = embed_once(model, model.card.knows, progress=False) if model.card.knows else None
 
-    def ask(
-        self, windows: NDArray[np.float32], prompt: NDArray[np.float32], side_by_side: float = 1.0
-    ) -> Presence | None:
-        """Does the model hear a prompt? None where it takes no prompts but its own, and cannot be asked of the bank.
+    def ask(self, windows: NDArray[np.float32], prompt: NDArray[np.float32], side_by_side: float = 1.0) -> Presence:
+        """Does the model hear a prompt?
 
         Args:
             windows: ``(W, D)`` unit rows, the embeddings of a recording's windows.
             prompt: ``(D,)`` unit row, the prompt's embedding.
             side_by_side: How many windows the recording would have if they did not overlap.
+
+        Raises:
+            InputError: If the model takes only prompts of its own.
         """
         if self.bank is None:
-            return None
+            raise InputError(f"{self.model.card.name} takes only prompts of its own: it cannot be asked of the bank")
         similar, others = (windows @ prompt).tolist(), self.bank.strongest(windows, prompt)
         heard = [self._hear(*of_window) for of_window in zip(similar, others, strict=True)]
         best = max(range(len(heard)), key=lambda i: heard[i].evidence)

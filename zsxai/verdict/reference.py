@@ -29,8 +29,6 @@ MISTAKEN = 0.05
 USELESS = 0.75
 """Under this area under the ROC curve a model does not tell present prompts from absent ones."""
 
-_FORMAT = 1
-
 
 class Figures(Value):
     """How well the evidence tells present prompts from absent ones on the reference's own recordings.
@@ -73,7 +71,7 @@ class Reference(Value):
         versions: Versions of the libraries that computed.
     """
 
-    format: Literal[1] = _FORMAT
+    format: Literal[1] = 1
     model: str
     weights_sha256: str | None
     bank_sha256: str
