@@ -15,7 +15,7 @@ from zsxai.spectral import patch_grid
 from zsxai.target import Similarity
 from zsxai.verdict.presence import Presence
 
-LOCATED = 0.25
+LOCATED = 0.2
 """A map says where the sound is from this on: what keeping and removing it change together, more than the same mask in
 the wrong place does, in cosines (:attr:`zsxai.verdict.judge.Location.strength`)."""
 
