@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Sequence
 
@@ -35,8 +34,7 @@ class Toy(SpectralModel):
     def __init__(self, window: float | None = 1.0, fill: FillRule = "repeat", spec: FrontEndSpec = SPEC) -> None:
         self.front_end = FrontEnd(spec)
         self.audio_spec = AudioSpec(sample_rate=spec.sample_rate, window=window, fill=fill)
-        digest = hashlib.sha256(f"{type(self).__qualname__} {getattr(self, 'size', 0)}".encode()).hexdigest()
-        self.card = ModelCard(name=type(self).__name__, weights_sha256=digest)
+        self.card = ModelCard(name=type(self).__name__, weights_sha256="0" * 64)
         self.logit_scale = 10.0
 
     def model_input(self, log_mel: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -105,7 +105,7 @@ def test_the_bank_is_embedded_once_and_kept_by_the_weights(own_cache, monkeypatc
     first = bank_of(ConvToy())
     again = bank_of(ConvToy())
     np.testing.assert_array_equal(first.rows, again.rows)
-    assert calls == [len(first.words), 1], "the second model reads the file, and tries one word"
+    assert calls == [1, len(first.words), 1], "the second model reads the file, and tries one word"
 
     class Other(ConvToy):  # says the hash of another
         def encode_text(self, prompts):
@@ -122,7 +122,7 @@ def test_the_bank_is_embedded_once_and_kept_by_the_weights(own_cache, monkeypatc
 
 def test_nothing_is_kept_where_the_variable_is_empty(monkeypatch):
     monkeypatch.setenv("ZSXAI_CACHE", "")
-    assert banks._file(ConvToy(), ("a", "b")) is None
+    assert banks._file(ConvToy(), ("a", "b"), 8) is None
     assert embed_once(ConvToy(), ["a", "b"]).shape == (2, 8)
 
 

@@ -206,7 +206,7 @@ def _explain(
         sample_rate=rate,
         provenance=ConceptProvenance(
             model=model if isinstance(model, str) else card.name,
-            model_card=card.model_dump(),
+            model_card=card.model_dump(mode="json"),
             centring=words.centring.card,
             template=words.template,
             k=k,

@@ -106,31 +106,27 @@ def embed_once(model: ZeroShotModel, words: Sequence[str], *, progress: bool | N
     with suppress(TypeError):  # a model may be one that no dictionary takes
         kept = _MADE.setdefault(model, {})
     if words not in kept:
-        file = _file(model, words)
-        rows = _read(file, len(words))
+        first = embed_words(model, words[:1], progress=False)[0].float().numpy()
+        file = _file(model, words, len(first))
+        rows = _read(file, (len(words), len(first)))
         # A model that says its hash wrongly gives other rows: one word shows it.
-        if rows is None or not _are_of(rows, model, words[0]):
+        if rows is None or not np.allclose(rows[0], first, atol=1e-3):
             rows = embed_words(model, words, progress=progress).float().numpy()
             _write(file, rows)
         kept[words] = rows
     return kept[words]
 
 
-def _are_of(rows: NDArray[Any], model: ZeroShotModel, word: str) -> bool:
-    first = embed_words(model, [word], progress=False)[0].float().numpy()
-    return rows.shape[1:] == first.shape and bool(np.allclose(rows[0], first, atol=1e-3))
-
-
-def _file(model: ZeroShotModel, words: tuple[str, ...]) -> Path | None:
+def _file(model: ZeroShotModel, words: tuple[str, ...], size: int) -> Path | None:
     # Without a hash of its weights nobody knows whether it is the same model.
     folder, weights = cache_folder(), model.card.weights_sha256
     if folder is None or weights is None:
         return None
-    asked = hashlib.sha256("\n".join((weights, *words)).encode()).hexdigest()
+    asked = hashlib.sha256("\n".join((weights, str(size), *words)).encode()).hexdigest()
     return folder / "embeddings" / f"{asked}.safetensors"
 
 
-def _read(file: Path | None, count: int) -> NDArray[Any] | None:
+def _read(file: Path | None, shape: tuple[int, int]) -> NDArray[Any] | None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -140,7 +136,7 @@ def _read(file: Path | None, count: int) -> NDArray[Any] | None:
         rows: Tensor = load_file(file)["rows"]
     except (OSError, KeyError, ValueError, SafetensorError):
         return None  # damaged: made anew
-    sound = rows.ndim == 2 and len(rows) == count and rows.dtype == torch.float32 and bool(rows.isfinite().all())
+    sound = tuple(rows.shape) == shape and rows.dtype == torch.float32 and bool(rows.isfinite().all())
     return rows.numpy() if sound else None
 
 
