@@ -29,9 +29,14 @@ FIGURES = {
     ],
     "concept-retrieval": [["recall-at-1", "average-precision-at-10"]],
     "concept-tagging": [["average-precision", "class-f1"]],
+    "presence": [["presence-heard", "presence-refused", "presence-auc", "presence-auc-hardest"]],
+    "located": [["weighted-auc", "foil-at-25", "located-share", "heard-share"]],
+    "scenes": [["outside", "window-recall"]],
     "absent": [["absent-mask-mean", "present-mask-mean", "absent-shown", "present-shown", "made-up", "present-heard"]],
 }  # fmt: skip
 STRATA = {
+    "presence": ["present", "correct", "misheard", "drawn", "hardest", "outside", "noise", "silence"],
+    "located": ["located", "weakly-located", "not-located", "not-heard", None],
     "two-sounds": ["alone", "both-heard", None],
     "concept-mixtures": ["alone", None],
     "concept-retrieval": ["audio-to-text", "text-to-audio"],
