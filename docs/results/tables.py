@@ -45,7 +45,7 @@ RATIOS = {
     "absent-mask-mean": ("absent-mask-mean", "present-mask-mean", "absent / present mask mean"),
     "both-sources": ("both-sources", "both-prompts", "both sources / both prompts"),
 }
-VARIANTS = ["own", "rolled", "binary", "binary-energy", "times-similarity"]
+VARIANTS = ["own", "rolled", "binary", "binary-energy", "times-similarity", "plain"]
 PLACE = ["model", "contamination", "domain", "scale"]
 
 
@@ -56,7 +56,7 @@ def say(line: str = "") -> None:
 
 def digits(task: str, figure: str) -> int:
     """Areas under curves lie close together, and so do shares of clips that stay right."""
-    close = task == "two-sounds" or figure in {"concept-accuracy", "concept-agreement", "both-sources"}
+    close = task in {"two-sounds", "presence", "located", "scenes"} or figure in {"concept-accuracy", "concept-agreement", "both-sources"}
     return 3 if close else choose_digits(task, figure)
 
 

@@ -17,8 +17,7 @@ from zsxai.verdict.reference import MISTAKEN, Reference, reference_of
 
 SPREADS, CONSTANT = 1.13, 1.25
 """Evidence without reference figures: so much for each standard deviation of the recording's cosines with the bank that
-the prompt lies above the bank's strongest sound, and a constant. Mean of three models of known figures
-(``docs/results/verdict.md``)."""
+the prompt lies above the bank's strongest sound, and a constant. Fitted on the twins of ``tiny``, as figures are."""
 MISTAKES = 0.012
 """Part of the absent prompts that then pass on one window."""
 DOUBT = 1.0
@@ -26,8 +25,8 @@ DOUBT = 1.0
 RAMP = 2.0
 """Evidence from which on a window counts in full."""
 KNOWN = 0.42
-"""Text cosine with the nearest sound that a model was trained on under which a prompt is none of them: 95 % of captions
-of these sounds lie above it."""
+"""Text cosine with the nearest sound that a model was trained on under which a prompt is none of them: captions of these
+sounds hardly ever lie below it."""
 
 
 class Heard(NamedTuple):
