@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 import zsxai
-from zsxai.adapters.tiny import TWINS
 from zsxai.benchmarks.measure.frame import AsJson, app, one_thread
 from zsxai.data.esc50 import ESC50
 from zsxai.progress import track
 from zsxai.verdict.verdict import LEVELS
 
+FOLDS = ("1", "2", "3")
 IN_TWO_FOLDS = (131943, 134049)
 KINDS = ("present, ranked first", "present, misheard", "absent, most similar", "absent, drawn")
 
@@ -39,7 +39,7 @@ def verdict_levels(
 ) -> None:
     """Count the levels of verdicts by kind of prompt."""
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name in TWINS:
+    for name in FOLDS:
         model = zsxai.load_model(f"tiny-twin:{name}")
         read = ESC50(data, folds=[int(name)], without=IN_TWO_FOLDS if name != "1" else ())
         chosen = read.clips[:: max(1, len(read.clips) // clips)][:clips]
