@@ -20,13 +20,14 @@ from rich.console import Console
 
 import zsxai
 from zsxai.adapters.tiny import TWINS
+from zsxai.adapters.tiny.training.reference import read_unheard
 from zsxai.benchmarks.measure.frame import AsJson, app, one_thread
-from zsxai.data.esc50 import ESC50
+from zsxai.errors import InputError
 from zsxai.progress import track
 from zsxai.verdict.verdict import LEVELS
 
-IN_TWO_FOLDS = (131943, 134049)
 KINDS = ("present, ranked first", "present, misheard", "absent, most similar", "absent, drawn")
+"""Kinds of prompts that a clip is explained for."""
 
 
 @one_thread()
@@ -38,10 +39,12 @@ def verdict_levels(
     as_json: AsJson = False,
 ) -> None:
     """Count the levels of verdicts by kind of prompt."""
+    if verdict not in ("default", "full"):
+        raise InputError(f"--verdict is default or full, not {verdict!r}")
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name in TWINS:
         model = zsxai.load_model(f"tiny-twin:{name}")
-        read = ESC50(data, folds=[int(name)], without=IN_TWO_FOLDS if name != "1" else ())
+        read = read_unheard(data, name)
         chosen = read.clips[:: max(1, len(read.clips) // clips)][:clips]
         for clip in track(chosen, len(chosen), f"fold {name}", None):
             sound = clip.read()
@@ -66,6 +69,7 @@ def verdict_levels(
 
 
 def _shares(given: list[tuple[str, str]]) -> dict[str, str]:
+    """Share of each level, with its interval, of pairs of recording and level."""
     sources = sorted({source for source, _ in given})
     hits: dict[str, NDArray[Any]] = {level: np.zeros(len(sources)) for level in LEVELS}
     count = np.zeros(len(sources))
