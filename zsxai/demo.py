@@ -29,8 +29,8 @@ from zsxai.show.page import (
 from zsxai.show.parts import Card, Excerpt, excerpt, make_card, make_picture, strip_peak
 from zsxai.show.raster import spectrogram
 from zsxai.show.templates import render_page
-from zsxai.show.written import signed
 from zsxai.target import Contrast, Target
+from zsxai.written import signed
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation

@@ -21,7 +21,7 @@ from zsxai.scoring import Scores, score_masks
 from zsxai.spectral import FrontEnd
 from zsxai.target import BoundTarget
 from zsxai.verdict.controls import CONTROLS, make_controls
-from zsxai.verdict.judge import find_location, judge
+from zsxai.verdict.judge import EMPTY, find_location, judge
 from zsxai.verdict.presence import Listener, Presence
 from zsxai.verdict.reference import Reference
 from zsxai.verdict.verdict import Verdict
@@ -153,11 +153,8 @@ def _ask(
 
 
 def _weights(presence: Presence | None, how: Judging) -> tuple[float, ...]:
-    """How much each window counts; empty where all count alike: there is one, or none hears the prompt."""
-    if presence is None or not how.dark_windows or len(presence.windows) == 1:
-        return ()
-    found = presence.weights()
-    return tuple(found.tolist()) if found.any() else ()
+    """How much each window counts; empty where all count alike."""
+    return presence.weights() if presence is not None and how.dark_windows else ()
 
 
 def _verdict(
@@ -220,7 +217,7 @@ def _warnings(
         rounding = target.rounding(model.rounding)
         found.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
     elif not mask.any():
-        found.append("the mask is empty: the explainer found nothing that raises the score")
+        found.append(EMPTY)
     if not isinstance(model, SpectralModel):
         found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
     return tuple(found)

@@ -314,8 +314,9 @@ class Explanation(Value):
         return self.describe()
 
     def __repr__(self) -> str:
+        judged = "" if self.verdict is None else f"verdict={self.verdict.level!r}, "
         return (
-            f"Explanation({self.prompt!r}, score={self.score:.3f} {self.unit}, "
+            f"Explanation({self.prompt!r}, {judged}score={self.score:.3f} {self.unit}, "
             f"explainer={self.provenance.explainer!r}, model={self.provenance.model!r})"
         )
 

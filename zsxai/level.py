@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 Samples = TypeVar("Samples", NDArray[Any], "Tensor")
 ACTIVE = 1e-4
-"""A frame is active where its power is at least this part of the loudest one's: 40 dB."""
+"""A frame is active where its power is at least this part of the loudest one's: 40 dB under it."""
 QUIET_DB = 30.0
 """Kept sound further than this under the recording, each while it sounds, is too quiet to be heard in its place."""
 FRAME_SECONDS = 0.02
+"""Length of a frame."""
 
 
 def under_db(waveform: NDArray[Any], reference: NDArray[Any], sample_rate: int) -> float:
-    """How far one sound is under another, each while it sounds, decibels; infinite where the first is silence.
+    """How far one sound is under another, each while it sounds, decibels.
+
+    Infinite where the first is silence, 0 where the other is.
 
     Args:
         waveform: ``(T,)``.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.errors import InputError
-from zsxai.show.written import per_cent
 from zsxai.value import Value
+from zsxai.written import per_cent
 
 LINE_DB = -6.0
 """The line on pictures, and the edge of regions: where so much of the recording's level remains."""
@@ -68,6 +68,17 @@ def check_line(line_db: float) -> float:
     return float(10.0 ** (line_db / 10.0))
 
 
+def within(gain: NDArray[Any], line_db: float = LINE_DB) -> NDArray[Any]:
+    """Cells whose level stays at a line or above it: bool, shaped as the gain.
+
+    Raises:
+        InputError: If the line is no level under the recording's.
+    """
+    # A level that is just the line's, but for rounding, is inside.
+    above: NDArray[Any] = gain >= check_line(line_db) * (1.0 - 1e-6)
+    return above
+
+
 def find_regions(
     gain: NDArray[Any], power: NDArray[Any], edges: Edges, count: int = 3, line_db: float = LINE_DB
 ) -> list[Region]:
@@ -83,8 +94,7 @@ def find_regions(
     Raises:
         InputError: If the line is no level under the recording's.
     """
-    # A level that is just the line's, but for rounding, is inside.
-    above = gain >= check_line(line_db) * (1.0 - 1e-6)
+    above = within(gain, line_db)
     if not above.any():
         return []
     rows, columns = above.nonzero()

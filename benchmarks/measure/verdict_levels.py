@@ -21,12 +21,14 @@ from rich.console import Console
 import zsxai
 from zsxai.benchmarks.measure.frame import AsJson, app, one_thread
 from zsxai.data.esc50 import ESC50
+from zsxai.errors import InputError
 from zsxai.progress import track
 from zsxai.verdict.verdict import LEVELS
 
-FOLDS = ("1", "2", "3")
-IN_TWO_FOLDS = (131943, 134049)
+FOLDS: dict[str, tuple[int, ...]] = {"1": (), "2": (131943, 134049), "3": (131943, 134049)}
+"""Folds, each with the recordings that another one has clips of too."""
 KINDS = ("present, ranked first", "present, misheard", "absent, most similar", "absent, drawn")
+"""Kinds of prompts that a clip is explained for."""
 
 
 @one_thread()
@@ -38,10 +40,12 @@ def verdict_levels(
     as_json: AsJson = False,
 ) -> None:
     """Count the levels of verdicts by kind of prompt."""
+    if verdict not in ("default", "full"):
+        raise InputError(f"--verdict is default or full, not {verdict!r}")
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name in FOLDS:
+    for name, without in FOLDS.items():
         model = zsxai.load_model(f"tiny-twin:{name}")
-        read = ESC50(data, folds=[int(name)], without=IN_TWO_FOLDS if name != "1" else ())
+        read = ESC50(data, folds=[int(name)], without=without)
         chosen = read.clips[:: max(1, len(read.clips) // clips)][:clips]
         for clip in track(chosen, len(chosen), f"fold {name}", None):
             sound = clip.read()
@@ -66,6 +70,7 @@ def verdict_levels(
 
 
 def _shares(given: list[tuple[str, str]]) -> dict[str, str]:
+    """Share of each level, with its interval, of pairs of recording and level."""
     sources = sorted({source for source, _ in given})
     hits: dict[str, NDArray[Any]] = {level: np.zeros(len(sources)) for level in LEVELS}
     count = np.zeros(len(sources))

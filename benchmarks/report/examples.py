@@ -17,6 +17,7 @@ from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.report.cells import Plot
 from zsxai.benchmarks.run.figures import split_figure
 from zsxai.benchmarks.tasks import runner_of
+from zsxai.regions import say_regions
 from zsxai.show.parts import excerpt, wav
 from zsxai.show.raster import paint, raster, rgb_png
 
@@ -49,7 +50,7 @@ class Example:
         item: Name of the clip.
         prompt: What was asked for.
         figures: What came out, in a sentence.
-        picture: The spectrogram with the mask in colour; None where the clip was not explained again.
+        picture: The spectrogram, in colour where it is kept; None where the clip was not explained again.
         sounds: What can be listened to.
     """
 
@@ -94,7 +95,7 @@ def make_examples(result: Result, *, audio: bool = True) -> Examples:
         return Examples(chosen.explainer, "The clips could not be explained again for this page:", why, named)
     note = (
         "It has the best headline; on these clips it did best and worst. They were chosen by the figure alone and "
-        "explained again when this page was written. In colour: what the mask keeps; grey: what it leaves."
+        "explained again when this page was written. In colour: what is kept; grey: what is left."
     )
     return Examples(chosen.explainer, note, f"{chosen.block.task}: {chosen.block.short}", clips)
 
@@ -123,10 +124,10 @@ def _make_example(
     stored = float(row.get("similarity", np.nan))
     near = not np.isfinite(stored) or library.suite.prompting.target != "similarity" or abs(made.score - stored) < NEAR
     differs = "" if near else f" The cosine differs from the stored one ({stored:.4f}): something has changed since."
-    words = "; ".join(map(str, made.regions())) or "nowhere above one half"
+    words = say_regions(made.regions())
     figures = (
         f"{known.symbol} {value}{ahead}; {made.unit} {made.score:.3f}, kept {made.score_in:.3f}, removed "
-        f"{made.score_out:.3f}; mask mean {made.mask_mean:.2f}; mask: {words}.{differs}"
+        f"{made.score_out:.3f}; mask mean {made.mask_mean:.2f}; heard: {words}.{differs}"
     )
     sounds = _make_sounds(made) if audio else ()
     return Example(kind, item.name, row["prompt"], figures, _draw(made, words), sounds)
@@ -191,9 +192,9 @@ def _explain(
 
 def _draw(made: Explanation, words: str) -> Plot:
     pixels = raster(made, columns=600)
-    png = rgb_png(paint(pixels.level(), pixels.mask))
+    png = rgb_png(paint(pixels.level(), pixels.colour))
     caption = f"0-{made.seconds:.1f} s, 0-{made.sample_rate / 2000:g} kHz (mel axis)"
-    return Plot(png, f"Spectrogram with the mask in colour. The mask lies at: {words}.", caption)
+    return Plot(png, f"Spectrogram, in colour where the explanation keeps it: {words}.", caption)
 
 
 def _make_sounds(made: Explanation) -> tuple[Sound, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from zsxai.benchmarks.report.cells import (
     make_number,
     make_texts,
 )
+from zsxai.written import as_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -114,21 +114,21 @@ def _format(value: float) -> str:
 def make_failures(result: Result) -> Part:
     """Make the table of what explainers raised, equal errors together."""
     found: DataFrame = result.failures
-    title, label = "Failures", "failures"
+    title, at = "Failures", "failures"
     if not len(found):
-        return Part(title, label, ("No explainer raised.",))
+        return Part(title, at, ("No explainer raised.",))
     by = ["explainer", "error", "task", "contamination", "domain", "scale", "model"]
     rows = []
     grouped = found.groupby(by, sort=False)
-    for at, group in list(grouped)[:SHOWN]:
+    for alike, group in list(grouped)[:SHOWN]:
         names = [name or "(whole unit)" for name in group["item"]]
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        explainer, error, *where = at
+        explainer, error, *where = alike
         texts = make_texts(error, ", ".join(where), some)
         rows.append(Row(explainer, (*texts[:2], make_number(int(group["items"].sum())), texts[2])))
-    left = f"The first {SHOWN} of {len(grouped)} kinds." if len(grouped) > SHOWN else "Alike ones together"
+    left = f"The first {SHOWN} of {len(grouped)} kinds." if len(grouped) > SHOWN else "Alike ones together."
     heads = (EXPLAINER, Head("error"), Head("where"), Head("items"), Head("such as"))
-    return Part(title, label, (), Table(left, heads, tuple(rows), in_words=True))
+    return Part(title, at, (), Table(left, heads, tuple(rows), in_words=True))
 
 
 def make_cost(result: Result) -> Part:
@@ -170,12 +170,6 @@ class Configuration:
 def make_configuration(result: Result) -> Configuration:
     """Make everything that can change a number."""
     found = collect_facts(result)
-    models = [
-        m["label"]
-        + (f" (weights {m['weights']})" if m["weights"] else "")
-        + (f" of {m['pool']}" if "pool" in m else "")
-        for m in found["models"]
-    ]
     listed = {
         "Suite": found["suite"],
         "Prompts": f"{found['template']}; the {found['explained']} class; {found['softmax']} softmax",
@@ -189,13 +183,9 @@ def make_configuration(result: Result) -> Configuration:
         "Cells": f"{found['cells']['planned']} planned, {found['cells']['missing']} missing",
     }
     entries = [(name, str(value)) for name, value in listed.items() if value]
-    entries += [("Model", model) for model in models]
-    suite = _write_json(result.suite.model_dump(mode="json"))
-    return Configuration(tuple(entries), suite, _write_json(found["settings"]))
-
-
-def _write_json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    entries += [("Model", _describe_model(model)) for model in found["models"]]
+    suite = as_json(result.suite.model_dump(mode="json"))
+    return Configuration(tuple(entries), suite, as_json(found["settings"]))
 
 
 def _describe_model(model: dict[str, Any]) -> str:

@@ -73,11 +73,6 @@ class Section:
     readings: tuple[Reading, ...]
 
 
-def get_title(task: str) -> str:
-    """Heading of a kind of task."""
-    return runner_of(task).card.title or task
-
-
 def make_tasks(result: Result) -> list[Section]:
     """Make one section per task that has rows."""
     return [_make_section(result, task) for task in dict.fromkeys(sample.task for sample in result.samples)]
@@ -97,7 +92,7 @@ def _make_section(result: Result, task: str) -> Section:
         groups.append(Group(title, tuple(_make_tables(block)), tuple(_make_folds(block)), plots))
     left_out = sum(b.at["seed"] == first for b in blocks) - drawn
     note = f"Plots of the first {drawn} settings; tables of all {len(blocks)}." if left_out > 0 else ""
-    return Section(task, get_title(task), note, tuple(groups), _make_readings(result, task))
+    return Section(task, runner_of(task).card.title or task, note, tuple(groups), _make_readings(result, task))
 
 
 def choose_shown(result: Result, task: str) -> set[str]:

@@ -15,12 +15,11 @@ from zsxai.benchmarks.tasks.base import Item, in_hash_order
 from zsxai.clip import make_grid
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
-from zsxai.level import active_power
+from zsxai.level import FRAME_SECONDS, active_power
 from zsxai.metrics.base import MixtureMaps
 from zsxai.recording import Recording
 from zsxai.spectral import FrontEnd, Masking, render, spread
 
-FRAME_SECONDS = 0.02
 PEAK = 0.99
 AUDIBLE = 1e-6
 """A cell counts where the louder sound is within 60 dB of the mixture's loudest cell."""

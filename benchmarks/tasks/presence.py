@@ -36,6 +36,8 @@ DECIDE = RULES[:2]
 """Those that say at which evidence a prompt counts as heard."""
 LOUDNESS = {"noise": 0.1, "silence": 1e-5}
 """Standard deviation of the white noise that stands in place of a clip; under the second, 16-bit files hold zeros."""
+Kind = Literal["present", "drawn", "hardest", "outside"]
+"""Kinds of prompts: there, absent and drawn, absent and most similar, and wordings of other sounds."""
 
 
 class Heard(Task):
@@ -100,7 +102,7 @@ class Question(NamedTuple):
 
     prompt: str
     text: NDArray[np.float32]
-    kind: Literal["present", "drawn", "hardest", "outside"]
+    kind: Kind
 
 
 @dataclass(eq=False)
@@ -262,10 +264,11 @@ class PresenceRunner(TaskRunner[Heard, Prepared]):
         absent = [label for label in labels if label not in item.clips[0].classes]
         hardest = sorted(absent, key=lambda label: -cosines[labels.index(label)])[: self.task.hardest]
         drawn = draw_by_name(item.name, absent, self.task.drawn)
-        asked = [(item.label, "present"), *((p, "drawn") for p in drawn), *((p, "hardest") for p in hardest)]
+        asked: list[tuple[str, Kind]] = [(item.label, "present")]
+        asked += [*((p, "drawn") for p in drawn), *((p, "hardest") for p in hardest)]
         outside = draw_by_name(item.name, list(self._outside), self.task.outside)
         return [
-            *(Question(prompt, text[labels.index(prompt)], kind) for prompt, kind in asked),  # type: ignore[arg-type]
+            *(Question(prompt, text[labels.index(prompt)], kind) for prompt, kind in asked),
             *(Question(prompt, self._outside[prompt], "outside") for prompt in outside),
         ]
 
@@ -309,9 +312,7 @@ class PresenceRunner(TaskRunner[Heard, Prepared]):
             judged = HeardPrompts(heard=heard) if present else HeardPrompts(refused=1 - heard)
             areas = self._areas(rule, item.whole)[item.number] if present else {}
             decided = report(self.metrics if rule in DECIDE else {}, judged, {"evidence": [evidence]})[0]
-            strata = {
-                name: item.sound == "clip" and name in kinds for name in ("present", "drawn", "hardest", "outside")
-            }
+            strata = {name: item.sound == "clip" and name in kinds for name in get_args(Kind)}
             strata |= {"correct": present and top == prompt, "misheard": present and top != prompt}
             strata |= {sound: item.sound == sound for sound in LOUDNESS}
             rows.append(

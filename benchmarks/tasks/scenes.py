@@ -203,8 +203,7 @@ class ScenesRunner(TaskRunner[Scenes, Prepared]):
         target = self.classes.target(asked.heard.item.label)
         (relevance,) = maps_of(explainer, recording, [target], forwards, asked.heard.answers)
         weights = asked.presence.weights()
-        # Where no window hears it all count alike, as in an explanation.
-        dark = recording.over_frames(weights.tolist()) if weights.any() and len(recording.spans) > 1 else None
+        dark = recording.over_frames(weights) if weights else None
         frames: dict[str, NDArray[Any] | None] = {"own": dark} | dict.fromkeys(self.task.variants)
         return [
             self._row(

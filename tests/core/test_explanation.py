@@ -20,6 +20,7 @@ from zsxai.explanation import Explanation
 from zsxai.recording import Recording
 from zsxai.scoring import kept_energy, score_masks
 from zsxai.target import Contrast, Similarity
+from zsxai.verdict.verdict import Verdict
 
 pytestmark = STRICT
 
@@ -72,8 +73,12 @@ def test_what_it_says(e: Explanation) -> None:
     assert (e.prompt, e.unit, e.sample_rate, e.seconds) == ("dog", "cosine difference", 16000, 2.5)
     assert e.target == Contrast(prompt="dog", against=("rain", "bell"))
     assert str(e) == e.describe()
-    assert str(e).startswith(f"'dog': {e.score:.3f} (cosine difference)")
-    assert repr(e).startswith("Explanation('dog', score=")
+    plain = e.model_copy(update={"verdict": None})
+    assert str(plain).startswith(f"'dog': {e.score:.3f} (cosine difference)")
+    assert repr(plain).startswith("Explanation('dog', score=")
+    judged = e.model_copy(update={"verdict": Verdict(level="cannot say", reasons=("it hears silence",))})
+    assert repr(judged).startswith("Explanation('dog', verdict='cannot say', score=")
+    assert str(judged).startswith("Cannot say\n  It hears silence.\n'dog': ")
     p = e.provenance
     assert (p.explainer, p.model, p.template) == ("gradcam", "ConvToy", "the sound of a {}")
     assert (p.seed, p.pooling) == (0, "mean")

@@ -1,4 +1,4 @@
-"""Figures from labelled recordings: the rule that sets the threshold, and the command."""
+"""Figures from labelled recordings: the rule that sets the threshold."""
 
 from __future__ import annotations
 

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.explanation import Explanation
-from zsxai.metrics.functional import AUDIBLE
 from zsxai.metrics.similarity import pearson, ranks
-from zsxai.regions import find_regions
+from zsxai.regions import find_regions, within
 from zsxai.spectral import Grid, overlap
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 from zsxai.value import Value
 
 ROWS, COLUMNS, STEP = 64, 1000, 0.05
-"""Rows of the common raster; columns of so many seconds, of a longer recording at most so many."""
+"""Rows of the common raster; columns at most; seconds of a column, where these suffice."""
 LEAST = 0.1
-"""Where the parts of the power that two keep nowhere differ by more than this, they differ nowhere worth naming."""
+"""Two that nowhere differ by so much in the part of the power that they keep differ nowhere worth naming."""
 HALF_DB = 10.0 * float(np.log10(0.5))
+"""Half of the greatest difference, as a level."""
 
 
 class Difference(Value):
@@ -122,7 +122,7 @@ def rastered(explanation: Explanation, onto: Grid) -> Rastered:
         found: NDArray[Any] = rows @ values.astype(np.float64) @ columns
         return found
 
-    heard = (e.gain >= AUDIBLE * (1.0 - 1e-6)) & e.grid.in_band[:, None]
+    heard = within(e.gain) & e.grid.in_band[:, None]
     return Rastered(average(e.relevance), average(e.power), average(e.gain), average(heard) >= 0.5)
 
 

@@ -23,8 +23,7 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import DIM, paint, raster, rgb_png
 from zsxai.show.templates import read, render_page
-from zsxai.show.written import data_uri, per_cent, signed
-from zsxai.verdict.verdict import LEVELS
+from zsxai.written import data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.comparison.comparison import Cell, Comparison, Wordings
@@ -35,8 +34,9 @@ FULL = 24
 PLAYED = 240.0
 """Seconds of sound that all players together hold: with many cells each holds less."""
 LARGE, SMALL = 320, 100
-"""Columns of pictures."""
+"""Columns of the pictures of cells and of the overview."""
 _STEPS = 5
+"""Shades of the matrix of correlations, from 0 to 1 (``agree-1`` to ``agree-5`` in the style)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Asked:
         apart: Where its maps differ most.
         agreement: Head and rows of the matrix of correlations; None where there is nothing to compare.
         moved: How far it moves with wording; None where it was not asked for.
-        wordings: Scores of the wordings.
+        wordings: Scores of the prompt and of its wordings.
         axis: Their axis.
     """
 
@@ -114,7 +114,6 @@ def page_html(comparison: Comparison, *, beside: bool = False) -> str:
         style=read("comparison.css"),
         script=read("comparison.js"),
         c=c,
-        levels=LEVELS,
         facts=_facts(c),
         unit=f"{first.unit} ({UNITS[first.unit]})" if first.unit in UNITS else first.unit,
         recording=make_card(
@@ -134,18 +133,13 @@ def page_html(comparison: Comparison, *, beside: bool = False) -> str:
 def _ask(c: Comparison, prompt: str, shown: Sequence[Shown]) -> Asked:
     cells = [one for one in shown if one.cell.prompt == prompt]
     moved = next((w for w in c.wordings if w.prompt == prompt), None)
-    own = (
-        None
-        if moved is None
-        else Bar(prompt, f"the prompt{_say(moved.verdict)}", moved.score, signed(moved.score), "whole")
-    )
     return Asked(
         prompt=prompt,
         cells=cells,
         apart=_apart(c, prompt),
         agreement=_agreement(c, prompt),
         moved=moved,
-        wordings=[own, *_wording_bars(moved)] if moved and own else [],
+        wordings=_wording_bars(moved) if moved else [],
         axis=next((one.axis for one in cells if one.axis), None),
     )
 
@@ -245,7 +239,7 @@ def _pair(c: Comparison, one: Cell, other: Cell) -> dict[str, str]:
     if pair.correlation is None:
         return {"text": "\N{EN DASH}", "title": f"one map is flat; {shared}; {where}"}
     step = round(max(pair.correlation, 0.0) * _STEPS)
-    return {"text": f"{signed(pair.correlation)}", "class": f"agree-{step}", "title": f"{shared}; {where}"}
+    return {"text": signed(pair.correlation), "class": f"agree-{step}", "title": f"{shared}; {where}"}
 
 
 def _apart(c: Comparison, prompt: str) -> str:
@@ -256,10 +250,12 @@ def _apart(c: Comparison, prompt: str) -> str:
 
 
 def _wording_bars(moved: Wordings) -> list[Bar]:
-    found = []
+    """The prompt's own score, then those of its wordings."""
+    said = f"the prompt{_say(moved.verdict)}"
+    found = [Bar(moved.prompt, said, moved.score, signed(moved.score), "whole")]
     for w in moved.items:
         alike = "its map is flat" if w.correlation is None else f"map correlates {signed(w.correlation)}"
-        found.append(Bar(w.text, f"{alike}{_say(w.verdict)}", w.score, f"{signed(w.score)}", "left"))
+        found.append(Bar(w.text, f"{alike}{_say(w.verdict)}", w.score, signed(w.score), "left"))
     return found
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zsxai.regions import Region
 from zsxai.show.concepts_time import NAMED, view_time
-from zsxai.show.page import NOTEBOOK_SECONDS, dimmed, kept_note, mask_view, model_pairs, players_note
+from zsxai.show.page import NOTEBOOK_SECONDS, PLAYED, dimmed, kept_note, mask_view, model_pairs, players_note
 from zsxai.show.parts import (
     SECONDS,
     Axis,
@@ -26,14 +26,12 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import spectrogram
 from zsxai.show.templates import read, render, render_page
-from zsxai.show.written import as_json, per_cent, signed
+from zsxai.written import as_json, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import Concept, ConceptExplanation
     from zsxai.explanation import Explanation
 
-PLAYED = 150.0
-"""Seconds of sound that all players of a page hold together: with many concepts each holds less."""
 BARS = 40
 """Concepts with a bar, before the others are counted."""
 _MAP_COLUMNS = 600

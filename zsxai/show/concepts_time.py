@@ -12,7 +12,7 @@ from zsxai.show.over_time import OverTime, choose_rows
 from zsxai.show.page import WINDOWS
 from zsxai.show.parts import Tick, time_ticks
 from zsxai.show.raster import colours, plain_png
-from zsxai.show.written import data_uri, per_cent, signed
+from zsxai.written import data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation, ConceptWindow

@@ -29,7 +29,7 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import COLUMNS, DIM, paint, raster, rgb_png
 from zsxai.show.templates import render, render_page
-from zsxai.show.written import as_json, data_uri, per_cent, signed
+from zsxai.written import as_json, data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 WINDOWS = 200
 """Rows of the table of windows at most; of a longer recording those that score highest are shown."""
 NOTEBOOK_SECONDS = 15.0
+"""Seconds of sound of a player in a notebook at most."""
 PLAYED = 150.0
-"""Seconds of sound that all players of a page hold together: of many explanations each holds less."""
+"""Seconds of sound that all players of a page hold together: of many sounds each holds less."""
 SAID_DB = 15.0
 """How far what is kept is under the recording is said from here on."""
 AXES = {
@@ -50,12 +51,12 @@ AXES = {
 """The axis of every unit, the same on all pages; the few values beyond an end have an arrow there."""
 PARTS = AXES["probability"]
 """The axis of parts of a whole."""
-ALONE = "One file: it loads nothing and asks no server."
 UNITS = {
     "cosine": "cosine of recording and prompt, from -1 to 1; unrelated sounds lie near 0",
     "cosine difference": "cosine with the prompt less the mean cosine with the others",
     "probability": "softmax among the prompts, from 0 to 1",
 }
+"""What every unit of scores is."""
 _CARD = (
     ("Name", "name"),
     ("What it is", "summary"),

@@ -24,8 +24,8 @@ from zsxai.show.raster import (
     plain_png,
     spectrogram,
 )
-from zsxai.show.written import data_uri
 from zsxai.spectral.front_end import hz_to_mel
+from zsxai.written import data_uri
 
 SECONDS = 30.0
 """A player holds at most this much of a recording, so that a page of an hour is no larger than one of a minute."""

@@ -279,10 +279,9 @@
     redraw(line) {
       if (!this.numbers || !this.masked) return;
       this.line = line;
-      const found = this.numbers.regions(line);
-      this.count = found.length;
       if (line === this.first.line) this.restore();
       else {
+        const found = this.numbers.regions(line);
         this.drawEdge(line);
         this.drawMarks(found.slice(0, LISTED));
         this.list(found, line);

@@ -92,7 +92,6 @@ const zsxai = {};
   }
 
   zsxai.shown = shown;
-  zsxai.current = current;
   zsxai.position = () => (current() ? now(current()) : 0);
 
   zsxai.seek = (seconds) => {

@@ -27,8 +27,10 @@ def environment(package: str = HERE) -> Environment:
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    from zsxai.show.raster import gradients
-    from zsxai.show.written import data_uri, per_cent, signed
+    from zsxai.regions import LINE_DB
+    from zsxai.show.raster import FADE_DB, RANGE_DB, gradients
+    from zsxai.verdict.verdict import LEVELS
+    from zsxai.written import data_uri, per_cent, signed
 
     loaders = [PackageLoader(name, "templates") for name in dict.fromkeys((package, HERE))]
     made = Environment(
@@ -36,6 +38,8 @@ def environment(package: str = HERE) -> Environment:
     )
     made.filters.update(signed=signed, per_cent=per_cent)
     made.globals.update(data_uri=data_uri, gradients=gradients, minus="\N{MINUS SIGN}")
+    made.globals.update(LINE_DB=LINE_DB, FADE_DB=FADE_DB, RANGE_DB=RANGE_DB)
+    made.globals["verdict_kinds"] = dict(zip(LEVELS, ("good", "fair", "poor", "open"), strict=True))
     return made
 
 

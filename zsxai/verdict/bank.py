@@ -36,7 +36,7 @@ class Strongest(NamedTuple):
         word: Its name.
         cosine: Of the recording and the word.
         spread: Standard deviation of the recording's cosines with the bank.
-        middling: The sound of the bank of middling similarity.
+        middling: The name of the sound of median cosine: neither like the recording nor unlike it.
     """
 
     word: str
@@ -101,7 +101,13 @@ def bank_of(model: ZeroShotModel, *, progress: bool | None = None) -> Bank:
 
 
 def embed_once(model: ZeroShotModel, words: Sequence[str], *, progress: bool | None = None) -> NDArray[Any]:
-    """Embed words, ``(n, D)`` float32 unit rows, or take them from the cache."""
+    """Embed words, or take them from the cache: ``(n, D)`` float32 unit rows.
+
+    Args:
+        model: The model.
+        words: n words.
+        progress: A bar where they are to be embedded; None for one on a terminal.
+    """
     words, kept = tuple(words), {}
     with suppress(TypeError):  # a model may be one that no dictionary takes
         kept = _MADE.setdefault(model, {})

@@ -8,6 +8,7 @@ from pathlib import Path
 import platformdirs
 
 VARIABLE = "ZSXAI_CACHE"
+"""Name of the variable of the environment that names another folder."""
 
 
 def cache_folder() -> Path | None:

@@ -1,4 +1,4 @@
-"""``zsxai reference``: measure from which evidence on a model hears a prompt."""
+"""``zsxai reference``: measure the reference figures of a model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reference(
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Recordings at most.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write them here, for --reference, and keep nothing elsewhere."),
+        typer.Option("--out", metavar="FILE", help="Write them here, for --reference; nothing is kept elsewhere."),
     ] = None,
     device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
 ) -> None:
@@ -34,6 +34,7 @@ def reference(
     from zsxai.cli.output import say
     from zsxai.data import load_dataset
     from zsxai.errors import InputError
+    from zsxai.places import write_command
     from zsxai.plugins import load_model
     from zsxai.verdict.measure import fit_reference, pair_up
     from zsxai.verdict.reference import USELESS, place_of
@@ -49,8 +50,11 @@ def reference(
     # Not the first ones, which may all be of one class.
     clips = dataset.clips if most is None else dataset.clips[:: max(1, len(dataset.clips) // most)][:most]
     pairs = pair_up(loaded, clips, dataset.labels)
-    command = f"zsxai reference {model} --data {reader}=DIR"
-    found = fit_reference(pairs, loaded, described, labels=len(dataset.labels), command=command)
+    words = ["zsxai", "reference", model, "--data", f"{reader}=DIR"]
+    for name, given in (("--data-option", data_option), ("--model-option", model_option)):
+        words += [word for each in given or [] for word in (name, each)]
+    words += [] if most is None else ["--limit", str(most)]
+    found = fit_reference(pairs, loaded, described, labels=len(dataset.labels), command=write_command(words))
     path = found.save(place_of(loaded) if out is None else out)
     figures = found.figures
     say(f"{found.model} on {found.clips} clips of {found.data}, {found.labels} labels:")

@@ -17,8 +17,9 @@ from zsxai.verdict.verdict import Level, Verdict
 MADE_UP = 0.1
 """A prompt that is not heard, and gains as much of a cosine once only the mask is kept, is made up by the mask."""
 GAP = 0.1
-"""Heard as sound, an explanation may score so much less than its mask inside the model."""
+"""An explanation whose cosine as sound is so much under that of its mask inside the model is not what was scored."""
 EMPTY = "the mask is empty: the explainer found nothing that raises the score"
+"""Said by the verdict, and in warnings."""
 ALL_OVER = 0.95, 0.6
 """A mask that keeps so much of the energy, on so much of the map, keeps nearly everything."""
 
@@ -128,10 +129,7 @@ def _decide(
     if not presence.is_known:
         return "cannot say", [*_say_unknown(presence), in_words]
     if location is None:
-        return "heard, weakly located", [
-            in_words,
-            "the mask is empty: the explainer found nothing that raises the score",
-        ]
+        return "heard, weakly located", [in_words, EMPTY]
     faults = list(_say_faults(scores, presence.best, mask_mean))
     where = _say_location(location)
     if not location.is_clear or faults:

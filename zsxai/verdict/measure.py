@@ -78,7 +78,6 @@ def pair_up(
     clips: Sequence[LabelledClip],
     labels: Sequence[str],
     *,
-    embeddings: NDArray[Any] | None = None,
     progress: bool | None = None,
 ) -> Pairs:
     """Hear every clip and compare it with every label.
@@ -87,7 +86,6 @@ def pair_up(
         model: The model.
         clips: Labelled recordings, none of which it was trained on.
         labels: The labels, as prompts.
-        embeddings: ``(N, D)`` of the clips, where they are known.
         progress: A bar; None for one on a terminal.
 
     Raises:
@@ -98,13 +96,11 @@ def pair_up(
     bank = bank_of(model, progress=progress)
     with evaluating(model), torch.no_grad():
         text = embed_prompts(model, labels).embedding.float().cpu().numpy()
-        if embeddings is None:
-            heard = [_embed(model, clip) for clip in track(clips, len(clips), "listening", progress)]
-            embeddings = np.stack(heard)
+        heard = np.stack([_embed(model, clip) for clip in track(clips, len(clips), "listening", progress)])
     margin = np.empty((len(clips), len(labels)))
-    cosine = (embeddings @ text.T).astype(np.float64)
+    cosine = (heard @ text.T).astype(np.float64)
     for column, prompt in enumerate(text):
-        margin[:, column] = cosine[:, column] - [s.cosine for s in bank.strongest(embeddings, prompt)]
+        margin[:, column] = cosine[:, column] - [s.cosine for s in bank.strongest(heard, prompt)]
     present = np.array([[label in clip.classes for label in labels] for clip in clips])
     return Pairs(cosine, margin, present, np.array([clip.source for clip in clips]))
 

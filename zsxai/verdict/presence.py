@@ -25,8 +25,8 @@ DOUBT = 1.0
 RAMP = 2.0
 """Evidence from which on a window counts in full."""
 KNOWN = 0.42
-"""Text cosine with the nearest sound that a model was trained on under which a prompt is none of them: captions of these
-sounds hardly ever lie below it."""
+"""Text cosine with the nearest sound that a model was trained on under which a prompt is none of them: captions of
+these sounds hardly ever lie below it."""
 
 
 class Heard(NamedTuple):
@@ -81,9 +81,13 @@ class Presence(NamedTuple):
         """Whether the prompt is one of the sounds that the model knows, as far as its card says."""
         return self.nearest is None or self.nearest[1] >= KNOWN
 
-    def weights(self) -> NDArray[np.float64]:
-        """How surely each window hears the prompt, ``(W,)`` in [0, 1]: 0 where it does not."""
-        return np.clip([heard.evidence / RAMP for heard in self.windows], 0.0, 1.0)
+    def weights(self) -> tuple[float, ...]:
+        """How surely each window hears the prompt, in [0, 1], 0 where it does not.
+
+        Empty where all count alike: there is one window, or none hears the prompt.
+        """
+        found = tuple(min(max(heard.evidence / RAMP, 0.0), 1.0) for heard in self.windows)
+        return found if len(found) > 1 and any(found) else ()
 
 
 def logistic(evidence: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,8 +1,7 @@
 """Reference figures of ``tiny`` and its twins: ``python -m zsxai.adapters.tiny.training.reference --data DIR``.
 
 ``tiny`` has heard the recordings that it could be judged on, so its figures are those of its twins, each on the fold
-that it has not heard. A twin's are those of the other two. Two recordings have clips in both of the folds 2 and 3: they
-are left out.
+that it has not heard. A twin's are those of the other two.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from zsxai.data.esc50 import ESC50
 from zsxai.verdict.measure import Pairs, fit_reference, pair_up
 
 IN_TWO_FOLDS = (131943, 134049)
+"""Recordings with clips in both of the folds 2 and 3."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     root = parser.parse_args(arguments).data
     heard: dict[str, Pairs] = {}
     for name in TWINS:
-        data = ESC50(root, folds=[int(name)], without=IN_TWO_FOLDS if name != "1" else ())
+        data = read_unheard(root, name)
         heard[name] = pair_up(load_twin(name), data.clips, data.labels)
     # The twins share their text side, and differ from the bundled model by the fold that each has not heard.
     _write(load(), REFERENCE, heard, TWINS)
@@ -36,6 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(__file__).parent / "twins" / name
         _write(load_twin(name), folder / REFERENCE.name, heard, [other for other in TWINS if other != name])
     return 0
+
+
+def read_unheard(root: Path, twin: str) -> ESC50:
+    """The clips of ESC-50 that a twin has not heard.
+
+    Args:
+        root: A folder of ESC-50.
+        twin: Its name, which is the number of the fold.
+    """
+    return ESC50(root, folds=[int(twin)], without=IN_TWO_FOLDS if twin != "1" else ())
 
 
 def _write(model: TinyClap, path: Path, heard: dict[str, Pairs], twins: Sequence[str]) -> None:

@@ -146,7 +146,7 @@ def test_noise_and_silence_are_as_long_as_the_clip_and_as_loud_as_said() -> None
     assert [sound.std() for sound in sounds[1:]] == pytest.approx([0.1, 1e-5], rel=0.02)
 
 
-def test_what_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_asked() -> None:
     with pytest.raises(InputError, match="presence asks no explainer, of clean clips: leave domains out"):
         stage_of({"kind": "presence", "domains": ["mel"]}, Tones(), {})
     with pytest.raises(InputError, match="tones has no reference figures: zsxai reference makes them"):

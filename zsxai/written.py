@@ -1,4 +1,4 @@
-"""Values as a page writes them."""
+"""Values as pages and sentences write them."""
 
 from __future__ import annotations
 
