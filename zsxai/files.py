@@ -194,4 +194,4 @@ def _check_existing(folder: str, place: Path, files: Collection[str], overwrite:
     if other is not None:
         raise InputError(f"{folder} holds {printable(other)}, which is not ours to replace: name another folder")
     if found and marker not in found:
-        raise InputError(f"{folder} holds no {marker}, so it is no saved explanation: name another folder")
+        raise InputError(f"{folder} holds no {marker}, so it is not ours to replace: name another folder")

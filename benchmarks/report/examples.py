@@ -192,7 +192,7 @@ def _explain(
 
 def _draw(made: Explanation, words: str) -> Plot:
     pixels = raster(made, columns=600)
-    png = rgb_png(paint(pixels.level(), pixels.colour))
+    png = rgb_png(paint(pixels.level(), pixels.worn(dimmed=made.verdict is not None and not made.verdict.believable)))
     caption = f"0-{made.seconds:.1f} s, 0-{made.sample_rate / 2000:g} kHz (mel axis)"
     return Plot(png, f"Spectrogram, in colour where the explanation keeps it: {words}.", caption)
 

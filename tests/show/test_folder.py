@@ -137,7 +137,7 @@ def test_overwrite_never_deletes_a_users_file(explanation, tmp_path, keep):
 def test_overwrite_refuses_a_folder_of_something_else(explanation, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("mine")
-    with pytest.raises(zsxai.InputError, match="no saved explanation"):
+    with pytest.raises(zsxai.InputError, match=r"holds no explanation.json, so it is not ours to replace"):
         explanation.save(tmp_path / "site", overwrite=True)
 
 

@@ -21,7 +21,7 @@ from zsxai.show.parts import (
     make_player,
     strip_peak,
 )
-from zsxai.show.raster import DIM, paint, raster, rgb_png
+from zsxai.show.raster import paint, raster, rgb_png
 from zsxai.show.templates import read, render_page
 from zsxai.written import data_uri, per_cent, signed
 
@@ -189,7 +189,7 @@ def _show(c: Comparison, cell: Cell, number: int, parts: dict[int, Excerpt], *, 
     pixels, pale = raster(e, SMALL), bool(dimmed(e))
     shown = Shown(
         cell=cell,
-        small=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.colour * (DIM if pale else 1.0)))),
+        small=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.worn(dimmed=pale)))),
         alt=f"What {cell.label} keeps for “{cell.prompt}”: {say_regions(e.regions())}.",
         bars=_bars(e),
         axis=replace(score_axis(e), marks=()),

@@ -27,7 +27,7 @@ from zsxai.show.parts import (
     make_player,
     strip_peak,
 )
-from zsxai.show.raster import COLUMNS, DIM, paint, raster, rgb_png
+from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
 from zsxai.show.templates import render, render_page
 from zsxai.written import as_json, data_uri, per_cent, signed
 
@@ -208,12 +208,11 @@ def notebook_html(explanation: Explanation) -> str:
     sounds = (("explanation", e.audio), ("residue", e.residue), ("recording", e.original))
     pixels = raster(e, columns=600)
     view = mask_view(e, part, columns=600)
-    colour = pixels.colour * (DIM if dimmed(e) else 1.0)
     written = render(
         "notebook.html",
         e=e,
         view=view,
-        image=data_uri("image/png", rgb_png(paint(pixels.level(), colour))),
+        image=data_uri("image/png", rgb_png(paint(pixels.level(), pixels.worn(dimmed=bool(dimmed(e)))))),
         words=say_regions(e.regions()),
         dimmed=dimmed(e),
         cut="" if stop - start > e.seconds - 0.01 else f" ({start:.1f}-{stop:.1f} s)",

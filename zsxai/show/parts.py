@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from zsxai.level import under_db
 from zsxai.regions import LINE_DB, Region
 from zsxai.show.raster import (
-    DIM,
     TICKS_HZ,
     Raster,
     colour_png,
@@ -338,7 +337,7 @@ def make_picture(
         dimmed: Draw pale colours, as of what is not to be believed.
     """
     level, masked = raster.level(peak), bool(raster.mask.any())
-    colour = colour_png(level, raster.colour * (DIM if dimmed else 1.0)) if masked else b""
+    colour = colour_png(level, raster.worn(dimmed=dimmed)) if masked else b""
     inside = raster.inside(line_db)
     line = line_png(inside) if inside.any() and not raster.is_ragged(line_db) else b""
     silent = [(_height(raster, high), _height(raster, low)) for low, high in _outside(raster)]

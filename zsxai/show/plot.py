@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zsxai.regions import LINE_DB, check_line
 from zsxai.show.canvas import import_matplotlib, make_figure
-from zsxai.show.raster import DIM, FADE_DB, RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
+from zsxai.show.raster import FADE_DB, RANGE_DB, TICKS_HZ, Raster, greys, paint, raster, spectrogram
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def plot_explanation(
     verdict = explanation.verdict
     dimmed = verdict is not None and not verdict.believable
     axes = framed_axes(new_figure()) if ax is None else ax
-    _draw(axes, picture, paint(picture.level(), picture.colour * (DIM if dimmed else 1.0)))
+    _draw(axes, picture, paint(picture.level(), picture.worn(dimmed=dimmed)))
     crossed = picture.gain.min() < level < picture.gain.max()
     if crossed and not picture.is_ragged(line_db) and min(picture.gain.shape) > 1:
         axes.contour(

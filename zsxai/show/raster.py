@@ -105,6 +105,11 @@ class Raster:
         fading: NDArray[Any] = np.clip(1.0 - self.under_db / FADE_DB, 0.0, 1.0)
         return fading
 
+    def worn(self, *, dimmed: bool) -> NDArray[Any]:
+        """:attr:`colour` as it is drawn: paler on the picture of an explanation that is not to be believed."""
+        worn: NDArray[Any] = self.colour * (DIM if dimmed else 1.0)
+        return worn
+
     def inside(self, line_db: float = LINE_DB) -> NDArray[Any]:
         """Pixels within the line, ``(R, C)`` bool: at least so much of the level remains.
 
