@@ -143,6 +143,8 @@ def explain(
         raise InputError("the list of prompts is empty: say what to listen for")
     targets = [as_target(p, contrasts, labels) for p in prompts]
     seed = whole_number(seed, "the seed", 0)
+    if not isinstance(dark_windows, bool):
+        raise InputError(f"dark_windows is True or False, not {dark_windows!r}")
     if not isinstance(verdict, bool) and verdict != "full":
         raise InputError(f"verdict is True, False or 'full', not {verdict!r}")
     figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))

@@ -27,7 +27,7 @@ from zsxai.verdict.reference import Reference
 from zsxai.verdict.verdict import Verdict
 from zsxai.versions import versions
 
-OWN_PROMPTS = "this model takes only prompts of its own, so nothing says how it hears other sounds"
+OWN_PROMPTS = "this model cannot embed other prompts, so nothing says how it hears other sounds"
 
 
 class Judging(NamedTuple):

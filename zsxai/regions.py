@@ -12,6 +12,8 @@ from zsxai.errors import InputError
 from zsxai.value import Value
 from zsxai.written import per_cent
 
+LEAST = 0.005
+"""Regions with a smaller share are specks: only the first of all is named however small it is."""
 LINE_DB = -6.0
 """The line on pictures, and the edge of regions: where so much of the recording's level remains."""
 
@@ -102,8 +104,10 @@ def find_regions(
     remains = gain.astype(np.float64) * power
     kept, whole = (np.bincount(part, weights=values[above].astype(np.float64)) for values in (remains, power))
     total = float(remains.sum())
-    regions = []
+    regions: list[Region] = []
     for index in np.argsort(-kept, kind="stable")[:count]:
+        if regions and kept[index] < LEAST * total:
+            break
         high, long = rows[part == index], columns[part == index]
         under = 10.0 * np.log10(whole[index] / kept[index]) if kept[index] > 0 else 0.0
         regions.append(

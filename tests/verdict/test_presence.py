@@ -150,6 +150,9 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path, change, word):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=word):
         load_reference(path)
+    path.write_text('{"x":')
+    with pytest.raises(InputError, match="no JSON.*delete it"):
+        load_reference(path)
     with pytest.raises(InputError, match="cannot be read"):
         load_reference(tmp_path / "none.json")
 
@@ -173,5 +176,12 @@ def test_the_bundled_model_brings_figures_and_knows_what_it_was_trained_on():
 def test_a_model_of_its_own_prompts_cannot_be_asked():
     listener = Listener(BandToy())
     assert listener.bank is None
-    with pytest.raises(InputError, match="takes only prompts of its own"):
+    with pytest.raises(InputError, match="cannot embed the bank"):
         listener.ask(np.eye(4, dtype=np.float32)[:1], np.eye(4, dtype=np.float32)[0])
+
+
+def test_figures_of_another_model_or_bank_are_refused(tmp_path):
+    for change, words in (({"weights_sha256": "f" * 64}, "not of ConvToy"), ({"bank_sha256": "0"}, "another bank")):
+        path = make_reference(ConvToy(), **change).save(tmp_path / "r.json")
+        with pytest.raises(InputError, match=words):
+            zsxai.explain(np.ones(8000), "dog", sample_rate=16000, model=ConvToy(), reference=path)

@@ -174,6 +174,8 @@ def _rows(explainers: Iterable[object] | None, models: Sequence[ZeroShotModel], 
         given = take_list([explainers] if isinstance(explainers, str) else explainers, "explainers", "explainers")
     if not given:
         raise InputError("no explainers to compare: name some, such as 'gradcam' and 'occlusion'")
+    for one in given:
+        load_explainer(one)  # before the controls, which would be blamed for it
     if controls:
         of = {"of": given[0]} if isinstance(given[0], str) else {}
         made = {"rolled": load_explainer("rolled", **of), "random": "random"}

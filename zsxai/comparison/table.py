@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from zsxai.names import printable
@@ -42,7 +43,7 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 def _figures(comparison: Comparison, cell: Cell) -> list[str]:
     e = cell.explanation
     if e is None or cell.cost is None:
-        return ["", "", "", f"failed: {cell.error}", "", "", ""]
+        return ["", "", "", f"failed: {shorten(str(cell.error), 60, placeholder=' …')}", "", "", ""]
     scores = [f"{value:.3f}" for value in (e.score, e.score_in, e.score_out)]
     cost = [f"{cell.cost.seconds:.2f} s", f"{cell.cost.clips:,}"]
     return [*scores, cell.verdict or "none", _agrees(comparison, cell), *cost]

@@ -2,6 +2,7 @@
 (() => {
   const LEVEL_STEP = 0.5, LEVELS = 160, MASK_STEP = 0.01, KEPT_STEP = 0.25, NOTHING = 255; // as raster.data_png
   const SVG = document.querySelector("svg")?.namespaceURI;
+  const LEAST = 0.005; // as zsxai/regions.py has it
   const RAGGED = 0.06, LISTED = 3;
   const minus = (text) => text.replace("-", "\u2212");
   const hertzWords = (hertz) => Math.round(hertz).toLocaleString("en");
@@ -100,7 +101,8 @@
           high: this.hertz[part.high + 1],
           share: this.total ? part.kept / this.total : 0,
           under: part.kept ? Math.max(0, 10 * Math.log10(part.whole / part.kept)) : 0,
-        }));
+        }))
+        .filter((region, n) => n === 0 || region.share >= LEAST);
     }
 
     // Power of a pixel and what is kept of it: a pixel holds the mean over its hertz.

@@ -16,6 +16,9 @@ const zsxai = {};
   const visible = () => players.filter(shown);
   const current = () => (active && shown(active) ? active : visible()[0]);
 
+  // A pause that comes before the sound does is no error.
+  const begin = (player) => player.play().catch(() => {});
+
   const move = (player, seconds) => {
     player.currentTime = Math.max(0, Math.min(seconds, end(player) - 0.01) - start(player));
   };
@@ -79,7 +82,7 @@ const zsxai = {};
     player.addEventListener("ended", () => {
       if (!loop || player !== active) return;
       move(player, loop.start);
-      player.play();
+      begin(player);
     });
     player.addEventListener("seeked", () => {
       if (player === active) place(now(player));
@@ -103,7 +106,7 @@ const zsxai = {};
   zsxai.toggle = () => {
     const player = current();
     if (!player) return;
-    if (player.paused) player.play();
+    if (player.paused) begin(player);
     else player.pause();
   };
 
@@ -112,7 +115,7 @@ const zsxai = {};
     if (!player || (player === active && !player.paused)) return;
     if (active && active !== player) move(player, now(active));
     if (active && active !== player && !active.paused) active.pause();
-    player.play();
+    begin(player);
   };
 
   zsxai.choose = (number) => zsxai.play(visible()[number]);
@@ -133,7 +136,7 @@ const zsxai = {};
     for (const each of players) move(each, loop.start);
     showLoop();
     place(loop.start);
-    player.play();
+    begin(player);
     return true;
   };
 

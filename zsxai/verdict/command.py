@@ -63,4 +63,6 @@ def reference(
     say(f"  refused: {figures.absent_refused:.1%} of absent labels, {figures.similar_refused:.1%} of the nearest three")
     if not found.is_useful:
         say(f"  under {USELESS}: this model does not tell sounds that are there from others; verdicts will say so")
+    if loaded.card.training_data != "unknown":
+        say(f"  it was trained on: {loaded.card.training_data}; on recordings that it has heard, figures are too good")
     say(f"{path} is used by every verdict on this model." if out is None else f"{path}: give it as --reference")

@@ -28,11 +28,13 @@ class Control(NamedTuple):
 
 
 ROLLED = Control("the same mask in the wrong place")
+APART = 0.02
+"""So much better than another prompt's map it has to be: more than rounding. Where a recording holds one sound only,
+every prompt's map lies on it."""
 DRAWS = 3
 """Random masks."""
-CONTROLS = (*([Control("a random mask of its size")] * DRAWS), Control("the map of another prompt, as large", 0.0))
-"""What :func:`make_controls` makes. Where a recording holds one sound only, another prompt's map lies there too: it may
-not do as well, no more."""
+CONTROLS = (*([Control("a random mask of its size")] * DRAWS), Control("the map of another prompt, as large", APART))
+"""What :func:`make_controls` makes."""
 CELL = 0.25, 8
 """Seconds, and bands along mel, of the cells of random masks."""
 

@@ -142,7 +142,7 @@ def _say_presence(presence: Presence, scores: Scores) -> str:
     where = ""
     if len(presence.windows) > 1:
         window = scores.windows[presence.best]
-        where = f" at {window.start:.1f}-{window.stop:.1f} s, where it is highest,"
+        where = f" at {window.start:.1f}-{window.stop:.1f} s, the window that hears it best,"
     side = "above" if presence.evidence > 0 else "under"
     sentence = f"cosine {heard.similarity:z.2f}{where} is {side} {presence.level:z.2f}, the level of what is heard"
     if presence.evidence <= 0 and heard.strongest.cosine > heard.similarity:
@@ -157,7 +157,8 @@ def _say_made_up(scores: Scores) -> Iterator[str]:
     window = int(rise.argmax())
     if rise[window] >= MADE_UP:
         whole, kept = (scores.cosines[window, VERSIONS.index(name)] for name in ("whole", "kept"))
-        yield f"the mask makes it up: kept alone it raises the cosine from {whole:z.2f} to {kept:z.2f}"
+        at = f" at {scores.windows[window].start:.1f}-{scores.windows[window].stop:.1f} s" if len(rise) > 1 else ""
+        yield f"the mask makes it up: kept alone it raises the cosine{at} from {whole:z.2f} to {kept:z.2f}"
 
 
 def _say_unknown(presence: Presence) -> Iterator[str]:
@@ -167,7 +168,9 @@ def _say_unknown(presence: Presence) -> Iterator[str]:
 
 
 def _say_location(location: Location) -> str:
-    words = "much more than" if location.is_clear else "hardly more than"
+    words = "hardly more than"
+    if location.is_clear:
+        words = "much more than" if location.strength >= LOCATED else "more than"
     return (
         f"the mask changes the score {words} {location.control}: kept {location.kept:z.2f} against "
         f"{location.kept_control:z.2f}, removed {location.removed:z.2f} against {location.removed_control:z.2f}"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.errors import InputError
+from zsxai.errors import InputError, first_line
 from zsxai.model import ZeroShotModel
 from zsxai.verdict.bank import Bank, Strongest, bank_of, embed_once
-from zsxai.verdict.reference import MISTAKEN, Reference, reference_of
+from zsxai.verdict.reference import MISTAKEN, Reference, check_reference, reference_of
 
 SPREADS, CONSTANT = 1.13, 1.25
 """Evidence without reference figures: so much for each standard deviation of the recording's cosines with the bank that
@@ -104,7 +103,8 @@ class Listener:
         progress: A bar where the bank is to be embedded; None for one on a terminal.
 
     Attributes:
-        bank: The everyday sounds before the model; None where it takes only prompts of its own.
+        bank: The everyday sounds before the model; None where it cannot embed them.
+        problem: Why it cannot.
     """
 
     def __init__(
@@ -112,10 +112,13 @@ class Listener:
     ) -> None:
         self.model = model
         self.bank: Bank | None = None
+        self.problem = ""
         # A model that takes only some prompts has no bank; how it says so is its own affair.
-        with suppress(Exception):
+        try:
             self.bank = bank_of(model, progress=progress)
-        self.reference = reference or reference_of(model)
+        except Exception as error:
+            self.problem = first_line(error)
+        self.reference = reference_of(model) if reference is None else check_reference(reference, model)
         self._known = embed_once(model, model.card.knows, progress=False) if model.card.knows else None
 
     def ask(self, windows: NDArray[np.float32], prompt: NDArray[np.float32], side_by_side: float = 1.0) -> Presence:
@@ -127,10 +130,10 @@ class Listener:
             side_by_side: How many windows the recording would have if they did not overlap.
 
         Raises:
-            InputError: If the model takes only prompts of its own.
+            InputError: If the model cannot embed the bank.
         """
         if self.bank is None:
-            raise InputError(f"{self.model.card.name} takes only prompts of its own: it cannot be asked of the bank")
+            raise InputError(f"{self.model.card.name} cannot embed the bank of everyday sounds: {self.problem}")
         similar, others = (windows @ prompt).tolist(), self.bank.strongest(windows, prompt)
         heard = [self._hear(*of_window) for of_window in zip(similar, others, strict=True)]
         best = max(range(len(heard)), key=lambda i: heard[i].evidence)

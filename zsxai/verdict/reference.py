@@ -142,11 +142,14 @@ def load_reference(path: str | Path) -> Reference:
     """
     file = as_path(path)
     try:
-        return Reference.model_validate_json(file.read_bytes())
+        return Reference.model_validate(json.loads(file.read_bytes()))
+    except ValueError as error:
+        reason = first_problem(error, ()) if isinstance(error, ValidationError) else f"it is no JSON: {error}"
+        raise InputError(
+            f"{printable(file)} holds no reference figures ({reason}): delete it, or make it anew with zsxai reference"
+        ) from error
     except OSError as error:
         raise InputError(f"{printable(file)} cannot be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        raise InputError(f"{printable(file)} holds no reference figures: {first_problem(error, ())}") from error
 
 
 def reference_of(model: ZeroShotModel) -> Reference | None:
@@ -158,6 +161,19 @@ def reference_of(model: ZeroShotModel) -> Reference | None:
     found = (_read_once(file, file.stat().st_mtime_ns) for file in files if file.is_file())
     bank = hash_bank()
     return next((f for f in found if f.bank_sha256 == bank and model.card.is_of(f.model, f.weights_sha256)), None)
+
+
+def check_reference(found: Reference, model: ZeroShotModel) -> Reference:
+    """See that figures are those of a model.
+
+    Raises:
+        InputError: If they are of other weights, or were made with another bank.
+    """
+    if not model.card.is_of(found.model, found.weights_sha256):
+        raise InputError(f"these reference figures are of {printable(found.model)}, not of {model.card.name}")
+    if found.bank_sha256 != hash_bank():
+        raise InputError("these reference figures were made with another bank: make them anew with zsxai reference")
+    return found
 
 
 def place_of(model: ZeroShotModel) -> Path:
