@@ -151,7 +151,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path, change, word):
     with pytest.raises(InputError, match=word):
         load_reference(path)
     path.write_text('{"x":')
-    with pytest.raises(InputError, match="no JSON.*delete it"):
+    with pytest.raises(InputError, match=r"no JSON.*delete it"):
         load_reference(path)
     with pytest.raises(InputError, match="cannot be read"):
         load_reference(tmp_path / "none.json")
