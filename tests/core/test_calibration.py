@@ -89,8 +89,10 @@ def test_regions_say_where() -> None:
     first, last = grid.cell(0.2, 400.0), grid.cell(0.5, 900.0)
     mask[first[0] : last[0] + 1, first[1] : last[1] + 1] = 1.0
     mask[grid.cell(0.8, 5000.0)] = 0.6
+    mask[grid.cell(0.65, 3000.0)] = 0.6  # a speck: under .5 % of the energy kept
     mask[0, -1] = 0.2
     power = np.ones(grid.shape)
+    power[grid.cell(0.8, 5000.0)] = 4.0
     regions = find_regions(mask, power, grid)
     assert len(regions) == 2
     a, b = regions
@@ -100,7 +102,7 @@ def test_regions_say_where() -> None:
     assert b.start <= 0.8 <= b.stop
     assert b.low <= 5000 <= b.high
     assert a.share > 0.9
-    assert a.share + b.share == pytest.approx(1 - 0.2 / mask.sum(), abs=1e-3)
+    assert a.share + b.share == pytest.approx(1 - 0.8 / (mask * power).sum(), abs=1e-3)
     assert (a.under_db, b.under_db) == (0.0, pytest.approx(-10 * np.log10(0.6), abs=0.01))
     where = f"{a.start:.2f}-{a.stop:.2f} s, {a.low:,.0f}-{a.high:,.0f} Hz"
     assert str(a) == f"{where} ({a.share:.0%} of the energy kept, 0.0 dB under the recording)"
