@@ -67,14 +67,17 @@ def test_a_cell_for_every_prompt_and_explainer(found, sound, toy):
 
 
 def test_cost_counts_the_clips_that_were_encoded(sound, toy):
-    def clips(*prompts):
-        cell = zsxai.compare(sound, prompts, "random", toy, sample_rate=16000, controls=False).cells[0]
+    def clips(*prompts, verdict=True):
+        given = {"sample_rate": 16000, "controls": False, "verdict": verdict}
+        cell = zsxai.compare(sound, prompts, "random", toy, **given).cells[0]
+        assert (cell.verdict is None) is (verdict is False)
         assert cell.cost.prompts == len(prompts)
         return cell.cost.clips
 
     one, two = clips(PROMPT), clips(PROMPT, "rain")
     assert one >= 4, "the recording, and three versions of it"
     assert 3 <= two - one < one, "the recording is encoded once for both"
+    assert one - clips(PROMPT, verdict=False) == 2
     assert "encode" not in vars(toy)
 
 

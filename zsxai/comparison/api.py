@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -80,6 +80,8 @@ def compare(
     device: str | int | torch.device | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
+    verdict: bool | Literal["full"] = True,
+    dark_windows: bool = True,
 ) -> Comparison:
     """Explain a recording by several explainers, for several prompts, with several models, and compare the maps.
 
@@ -103,6 +105,8 @@ def compare(
         device: A torch device for models given by name.
         batch_size: Clips per forward.
         progress: Show a bar; None shows one on a terminal.
+        verdict: As :func:`zsxai.explain` takes it, like what follows.
+        dark_windows: Whether windows that do not hear a prompt stay dark where others do.
 
     Returns:
         A :class:`~zsxai.Comparison`. An explainer that fails on a model leaves cells that say why.
@@ -119,7 +123,8 @@ def compare(
     targets = _targets(prompts, best, contrasts, others)
     wanted = check_wordings(paraphrases, [target.prompt for target in targets], bare=around is not None)
     rows = _rows(explainers, [subject.model for subject in subjects], controls=controls)
-    shared = {"domain": domain, "scale": scale, "seed": seed, "batch_size": batch_size, "progress": False}
+    shared: dict[str, Any] = {"domain": domain, "scale": scale, "seed": seed, "batch_size": batch_size}
+    shared |= {"verdict": verdict, "dark_windows": dark_windows, "progress": False}
 
     jobs = [(subject, row) for subject in subjects for row in rows]
     done = [
