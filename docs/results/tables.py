@@ -97,6 +97,16 @@ def show_figures(result: Result, task: str, figures: list[str], variant: str, st
                 say(f"- {who}: {line['mean']:.3f} [{line['low']:.3f}, {line['high']:.3f}]")
 
 
+def show_coverage(result: Result) -> None:
+    """Print the mean weighted AUC of the prompts whose location is the strongest, by the part of them."""
+    rows = result.rows()
+    judged = rows[(rows["task"] == "located") & (rows["variant"] == "own")]
+    for name, of_one in judged.groupby("explainer", sort=False):
+        surest = of_one[["weighted-auc", "location"]].dropna().sort_values("location", ascending=False)["weighted-auc"]
+        parts = [f"{part:.0%} {surest.iloc[: int(len(surest) * part)].mean():.3f}" for part in (0.25, 0.5, 0.75, 1.0)]
+        say(f"\n- coverage, {name}: {', '.join(parts)}, n {len(surest)}")
+
+
 def show_differences(found: Any) -> None:
     """Print each explainer less the one it is compared with; ``*`` where Holm's p over the whole family is under .05."""
     for place, lines in found.groupby(["task", *PLACE], sort=False):
@@ -125,6 +135,8 @@ def main() -> None:
                 for figures in FIGURES.get(task, []):
                     for variant in VARIANTS:
                         show_figures(result, task, figures, variant, stratum)
+        if any(s.task == "located" for s in result.samples):
+            show_coverage(result)
         if result.suite.comparisons.metrics:
             show_differences(result.comparisons())
         if options.against:
