@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.pages import chromium as chromium
 from zsxai.cli.app import COMMANDS
 from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
 

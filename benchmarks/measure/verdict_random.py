@@ -40,9 +40,7 @@ def verdict_random(
     others = [clip.label for clip in chosen[1:] + chosen[:1]]
     with random_checkpoint("hf", full=False) as checkpoint:
         model = zsxai.load_model(checkpoint.name, **checkpoint.options)
-        figures = fit_reference(
-            pair_up(model, found.clips, found.labels), model, f"ESC-50, fold {fold}", labels=len(found.labels)
-        )
+        figures = fit_reference(pair_up(model, found.clips, found.labels), model, f"ESC-50, fold {fold}")
         counts: dict[str, dict[str, int]] = {}
         for name, reference in (("without reference figures", None), ("with reference figures", figures)):
             counts[name] = dict(_count(model, chosen, others, explainer, reference))

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.benchmarks.tasks.base import INTERVALS, Failure, Place, Plot, Row, TaskCard
+from zsxai.benchmarks.tasks.base import INTERVALS, Place, Plot, Row, TaskCard
 from zsxai.benchmarks.tasks.budgets import Ranking
 from zsxai.benchmarks.tasks.counting import Forwards
-from zsxai.benchmarks.tasks.mixing import STRATA, Mixing, MixingRunner, Mixture, Prepared
+from zsxai.benchmarks.tasks.mixing import STRATA, Mixing, MixingRunner, Mixture
 from zsxai.benchmarks.tasks.mixtures import beside_truth
 from zsxai.benchmarks.tasks.sounds import embed_masks, maps_of, pooled_cosines
 from zsxai.calibration import to_mask
@@ -74,19 +74,8 @@ class LocatedRunner(MixingRunner[Located]):
     def _listener(self) -> Listener:
         return Listener(self.stage.model, progress=False)
 
-    def measure(self, prepared: Prepared, place: Place, forwards: Forwards) -> tuple[list[Row], list[Failure]]:
-        """See :meth:`TaskRunner.measure`."""
-        explainer = self.stage.explainers[place.explainer]
-        rows: list[Row] = []
-        failures = list(prepared.failures)
-        for mixture in prepared.mixtures:
-            try:
-                rows += self._rows(mixture, explainer, place, forwards)
-            except Exception as error:
-                failures.append(Failure.of(mixture.heard.item.name, error))
-        return rows, failures
-
-    def _rows(self, mixture: Mixture, explainer: Explainer, place: Place, forwards: Forwards) -> list[Row]:
+    def rows(self, mixture: Mixture, explainer: Explainer, place: Place, forwards: Forwards) -> list[Row]:
+        """See :meth:`MixingRunner.rows`."""
         recording = mixture.heard.recording(place.domain, place.scale)
         targets = [self.classes.target(clip.label) for clip in mixture.heard.item.clips]
         maps = maps_of(explainer, recording, targets, forwards, mixture.heard.answers)

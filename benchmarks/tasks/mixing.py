@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from zsxai.benchmarks.tasks.base import Failure, Item, Row, TaskRunner
+from zsxai.benchmarks.tasks.base import Failure, Item, Place, Row, TaskRunner
 from zsxai.benchmarks.tasks.contamination import Sound
+from zsxai.benchmarks.tasks.counting import Forwards
 from zsxai.benchmarks.tasks.mixtures import Truth, level_difference, mix, pair_items, truth_of
 from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.benchmarks.tasks.sounds import Heard, encode_originals, pooled_cosines
 from zsxai.data.clip import Dataset
+from zsxai.explainer import Explainer
 
 TOP = 5
 """A model hears a sound in a mixture where its class is among so many best ones."""
@@ -123,6 +126,22 @@ class MixingRunner(TaskRunner[M, Prepared]):
         """See :meth:`TaskRunner.sound`: the sum of the two."""
         first, second = (clip.read().at(rate) for clip in item.clips)
         return Sound(mix(first, second, rate, item.snr or 0.0).sum(axis=0), item.snr)
+
+    @abstractmethod
+    def rows(self, mixture: Mixture, explainer: Explainer, place: Place, forwards: Forwards) -> list[Row]:
+        """Rows of one explainer on one mixture: two for every variant."""
+
+    def measure(self, prepared: Prepared, place: Place, forwards: Forwards) -> tuple[list[Row], list[Failure]]:
+        """See :meth:`TaskRunner.measure`."""
+        explainer = self.stage.explainers[place.explainer]
+        rows: list[Row] = []
+        failures = list(prepared.failures)
+        for mixture in prepared.mixtures:
+            try:
+                rows += self.rows(mixture, explainer, place, forwards)
+            except Exception as error:
+                failures.append(Failure.of(mixture.heard.item.name, error))
+        return rows, failures
 
     def prepare(self, items: Sequence[Item]) -> Prepared:
         """See :meth:`TaskRunner.prepare`."""

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from zsxai.benchmarks.tasks.base import Failure, Place, Plot, Row, Stage, TaskCard
+from zsxai.benchmarks.tasks.base import Place, Plot, Row, Stage, TaskCard
 from zsxai.benchmarks.tasks.counting import Forwards
-from zsxai.benchmarks.tasks.mixing import STRATA, Figures, Mixing, MixingRunner, Mixture, Prepared
+from zsxai.benchmarks.tasks.mixing import STRATA, Figures, Mixing, MixingRunner, Mixture
 from zsxai.benchmarks.tasks.mixtures import beside_truth
 from zsxai.benchmarks.tasks.oracles import Cells, oracle, resolution
 from zsxai.benchmarks.tasks.sounds import stitch_maps
@@ -78,19 +78,8 @@ class TwoSoundsRunner(MixingRunner[TwoSounds]):
         super().__init__(stage)
         self.renders = any("estimate" in metric.needs for metric in self.metrics.values())
 
-    def measure(self, prepared: Prepared, place: Place, forwards: Forwards) -> tuple[list[Row], list[Failure]]:
-        """See :meth:`TaskRunner.measure`."""
-        explainer = self.stage.explainers[place.explainer]
-        rows: list[Row] = []
-        failures = list(prepared.failures)
-        for mixture in prepared.mixtures:
-            try:
-                rows += self._rows(mixture, explainer, place, forwards)
-            except Exception as error:
-                failures.append(Failure.of(mixture.heard.item.name, error))
-        return rows, failures
-
-    def _rows(self, mixture: Mixture, explainer: Explainer, place: Place, forwards: Forwards) -> list[Row]:
+    def rows(self, mixture: Mixture, explainer: Explainer, place: Place, forwards: Forwards) -> list[Row]:
+        """See :meth:`MixingRunner.rows`."""
         recording = mixture.heard.recording(place.domain, place.scale)
         targets = [self.classes.target(clip.label) for clip in mixture.heard.item.clips]
         with forwards.on_behalf_of("explainer"):

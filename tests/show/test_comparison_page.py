@@ -6,36 +6,17 @@ import base64
 import hashlib
 import re
 import time
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 import zsxai
+from tests.pages import Reader
 from zsxai.show.comparison import FULL, page_html
 from zsxai.verdict.verdict import LEVELS, Verdict
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}${}&amp;\u202e"
 PROMPTS = ("a rising tone", "rain")
-
-
-class Reader(HTMLParser):
-    """Collects elements with their attributes, and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for found, attributes in self.elements if found == name]
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import soundfile
 
 import zsxai
+from tests.pages import Reader
 from zsxai.concepts.explanation import Concept, ConceptWindow
 from zsxai.show.concepts import notebook_html, page_html, short_record, sound_folder
 from zsxai.show.concepts_index import index_html
@@ -22,25 +22,6 @@ from zsxai.show.page import WINDOWS
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$body{}&amp;\u202e"
 WORDS = ("a rising tone", "rain", "a dog barking", "a siren", "hiss", "a bell")
 RATE = 32000
-
-
-class Reader(HTMLParser):
-    """Collects elements with their attributes, and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for found, attributes in self.elements if found == name]
 
 
 def siren(seconds: float = 2.0) -> np.ndarray:

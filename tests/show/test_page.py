@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from jinja2 import UndefinedError
 from PIL import Image
 
 import zsxai
+from tests.pages import Reader
 from zsxai.explanation import WindowScores
 from zsxai.explanations import ExplanationList
 from zsxai.show import page as pages
@@ -24,26 +24,6 @@ from zsxai.show.templates import environment
 from zsxai.verdict.verdict import LEVELS, Verdict
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$body{}&amp;"
-
-
-class Reader(HTMLParser):
-    """Collects elements with their attributes, and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for found, attributes in self.elements if found == name]
 
 
 @pytest.fixture(scope="module")

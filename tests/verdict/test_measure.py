@@ -23,7 +23,7 @@ def make_pairs(clips=400, labels=10, seed=0, strength=0.3):
 
 def test_the_threshold_refuses_a_fixed_part_of_what_is_ranked_first():
     pairs = make_pairs()
-    found = fit_reference(pairs, ConvToy(), "made up", labels=10)
+    found = fit_reference(pairs, ConvToy(), "made up")
     evidence = found.cosine * pairs.cosine + found.margin * pairs.margin + found.constant
     first = evidence[pairs.first]
     assert np.mean(first <= 0) == pytest.approx(FIRST, abs=1 / len(first))
@@ -36,16 +36,16 @@ def test_the_threshold_refuses_a_fixed_part_of_what_is_ranked_first():
 
 
 def test_a_model_that_hears_nothing_gets_figures_that_say_so():
-    assert not fit_reference(make_pairs(strength=0.0), ConvToy(), "made up", labels=10).is_useful
+    assert not fit_reference(make_pairs(strength=0.0), ConvToy(), "made up").is_useful
 
 
 def test_pairs_of_models_with_fewer_labels_are_joined():
     joined = Pairs.join([make_pairs(labels=10), make_pairs(labels=8, seed=1)])
     assert joined.cosine.shape == (800, 10)
-    found = fit_reference(joined, ConvToy(), "made up", labels=10)
+    found = fit_reference(joined, ConvToy(), "made up")
     assert found.clips == 800
 
 
 def test_too_few_clips_are_refused():
     with pytest.raises(InputError, match="give 20 or more"):
-        fit_reference(make_pairs(clips=10), ConvToy(), "made up", labels=10)
+        fit_reference(make_pairs(clips=10), ConvToy(), "made up")

@@ -195,7 +195,7 @@ def _rows(explainers: Iterable[object] | None, models: Sequence[ZeroShotModel], 
 
 
 def _number(names: Sequence[str]) -> list[str]:
-    """Names told apart: the second of one name has a number behind it."""
+    """Give explainers of one name different names: the second gets a number."""
     seen: Counter[str] = Counter()
     found = []
     for name in names:

@@ -48,7 +48,7 @@ class Cell(Value):
         model: Name.
         label: What tells it from the other cells of its prompt: the explainer, with the model where there are several.
         control: Whether the explainer is a control.
-        cost: Of the explainer on the model, for all prompts; None where it failed.
+        cost: What the explainer cost on the model, for all prompts; None where it failed.
         error: Why there is no explanation; empty where there is one.
         explanation: The explanation; not part of the record, which has its figures.
     """
@@ -110,7 +110,7 @@ class Wordings(Value):
         prompt: The prompt.
         explainer: Name.
         model: Name.
-        unit: Of the scores.
+        unit: Unit of the scores.
         score: The prompt's own.
         verdict: Level of the prompt's own verdict; None where there is none.
         items: The wordings, in the order given.

@@ -34,7 +34,7 @@ class Strongest(NamedTuple):
 
     Attributes:
         word: Its name.
-        cosine: Of the recording and the word.
+        cosine: Cosine of the recording and the word.
         spread: Standard deviation of the recording's cosines with the bank.
         middling: The name of the sound of median cosine: neither like the recording nor unlike it.
     """

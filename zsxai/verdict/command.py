@@ -54,7 +54,7 @@ def reference(
     for name, given in (("--data-option", data_option), ("--model-option", model_option)):
         words += [word for each in given or [] for word in (name, each)]
     words += [] if most is None else ["--limit", str(most)]
-    found = fit_reference(pairs, loaded, described, labels=len(dataset.labels), command=write_command(words))
+    found = fit_reference(pairs, loaded, described, command=write_command(words))
     path = found.save(place_of(loaded) if out is None else out)
     figures = found.figures
     say(f"{found.model} on {found.clips} clips of {found.data}, {found.labels} labels:")

@@ -115,7 +115,7 @@ def _embed(model: ZeroShotModel, clip: LabelledClip) -> NDArray[Any]:
     return recording.embedding(0).float().cpu().numpy()
 
 
-def fit_reference(pairs: Pairs, model: ZeroShotModel, data: str, *, labels: int, command: str = "") -> Reference:
+def fit_reference(pairs: Pairs, model: ZeroShotModel, data: str, *, command: str = "") -> Reference:
     """Figures from pairs: a logistic regression of presence on cosine and margin, with a threshold by one rule.
 
     Present pairs weigh as much as absent ones, and of these the most similar as much as all. The threshold refuses
@@ -125,7 +125,6 @@ def fit_reference(pairs: Pairs, model: ZeroShotModel, data: str, *, labels: int,
         pairs: From :func:`pair_up`.
         model: The model.
         data: What was listened to, in words.
-        labels: Number of labels.
         command: What made it.
 
     Raises:
@@ -162,7 +161,7 @@ def fit_reference(pairs: Pairs, model: ZeroShotModel, data: str, *, labels: int,
         data=data,
         clips=len(pairs.cosine),
         recordings=len(set(pairs.sources)),
-        labels=labels,
+        labels=pairs.cosine.shape[1],
         cosine=float(a),
         margin=float(b),
         constant=-threshold,

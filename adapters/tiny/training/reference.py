@@ -52,7 +52,7 @@ def _write(model: TinyClap, path: Path, heard: dict[str, Pairs], twins: Sequence
     data = f"ESC-50, fold{'s' if len(twins) > 1 else ''} {', '.join(twins)}, each heard by the twin without it"
     pairs = Pairs.join([heard[name] for name in twins])
     command = "python -m zsxai.adapters.tiny.training.reference --data DIR"
-    found = fit_reference(pairs, model, data, labels=pairs.cosine.shape[1], command=command)
+    found = fit_reference(pairs, model, data, command=command)
     found.save(path)
     figures = ", ".join(f"{name} {value:.3f}" for name, value in found.figures)
     Console(soft_wrap=True, highlight=False).print(f"{model.card.name}: {figures}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,6 @@ from tests.benchmarks.frames import result, row
 from zsxai.benchmarks.report import cells
 from zsxai.benchmarks.report.page import render_page
 from zsxai.benchmarks.tasks.base import Row
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
-
 
 MEANS = {"gradcam": 0.4, "occlusion": 0.7, "constant": 0.1}
 FIGURES = ("faithfulness", "average-drop", "average-gain", "mask-mean", "kept-energy", "sparseness", "complexity")
@@ -31,17 +27,6 @@ def make_rows(mean: float) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if BROWSER is None:
-        pytest.skip("no Chromium on the PATH")
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     with pytest.MonkeyPatch.context() as patch:
@@ -52,9 +37,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=[(1400, 900), (390, 844)], ids=["desk", "phone"])
-def page(browser: Any, file: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+def page(chromium: Any, file: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     width, height = request.param
-    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=width < 500)
+    context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=width < 500)
     opened, complaints = context.new_page(), []
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
