@@ -148,6 +148,7 @@
 
     // Bring a stretch into view, near enough to be seen.
     reveal(start, stop) {
+      this.plane.scrollIntoView({ block: "nearest" });
       const [from, to] = this.view;
       const span = Math.max(stop - start, this.window), middle = (start + stop) / 2;
       if (to - from > 60 * span) this.zoomTo(middle - 12 * span, middle + 12 * span);

@@ -182,9 +182,7 @@ class _Scores:
         )
 
 
-def _batches(
-    windows: Iterable[tuple[int, NDArray[Any]]], size: int
-) -> Iterator[list[tuple[int, NDArray[Any]]]]:
+def _batches(windows: Iterable[tuple[int, NDArray[Any]]], size: int) -> Iterator[list[tuple[int, NDArray[Any]]]]:
     """Windows of one length, up to ``size`` of them; the last one may be alone."""
     batch: list[tuple[int, NDArray[Any]]] = []
     for window in windows:

@@ -63,7 +63,6 @@ class ExplainedPeak(NamedTuple):
     explanation: Explanation
 
 
-
 class Run(NamedTuple):
     """Windows ``first`` to ``last`` above a threshold, ``best`` the one furthest above it."""
 

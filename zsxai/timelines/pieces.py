@@ -65,7 +65,9 @@ def explain_peaks(
     pieces = read_pieces(source, rate, timeline.sample_rate, spans)
     found = []
     given_progress = options.get("progress")
-    for peak, piece, (start, stop) in track(zip(peaks, pieces, spans, strict=True), len(peaks), "explaining", given_progress):
+    for peak, piece, (start, stop) in track(
+        zip(peaks, pieces, spans, strict=True), len(peaks), "explaining", given_progress
+    ):
         seconds = start / timeline.sample_rate
         at = f"{clock(seconds)} to {clock(stop / timeline.sample_rate)}"
         sound = Sound(
