@@ -53,11 +53,15 @@ def test_the_chart_tells_the_numbers_of_the_windows(page, found):
     for part in (0.001, 0.1667, 0.5, 0.999):
         page.mouse.move(round(box["x"] + part * box["width"]), box["y"] + 40)
         said = page.locator("[data-readout]").inner_text().replace("\N{MINUS SIGN}", "-")
-        start, stop, *values = re.fullmatch(r"(\S+)-(\S+): band 0 (\S+) · band 3 (\S+)", said).groups()
+        start, _, *values = re.fullmatch(r"(\S+)-(\S+): band 0 (\S+) · band 3 (\S+)", said).groups()
         minutes, seconds = start.split(":")
         (index,) = np.flatnonzero(np.isclose(found.start_times, 60 * int(minutes) + float(seconds), atol=0.051))
         assert found.edges[index] - 1 <= part * 600 <= found.edges[index + 1] + 1
         assert list(map(float, values)) == pytest.approx(found.cosines[index].tolist(), abs=1e-3)
+
+
+def box_of(page, name):
+    return page.locator(f".chart [{name}]").first.bounding_box()
 
 
 def test_a_peak_is_shown_on_the_chart_and_played(page, peaks):
@@ -65,24 +69,20 @@ def test_a_peak_is_shown_on_the_chart_and_played(page, peaks):
     for number, peak in enumerate(peaks):
         page.locator("[data-peaks] button").nth(number).click()
         page.wait_for_timeout(150)
-        sounding = page.evaluate(
-            "[...document.querySelectorAll('audio')].filter(a => !a.paused).map(a => a.dataset.start)"
-        )
+        playing = "[...document.querySelectorAll('audio')].filter(a => !a.paused).map(a => a.dataset.start)"
+        sounding = page.evaluate(playing)
         assert list(map(float, sounding)) == [peak.window[0]]
-        cursor, plane = (
-            page.locator(f".chart {name}").first.bounding_box() for name in ("[data-cursor]", "[data-plane]")
-        )
+        cursor, plane = box_of(page, "data-cursor"), box_of(page, "data-plane")
         assert plane["x"] <= cursor["x"] <= plane["x"] + plane["width"]
     page.keyboard.press("0")
-    sheet, plane = (page.locator(f".chart {name}").first.bounding_box() for name in ("[data-sheet]", "[data-plane]"))
+    sheet, plane = box_of(page, "data-sheet"), box_of(page, "data-plane")
     assert sheet["width"] == pytest.approx(plane["width"], abs=3)
 
 
 def test_a_line_that_sticks_out_of_many_windows_is_drawn(page, found):
     # 1,199 windows on about 1,000 pixels; each tone spans three of them.
-    heights = [
-        float(p.split(",")[1]) for p in page.locator("path[data-name='band 3']").get_attribute("d")[1:].split("L")
-    ]
+    path = page.locator("path[data-name='band 3']").get_attribute("d")
+    heights = [float(point.split(",")[1]) for point in path[1:].split("L")]
     low, high = (float(page.locator("[data-of]").get_attribute(f"data-{end}")) for end in ("low", "high"))
     assert low + (1 - min(heights) / 1000) * (high - low) == pytest.approx(found.cosines[:, 1].max(), abs=2e-3)
 

@@ -1,4 +1,4 @@
-"""Score over time: the windows of an explanation, right values at right times, and nothing that grows with the length."""
+"""Score over time: an explanation's windows, right values at right times, and nothing that grows with the length."""
 
 from __future__ import annotations
 

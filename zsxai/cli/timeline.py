@@ -135,9 +135,8 @@ def print_timeline(timeline: Timeline, peaks: list[Peak], *, known: bool = True)
     names = [printable(p) if len(p) <= NAME else printable(p[: NAME - 1]) + "…" for p in t.prompts]
     width = max(map(len, names))
     for name, row in zip(names, values.T, strict=True):
-        say(
-            f"  {name:{width}}  {draw_line(row, t.edges)}  at most {row.max():{'.0%' if measure == 'presence' else '+.3f'}}"
-        )
+        most = f"{row.max():.0%}" if measure == "presence" else f"{row.max():+.3f}"
+        say(f"  {name:{width}}  {draw_line(row, t.edges)}  at most {most}")
     for number, peak in enumerate(peaks[:LISTED], 1):
         say(f"  {number:2}. {peak}")
     if len(peaks) > LISTED:

@@ -122,7 +122,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Strip:
-    """A small spectrogram: a data URI, the picture in words, its length and where in the recording it starts, seconds."""
+    """A small spectrogram: a data URI, the picture in words, its length, and its start in the recording, seconds."""
 
     source: str
     alt: str

@@ -210,7 +210,8 @@ def _said(t: Timeline, peaks: Sequence[Peak], threshold: float | None, measure: 
     clear = sum(bool(p.clear) for p in peaks)
     chance = ""
     if t.knows_presence:
-        chance = f" {clear or 'None'} of them {'goes' if clear < 2 else 'go'} beyond what chance does in a recording this long."
+        verb = "goes" if clear < 2 else "go"
+        chance = f" {clear or 'None'} of them {verb} beyond what chance does in a recording this long."
     return (
         f"{count} with {level}, the strongest first.{chance} Windows that share sound make one stretch. A window is "
         f"{t.window_seconds:g} s long, so edges are coarse: the sound lies somewhere between them.{more}"
@@ -265,6 +266,6 @@ def _played(t: Timeline, peaks: Sequence[Peak]) -> str:
 def _how(t: Timeline) -> str:
     known = f"Presence is by {t.provenance.reference}." if t.provenance.reference else ""
     return (
-        f"One forward a window: no explanation. A new window starts every {t.step / t.sample_rate:g} s; a step of a line "
-        f"is a window's value, drawn at its middle. {known}"
+        f"One forward a window: no explanation. A new window starts every {t.step / t.sample_rate:g} s; a step of a "
+        f"line is a window's value, drawn at its middle. {known}"
     )

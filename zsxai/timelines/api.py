@@ -143,13 +143,12 @@ class _Scores:
         if self._listener.bank is None:
             yield f"nothing says from which cosine on this model hears a prompt: {self._listener.problem}"
         elif self._listener.reference is None:
-            yield "the model has no reference figures, so presence is by a bank of everyday sounds alone: see zsxai reference"
+            yield "presence is by a bank of everyday sounds alone: zsxai reference makes figures of this model"
         elif not self._listener.reference.is_useful:
             yield f"this model does not tell sounds that are there from others on {self.reference}"
 
     def add(self, batch: list[tuple[int, NDArray[Any]]]) -> None:
-        for start, samples in batch:
-            self._starts.append(start)
+        self._starts += [start for start, _ in batch]
         waveforms = torch.from_numpy(np.stack([samples for _, samples in batch])).to(self._model.device)
         rows = self._model.embed_audio(waveforms)
         check_rows(rows, len(batch), self._model.card.name, "clips")

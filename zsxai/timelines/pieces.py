@@ -60,14 +60,12 @@ def explain_peaks(
         raise InputError("the recording is not at hand: give audio=")
     source, rate = (audio, None) if audio is not None or given is None else (given.audio, given.sample_rate)
     known = model if model is not None else made.model if given is None else given.model
-    usual = {"template": made.template, "reference": None if given is None else given.reference, "progress": False}
+    usual = {"template": made.template, "reference": None if given is None else given.reference}
     spans = [_span(peak, timeline) for peak in peaks]
     pieces = read_pieces(source, rate, timeline.sample_rate, spans)
     found = []
-    given_progress = options.get("progress")
-    for peak, piece, (start, stop) in track(
-        zip(peaks, pieces, spans, strict=True), len(peaks), "explaining", given_progress
-    ):
+    parts = zip(peaks, pieces, spans, strict=True)
+    for peak, piece, (start, stop) in track(parts, len(peaks), "explaining", options.get("progress")):
         seconds = start / timeline.sample_rate
         at = f"{clock(seconds)} to {clock(stop / timeline.sample_rate)}"
         sound = Sound(
@@ -77,7 +75,11 @@ def explain_peaks(
             f"{made.audio_name}, {at}",
             (f"this is {at} of {made.audio_name}: its times count from {seconds:.3f} s",),
         )
-        found.append(ExplainedPeak(peak, seconds, explain(sound, peak.prompt, model=known, **{**usual, **options})))
+        found.append(
+            ExplainedPeak(
+                peak, seconds, explain(sound, peak.prompt, model=known, **{**usual, **options, "progress": False})
+            )
+        )
     return found
 
 

@@ -290,7 +290,7 @@ class Timeline(Value):
     def explain_peaks(
         self, peaks: Sequence[Peak], *, audio: object = None, model: object = None, **options: Any
     ) -> list[ExplainedPeak]:
-        """Explain the sound around peaks: the whole peak, or of one over a minute the minute around its strongest window.
+        """Explain the sound of peaks: all of it, or where that is over a minute the one around the strongest window.
 
         Args:
             peaks: From :meth:`peaks`.
