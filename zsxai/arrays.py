@@ -115,6 +115,7 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises:
         safetensors.SafetensorError: If it is none.
+        ValueError: If it holds other numbers.
     """
     from safetensors import safe_open
 
@@ -124,8 +125,11 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         size = int.from_bytes(file.read(8), "little")
         head = json.loads(file.read(size))
     types = {short: f"<f{np.dtype(name).itemsize}" for name, short in _NAMES.items()}
-    return {
-        name: map_array(path, 8 + size + at["data_offsets"][0], tuple(at["shape"]), types[at["dtype"]])
-        for name, at in head.items()
-        if name != "__metadata__"
-    }
+    found = {}
+    for name, at in head.items():
+        if name == "__metadata__":
+            continue
+        if at["dtype"] not in types:
+            raise ValueError(f"{path.name} holds {name} as {at['dtype']}, not as {' or '.join(types)}")
+        found[name] = map_array(path, 8 + size + at["data_offsets"][0], tuple(at["shape"]), types[at["dtype"]])
+    return found

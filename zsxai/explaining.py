@@ -204,20 +204,21 @@ def _find_relevance(
     while todo and (known := scratch.kept(f"relevance-{todo[0][0]}")) is not None:
         _, section = todo.pop(0)
         recording.know(section.windows, torch.from_numpy(known["embeddings"]))
-        joined = Stitch(recording, section.windows.stop, (known["total"], known["count"]), section.frames.stop)
+        joined = Stitch(recording, section.windows.stop, (known["total"], known["count"]))
         seen = known["seen"]
     windows = [(k, section, index) for k, section in todo for index in section.windows]
     for k, section, index in track(windows, len(windows), "explaining", progress):
         clip = recording.clips[index]
         joined.add(index, clip.place(method.relevance(clip, bound)))
         recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
-        if index < section.windows[-1]:
-            continue
-        for p, values in enumerate(joined.take(section.frames.stop)):
-            arrays[p][:, section.frames] = values
+        frames, whole = joined.take()
+        for p, values in enumerate(whole):
+            arrays[p][:, frames] = values
             finite = np.isfinite(values)
             seen[0, p] += values.size - finite.sum()
             seen[1, p] = max(seen[1, p], values.max(initial=0.0, where=finite))
+        if index < section.windows[-1]:
+            continue
         forget(recording.original, *arrays)
         embeddings = torch.stack([recording.embedding(i) for i in section.windows]).float().cpu().numpy()
         total, count = joined.rest

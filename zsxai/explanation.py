@@ -152,7 +152,7 @@ class Explanation(Value):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """Refuse arrays and numbers that no recording before a model can have; of those on disk, :meth:`verify` does."""
+        """Refuse what no recording before a model can have; numbers on disk are read by :meth:`verify` only."""
         if self.original.ndim != 1 or not self.original.size or not is_within(self.original, -LOUDEST, LOUDEST):
             raise ValueError(f"the recording is not a row of samples up to {LOUDEST:g}")
         if self.sample_rate != self.front_end.sample_rate:

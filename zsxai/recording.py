@@ -254,11 +254,13 @@ class Recording:
             the last one its last frame.
         """
         which = range(len(self.spans)) if windows is None else windows
-        joined = Stitch(self, which.start)
+        joined, parts = Stitch(self, which.start), []
         for index, values in zip(which, maps, strict=True):
             joined.add(index, values)
-        end = self.grid.shape[1] if which.stop == len(self.spans) else self.frames(which.stop - 1).stop
-        return joined.take(end)
+            parts.append(joined.take()[1])
+        total, count = joined.rest
+        found: NDArray[Any] = np.concatenate([*parts, (total / count).astype(np.float32)], axis=-1)
+        return found
 
     def over_frames(self, weights: Sequence[float]) -> NDArray[Any]:
         """Weights of the windows as weights of the frames ``(N,)``: where windows overlap their mean."""
@@ -304,48 +306,43 @@ class Recording:
 
 
 class Stitch:
-    """Joins the maps of windows as they come; frames that no later window touches can be taken.
+    """Joins the maps of windows as they come, one after the other.
 
     Args:
         recording: The recording.
         first: The first window that comes.
         before: What was left (:attr:`rest`) when the windows before it had come.
-        at: The frame up to which all was taken then.
     """
 
     def __init__(
-        self,
-        recording: Recording,
-        first: int = 0,
-        before: tuple[NDArray[Any], NDArray[Any]] | None = None,
-        at: int | None = None,
+        self, recording: Recording, first: int = 0, before: tuple[NDArray[Any], NDArray[Any]] | None = None
     ) -> None:
-        self._recording = recording
-        self._at = recording.frames(first).start if at is None else at
+        self._recording, self._next = recording, first
         self._total, self._count = before or (np.zeros(0), np.zeros(0))
 
     def add(self, index: int, values: NDArray[Any]) -> None:
-        """Add the map ``(P, F, n)`` of a window."""
-        frames = self._recording.frames(index)
-        more = frames.stop - self._at - len(self._count)
-        if not self._total.size:
-            self._total = np.zeros((*values.shape[:-1], 0))
-        if more > 0:
-            self._total = np.concatenate([self._total, np.zeros((*values.shape[:-1], more))], axis=-1)
-            self._count = np.concatenate([self._count, np.zeros(more)])
-        part = slice(frames.start - self._at, frames.stop - self._at)
-        self._total[..., part] += values
-        self._count[part] += 1
+        """Add the map ``(P, F, n)`` of the next window, once what no longer changes was taken."""
+        total, count = np.zeros(values.shape), np.ones(values.shape[-1])
+        known = len(self._count)
+        total[..., :known] = self._total
+        count[:known] += self._count
+        total += values
+        self._total, self._count, self._next = total, count, index + 1
 
-    def take(self, stop: int) -> NDArray[Any]:
-        """The mean up to a frame, ``(P, F, n)`` float32; behind the last window, its last frame."""
-        size = stop - self._at
-        known = min(size, len(self._count))
+    def take(self) -> tuple[slice[int, int, None], NDArray[Any]]:
+        """The frames that no later window touches, and their mean ``(P, F, n)`` float32.
+
+        Behind the last window they are its last frame.
+        """
+        recording, last = self._recording, self._next == len(self._recording.spans)
+        start = recording.frames(self._next - 1).start
+        stop = recording.grid.shape[1] if last else recording.frames(self._next).start
+        known = min(stop - start, len(self._count))
         mean = (self._total[..., :known] / self._count[:known]).astype(np.float32)
-        self._total, self._count, self._at = self._total[..., known:], self._count[known:], stop
-        if known < size:
-            mean = np.concatenate([mean, np.repeat(mean[..., -1:], size - known, axis=-1)], axis=-1)
-        return mean
+        self._total, self._count = self._total[..., known:], self._count[known:]
+        return slice(start, stop), np.concatenate(
+            [mean, np.repeat(mean[..., -1:], stop - start - known, axis=-1)], axis=-1
+        )
 
     @property
     def rest(self) -> tuple[NDArray[Any], NDArray[Any]]:

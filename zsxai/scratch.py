@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,35 +68,62 @@ class Folder(Scratch):
         path = self.folder / f"{step}.safetensors"
         return load_file(path) if path.is_file() else None
 
-    def start(self, plan: Mapping[str, Any], *, resume: bool) -> None:
-        """Begin the work, or go on with it.
+    def open(self, *, resume: bool, overwrite: bool) -> bool:
+        """Make the folder, or take what is left of earlier work.
 
         Args:
-            plan: Everything that its results depend on, ready for JSON.
             resume: Go on with what an earlier process left.
+            overwrite: Or else start anew where there is something.
+
+        Returns:
+            Whether there is something to go on with.
 
         Raises:
-            InputError: If that was other work.
+            InputError: If something is left and neither is said, or it is not ours.
+        """
+        if self.folder.exists():
+            if not (self.folder / PLAN).is_file():
+                raise InputError(f"{printable(self.folder)} is in the way, and is not ours to replace: move it away")
+            if resume:
+                return True
+            if not overwrite:
+                raise InputError(
+                    f"{printable(self.folder)} holds unfinished work: resume goes on with it, overwrite starts anew"
+                )
+            self.remove()
+        self.folder.mkdir(parents=True)
+        write_text(self.folder / PLAN, "{}")
+        return False
+
+    def check(self, plan: Mapping[str, Any]) -> None:
+        """Note everything that the results depend on, or see that it is what it was.
+
+        Args:
+            plan: By name, ready for JSON.
+
+        Raises:
+            InputError: If something differs.
         """
         asked = json.loads(json.dumps(plan))
-        path = self.folder / PLAN
-        if resume and path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            other = sorted(name for name in asked.keys() | found.keys() if asked.get(name) != found.get(name))
-            if other:
-                raise InputError(
-                    f"{printable(self.folder)} holds unfinished work with another {', '.join(other)}: give the same "
-                    "again, or leave resume out to start anew"
-                )
-            return
-        self.remove()
-        self.folder.mkdir(parents=True)
-        write_text(path, json.dumps(asked, indent=2))
+        found = json.loads((self.folder / PLAN).read_text(encoding="utf-8"))
+        other = sorted(name for name in found if asked.get(name) != found[name])
+        if other:
+            raise InputError(
+                f"{printable(self.folder)} holds unfinished work with another {', '.join(other)}: give the same again, "
+                "or overwrite to start anew"
+            )
+        write_text(self.folder / PLAN, json.dumps(asked, indent=2))
+
+    def write(self, name: str, blocks: Iterable[NDArray[Any]]) -> NDArray[np.float32]:
+        """Write numbers as they come; the array of all of them ``(n,)``."""
+        path = self.folder / f"{name}.f32"
+        with path.open("wb") as file:
+            for block in blocks:
+                file.write(np.ascontiguousarray(block, dtype="<f4").data)
+        return np.memmap(path, dtype="<f4", mode="r")
 
     def remove(self) -> None:
-        """Remove it, if it is ours."""
-        if self.folder.exists() and not (self.folder / PLAN).is_file() and any(self.folder.iterdir()):
-            raise InputError(f"{printable(self.folder)} is not ours to replace: move it away")
+        """Remove it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
