@@ -104,8 +104,7 @@ def timeline(
         raise InputError(f"a {found.measure(measure)} has no level of its own: give --threshold")
     folder = None
     if out is not None:
-        given = {} if device is None or model_option else {"device": device}
-        explained = found.explain_peaks(peaks[:explain_peaks], explainer=explainer, progress=quiet, **given)
+        explained = found.explain_peaks(peaks[:explain_peaks], explainer=explainer, progress=quiet)
         folder = found.save(out, threshold=threshold, measure=measure, explained=explained, overwrite=overwrite)
     if as_json:
         print_json({**found.summary(peaks), "folder": None if folder is None else printable(folder)})

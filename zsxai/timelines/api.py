@@ -102,7 +102,7 @@ def timeline(
             warnings=notes,
         )
     found = scored.finish(heard, cut, provenance, tuple(asked))
-    found._given = Given(None if hasattr(audio, "read") else audio, sample_rate, model, figures)
+    found._given = Given(None if hasattr(audio, "read") else audio, sample_rate, model, device, figures)
     return found
 
 

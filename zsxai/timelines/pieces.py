@@ -60,7 +60,9 @@ def explain_peaks(
         raise InputError("the recording is not at hand: give audio=")
     source, rate = (audio, None) if audio is not None or given is None else (given.audio, given.sample_rate)
     known = model if model is not None else made.model if given is None else given.model
-    usual = {"template": made.template, "reference": None if given is None else given.reference}
+    usual: dict[str, Any] = {"template": made.template}
+    if given is not None:
+        usual |= {"device": given.device, "reference": given.reference}
     spans = [_span(peak, timeline) for peak in peaks]
     pieces = read_pieces(source, rate, timeline.sample_rate, spans)
     found = []

@@ -61,6 +61,7 @@ class Given(NamedTuple):
     audio: object
     sample_rate: int | None
     model: object
+    device: object
     reference: object
 
 
