@@ -144,7 +144,7 @@ def explain(
             verdict out.
         dark_windows: In a recording of several windows those that do not hear the prompt stay dark, where others do.
         reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
-        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than a minute is then
+        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than half a minute is then
             worked on in a folder beside it, ``<out>.unfinished``, and memory does not grow with its length.
         overwrite: Replace what was saved there before.
         resume: Go on with work that was interrupted.

@@ -204,7 +204,7 @@ class Explanation(Value):
         return self.grid.times
 
     def stretches(self) -> Iterator[Stretch]:
-        """The recording in parts of a minute, for :meth:`power_of` and the like; a short one in one part."""
+        """The recording in parts of half a minute, for :meth:`power_of` and the like; a short one in one part."""
         from zsxai.stretch import walk
 
         return walk(self.transform, self.original, self.mask)

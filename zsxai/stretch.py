@@ -19,7 +19,7 @@ from zsxai.arrays import forget
 from zsxai.spectral import Masking, Stft, StftSpec, power_of, render
 from zsxai.spectral.mask import audio_gain
 
-SECONDS = 60.0
+SECONDS = 30.0
 """A recording that is longer is worked on in stretches of so much."""
 
 

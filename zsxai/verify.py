@@ -16,6 +16,7 @@ from zsxai.calibration import distribution, to_mask
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError
 from zsxai.metrics.functional import mask_mean
+from zsxai.model import POOLINGS
 from zsxai.names import printable
 from zsxai.plugins import load_model
 from zsxai.recording import Recording
