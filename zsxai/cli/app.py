@@ -14,6 +14,7 @@ from zsxai.cli.compare import compare
 from zsxai.cli.concepts import concepts
 from zsxai.cli.export import export
 from zsxai.cli.output import find_lost_output, open_streams
+from zsxai.cli.timeline import timeline
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 from zsxai.names import printable
 from zsxai.registry import Registry
@@ -22,7 +23,7 @@ COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
 """Further commands: a Typer application or a function per name, found through entry points."""
 
 BUILT_IN: tuple[Callable[..., None], ...] = (
-    *(commands.explain, compare, concepts, commands.classify, commands.list_),
+    *(commands.explain, timeline, compare, concepts, commands.classify, commands.list_),
     *(commands.demo, commands.verify, export, commands.check, commands.doctor),
 )
 """In the order of the help."""
