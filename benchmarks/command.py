@@ -104,7 +104,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page of a run: tables, plots, clips to listen to."""
-    from zsxai.benchmarks.run.extras import need
+    from zsxai.extras import need
 
     need("bench", "pandas", "scipy")
     need(None, "matplotlib")
@@ -144,7 +144,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the table of a run, or its rows, as CSV, Parquet, LaTeX or Markdown."""
-    from zsxai.benchmarks.run.extras import need
+    from zsxai.extras import need
 
     need("bench", "pandas", "scipy")
     from zsxai.benchmarks.analyse.export import FORMATS, describe, write
