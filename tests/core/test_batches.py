@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ import zsxai
 from tests.toys import STRICT, BandToy, ConvToy
 from zsxai.clip import Clip, Relevance
 from zsxai.explainer import Explainer
+from zsxai.model import SpectralModel
 from zsxai.recording import Recording
 from zsxai.target import Contrast, Similarity
 
@@ -18,12 +21,19 @@ TARGETS = (Similarity(prompt="dog"), Contrast(prompt="rain", against=("dog", "wi
 BATCHED = [n for n in zsxai.list_explainers() if type(zsxai.load_explainer(n)).relevances is not Explainer.relevances]
 
 
-def clips_of(model: zsxai.SpectralModel, lengths: tuple[float, ...] = (1.0, 1.0, 0.4)) -> list[Clip]:
+def clips_of(model: SpectralModel, lengths: tuple[float, ...] = (1.0, 1.0, 0.4)) -> list[Clip]:
     rate, made = model.sample_rate, np.random.default_rng(0)
     return [
         Recording(model, (gain * made.normal(size=round(s * rate))).astype(np.float32)).clips[0]
         for gain, s in zip((0.01, 0.1, 0.3), lengths, strict=True)
     ]
+
+
+@cache
+def load(name: str) -> SpectralModel:
+    found = ConvToy(fill="repeat") if name == "conv toy" else zsxai.load_model(name)
+    assert isinstance(found, SpectralModel)
+    return found
 
 
 def test_these_share_a_forward() -> None:
@@ -33,7 +43,7 @@ def test_these_share_a_forward() -> None:
 @pytest.mark.parametrize("name", BATCHED)
 @pytest.mark.parametrize("of", ["conv toy", "tiny"])
 def test_together_as_alone(name: str, of: str) -> None:
-    model = ConvToy(fill="repeat") if of == "conv toy" else zsxai.load_model(of)
+    model = load(of)
     explainer = zsxai.load_explainer(name)
     if not explainer.fits(model):
         pytest.skip(f"no {name} for {of}")
