@@ -69,13 +69,12 @@ def explain_many(
         InputError: If an option is wrong; and while it is gone through, if a recording or a prompt is.
     """
     one_of(on_error, ("raise", "skip"), "on_error")
-    for name in options:
-        if name not in ExplainOptions.__annotations__:
-            raise InputError(unknown("option", name, list(ExplainOptions.__annotations__)))
+    check_names(options)
     if _is_one(recordings):
         raise InputError(f"explain_many takes a list of recordings, not one {type(recordings).__name__}: use explain")
     progress = options.pop("progress", None)
-    prompt = _check_options(prompt, options)
+    options = share(options)
+    prompt = _check_prompts(prompt, options)
     total = len(recordings) if isinstance(recordings, Sequence) else None
     skipped: list[Skipped] = []
 
@@ -103,22 +102,58 @@ def _is_one(recordings: object) -> bool:
     return numbers or single or not isinstance(recordings, Iterable)
 
 
-def _check_options(prompt: object, options: ExplainOptions) -> object:
+def check_names(options: Mapping[str, object]) -> None:
+    """See that options are those of :func:`zsxai.explain`.
+
+    Raises:
+        InputError: If one is not.
+    """
+    for name in options:
+        if name not in ExplainOptions.__annotations__:
+            raise InputError(unknown("option", name, list(ExplainOptions.__annotations__)))
+
+
+def share(options: ExplainOptions) -> ExplainOptions:
     """Load what all recordings share, so that what is wrong with it is no fault of a recording.
 
     What is given once, such as a generator, is taken as a list: every recording asks for it anew.
+
+    Raises:
+        InputError: If an option is wrong.
     """
+    shared = options.copy()
     for name in ("against", "among", "template"):
-        given = options.get(name)
+        given = shared.get(name)
         if given is not None and not isinstance(given, str):
-            options[name] = take_list(given, name)
+            shared[name] = take_list(given, name)  # type: ignore[literal-required]
+    model = shared["model"] = model_of(shared.get("model", "tiny"), shared.pop("device", None))
+    shared["explainer"] = explainer_of(shared.get("explainer"), shared.pop("options", None), model)
+    find_template(shared.get("template"), model)
+    one_of(shared.get("domain", "stft"), DOMAINS, "domain")
+    one_of(shared.get("scale", "log"), SCALES, "scale")
+    return shared
+
+
+def explain_each(pairs: Iterable[tuple[object, object]], options: ExplainOptions) -> Iterator[Any]:
+    """Explain recordings, each for its prompt or prompts.
+
+    Args:
+        pairs: Audio and prompt, as :func:`zsxai.explain` takes them.
+        options: From :func:`share`.
+
+    Yields:
+        What :func:`zsxai.explain` returns, in order, or the exception that it raises.
+    """
+    for audio, prompt in pairs:
+        try:
+            yield explain(audio, prompt, **{**options, "progress": False})  # type: ignore[call-overload]
+        except Exception as error:
+            yield error
+
+
+def _check_prompts(prompt: object, options: ExplainOptions) -> object:
     if prompt is not None and not isinstance(prompt, (str, bytes, Target)) and isinstance(prompt, Iterable):
         prompt = take_list(prompt, "prompts")
-    model = options["model"] = model_of(options.get("model", "tiny"), options.pop("device", None))
-    options["explainer"] = explainer_of(options.get("explainer"), options.pop("options", None), model)
-    find_template(options.get("template"), model)
-    one_of(options.get("domain", "stft"), DOMAINS, "domain")
-    one_of(options.get("scale", "log"), SCALES, "scale")
     if prompt is not None:
         for asked in prompt if isinstance(prompt, list) else [prompt]:
             as_target(asked, options.get("against"), options.get("among"))
