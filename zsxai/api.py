@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
 import torch
 
-from zsxai.audio import read_audio
+from zsxai.audio import open_sound, read_audio
 from zsxai.checks import take_list, whole_number
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.devices import find_device, is_same_device
@@ -19,7 +20,8 @@ from zsxai.explaining import Judging, explain_recording
 from zsxai.explanation import Explanation
 from zsxai.explanations import ExplanationList
 from zsxai.files import as_path
-from zsxai.model import SpectralModel, ZeroShotModel, check_rows
+from zsxai.keeper import Keeper
+from zsxai.model import Pooling, SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
@@ -65,16 +67,25 @@ class ExplainOptions(TypedDict, total=False):
     device: str | int | torch.device | None
     batch_size: int | None
     progress: bool | None
+    pooling: Pooling | None
     verdict: bool | Literal["full"]
     dark_windows: bool
     reference: object | None
 
 
+class KeepOptions(ExplainOptions, total=False):
+    """Further ones, of :func:`explain` alone: where it is written."""
+
+    out: str | Path | None
+    overwrite: bool
+    resume: bool
+
+
 @overload
-def explain(audio: object, prompt: str | Target, **options: Unpack[ExplainOptions]) -> Explanation: ...
+def explain(audio: object, prompt: str | Target, **options: Unpack[KeepOptions]) -> Explanation: ...
 @overload
 def explain(
-    audio: object, prompt: list[str] | Sequence[Target] | list[str | Target], **options: Unpack[ExplainOptions]
+    audio: object, prompt: list[str] | Sequence[Target] | list[str | Target], **options: Unpack[KeepOptions]
 ) -> ExplanationList: ...
 @plain_torch()
 def explain(
@@ -94,9 +105,13 @@ def explain(
     device: str | int | torch.device | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
+    pooling: Pooling | None = None,
     verdict: bool | Literal["full"] = True,
     dark_windows: bool = True,
     reference: object | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> Explanation | ExplanationList:
     """Explain which sounds in a recording make its score for a prompt.
 
@@ -122,14 +137,21 @@ def explain(
         device: A torch device for a model given by name.
         batch_size: Clips per forward.
         progress: Show a bar; None shows one on a terminal where there is more than one window.
+        pooling: How the cosines of several windows make the recording's: their ``mean``, or their ``max``, that of the
+            window that hears it best; as the model says where None.
         verdict: Judge whether to believe it (:attr:`Explanation.verdict`): two encodings more per prompt and window.
             ``"full"`` also compares with random masks of its size and with the map of another prompt; False leaves the
             verdict out.
         dark_windows: In a recording of several windows those that do not hear the prompt stay dark, where others do.
         reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
+        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than a minute is then
+            worked on in a folder beside it, ``<out>.unfinished``, and memory does not grow with its length.
+        overwrite: Replace what was saved there before.
+        resume: Go on with work that was interrupted.
 
     Returns:
-        One :class:`~zsxai.Explanation`, or a list of them, which a notebook shows as a grid.
+        One :class:`~zsxai.Explanation`, or a list of them, which a notebook shows as a grid. Of long recordings that
+        were saved, the arrays lie on disk: they are read as they are looked at.
 
     Raises:
         InputError: If anything about the input is wrong; one line that says what to do.
@@ -148,17 +170,21 @@ def explain(
     if not isinstance(verdict, bool) and verdict != "full":
         raise InputError(f"verdict is True, False or 'full', not {verdict!r}")
     figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
-    sound = read_audio(audio, sample_rate)
-    loaded = model_of(model, device)
-    method = explainer_of(explainer, options, loaded)
-    with evaluating(loaded):
-        around = find_template(template, loaded)
-        bound = [target.bind(loaded, around) for target in targets]
-        recording = Recording(
-            loaded, sound.at(loaded.sample_rate), domain=domain, scale=scale, seed=seed, batch_size=batch_size
-        )
-        how = Judging(verdict, dark_windows, figures)
-        made = explain_recording(recording, method, bound, sound, how, progress, model=model)
+    keeper = None if out is None else Keeper(as_path(out), targets, single=single, overwrite=overwrite, resume=resume)
+    with open_sound(audio, sample_rate) as stream:
+        loaded = model_of(model, device)
+        method = explainer_of(explainer, options, loaded)
+        with evaluating(loaded):
+            around = find_template(template, loaded)
+            bound = [target.bind(loaded, around) for target in targets]
+            waveform = stream.read(loaded.sample_rate) if keeper is None else keeper.read(stream, loaded.sample_rate)
+            given: dict[str, Any] = {"domain": domain, "scale": scale, "seed": seed, "pooling": pooling}
+            recording = Recording(loaded, waveform, **given, batch_size=batch_size)
+            how = Judging(verdict, dark_windows, figures)
+            scratch = None if keeper is None else keeper.begin(recording, method, bound, how)
+            made = explain_recording(recording, method, bound, stream, how, progress, model=model, scratch=scratch)
+    if keeper is not None:
+        made = keeper.save(made)
     return made[0] if single else ExplanationList(made)
 
 

@@ -6,7 +6,7 @@ stored with every mask and printed in every table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,61 @@ NOTHING = "nothing"
 STEEPNESS = {"sigmoid": 1.0, "steep-sigmoid": 4.0}
 """Calibrations of log-odds, with the factor on these."""
 
-Calibration = Callable[[NDArray[Any]], NDArray[Any]]
+_BITS = 10
+_KEYS = 2 ** (31 - _BITS)
+"""Steps in which :class:`Distribution` counts positive numbers: 1e-4 of a number apart at most."""
+
+
+class Distribution:
+    """What calibrations need to know of all relevance, counted part by part.
+
+    Quantiles and ranks are right to 1e-4 of a value, its least and most exactly.
+    """
+
+    def __init__(self) -> None:
+        self.least, self.most = np.inf, -np.inf
+        self.size = 0
+        self._counts: NDArray[Any] = np.zeros(_KEYS, dtype=np.int64)
+
+    def add(self, relevance: NDArray[Any]) -> None:
+        """Count a part of the relevance."""
+        self.least = min(self.least, float(relevance.min(initial=np.inf)))
+        self.most = max(self.most, float(relevance.max(initial=-np.inf)))
+        self.size += relevance.size
+        self._counts += np.bincount(_keys(relevance).reshape(-1), minlength=_KEYS)
+
+    @classmethod
+    def of(cls, parts: Iterable[NDArray[Any]]) -> Distribution:
+        """That of relevance in parts."""
+        found = cls()
+        for part in parts:
+            found.add(part)
+        return found
+
+    def quantile(self, part: float) -> float:
+        """The positive part's quantile: a value that so much of it does not exceed."""
+        at = np.searchsorted(self._up_to, part * (self.size - 1) + 1)
+        return float(np.uint32(int(at) << _BITS).view(np.float32))
+
+    def ranks(self, relevance: NDArray[Any]) -> NDArray[Any]:
+        """How many values are at or under each."""
+        found: NDArray[Any] = self._up_to[_keys(relevance)]
+        return found
+
+    @property
+    def _up_to(self) -> NDArray[Any]:
+        return np.cumsum(self._counts)
+
+
+def _keys(relevance: NDArray[Any]) -> NDArray[Any]:
+    """Positive float32 numbers in the order of their bits, the others as 0."""
+    positive = np.maximum(relevance, 0.0).astype(np.float32)
+    keys: NDArray[Any] = positive.view(np.uint32) >> _BITS
+    return keys
+
+
+Calibration = Callable[[NDArray[Any], "Distribution | None"], NDArray[Any]]
+"""From relevance to a mask; of a part of the relevance, with the distribution of all of it."""
 
 
 def _relu(relevance: NDArray[Any]) -> NDArray[Any]:
@@ -51,44 +105,52 @@ def steep_sigmoid(relevance: NDArray[Any]) -> NDArray[Any]:
     return sigmoid(relevance * STEEPNESS["steep-sigmoid"])
 
 
-def relu_max(relevance: NDArray[Any]) -> NDArray[Any]:
+def relu_max(relevance: NDArray[Any], whole: Distribution | None = None) -> NDArray[Any]:
     """Positive part over its maximum."""
     positive = _relu(relevance)
-    return _over(positive, float(positive.max(initial=0.0)))
+    return _over(positive, float(positive.max(initial=0.0)) if whole is None else whole.most)
 
 
-def relu_p99(relevance: NDArray[Any]) -> NDArray[Any]:
+def relu_p99(relevance: NDArray[Any], whole: Distribution | None = None) -> NDArray[Any]:
     """Positive part over its 99th percentile."""
     positive = _relu(relevance)
-    top = float(np.percentile(positive, 99)) if positive.size else 0.0
-    return _over(positive, top) if top > 0 else relu_max(relevance)
+    if not positive.size:
+        return positive
+    top = float(np.percentile(positive, 99)) if whole is None else whole.quantile(0.99)
+    return _over(positive, top) if top > 0 else relu_max(relevance, whole)
 
 
-def min_max(relevance: NDArray[Any]) -> NDArray[Any]:
+def min_max(relevance: NDArray[Any], whole: Distribution | None = None) -> NDArray[Any]:
     """Least to 0, most to 1; loses the sign, kept because published tables use it."""
-    low = float(relevance.min())
-    return _over(relevance - low, float(relevance.max()) - low)
+    low, high = (float(relevance.min()), float(relevance.max())) if whole is None else (whole.least, whole.most)
+    return _over(relevance - low, high - low)
 
 
-def rank(relevance: NDArray[Any]) -> NDArray[Any]:
+def rank(relevance: NDArray[Any], whole: Distribution | None = None) -> NDArray[Any]:
     """Share of the positive cells' ranks: the highest cell is 1, cells at or under zero are 0."""
     positive = _relu(relevance)
+    if whole is not None:
+        return np.where(positive > 0, whole.ranks(positive) / whole.size, 0.0)
     order = positive.ravel().argsort(kind="stable").argsort(kind="stable").reshape(relevance.shape)
     return np.where(positive > 0, (order + 1.0) / relevance.size, 0.0)
 
 
+def _local(calibration: Callable[[NDArray[Any]], NDArray[Any]]) -> Calibration:
+    return lambda relevance, _: calibration(relevance)
+
+
 def _sqrt(calibration: Calibration) -> Calibration:
-    def softened(relevance: NDArray[Any]) -> NDArray[Any]:
-        return np.sqrt(calibration(relevance))
+    def softened(relevance: NDArray[Any], whole: Distribution | None = None) -> NDArray[Any]:
+        return np.sqrt(calibration(relevance, whole))
 
     softened.__doc__ = f"Square root of: {calibration.__doc__}"
     return softened
 
 
 CALIBRATIONS: dict[str, Calibration] = {
-    "identity": identity,
-    "sigmoid": sigmoid,
-    "steep-sigmoid": steep_sigmoid,
+    "identity": _local(identity),
+    "sigmoid": _local(sigmoid),
+    "steep-sigmoid": _local(steep_sigmoid),
     "relu-max": relu_max,
     "relu-p99": relu_p99,
     "sqrt-relu-max": _sqrt(relu_max),
@@ -96,6 +158,8 @@ CALIBRATIONS: dict[str, Calibration] = {
     "min-max": min_max,
     "rank": rank,
 }
+LOCAL = frozenset({"identity", "sigmoid", "steep-sigmoid", NOTHING})
+"""Calibrations of a cell by its own relevance alone."""
 
 
 def weigh(relevance: NDArray[Any], weights: NDArray[Any], calibration: str) -> NDArray[Any]:
@@ -115,7 +179,11 @@ def weigh(relevance: NDArray[Any], weights: NDArray[Any], calibration: str) -> N
 
 
 def to_mask(
-    relevance: NDArray[Any], in_band: NDArray[Any], calibration: str, weights: NDArray[Any] | None = None
+    relevance: NDArray[Any],
+    in_band: NDArray[Any],
+    calibration: str,
+    weights: NDArray[Any] | None = None,
+    whole: Distribution | None = None,
 ) -> NDArray[Any]:
     """Calibrate one map.
 
@@ -124,6 +192,7 @@ def to_mask(
         in_band: ``(F,)`` bool: rows the model hears; the others get 0 and do not count.
         calibration: A name in :data:`CALIBRATIONS`, or :data:`NOTHING`.
         weights: ``(N,)``, how much frames count (:func:`weigh`); all alike where None.
+        whole: Where this is a part of a map: the distribution of all of it (:func:`distribution`).
 
     Returns:
         ``(F, N)`` float32 in [0, 1].
@@ -135,7 +204,36 @@ def to_mask(
         raise InputError(f"unknown calibration {calibration!r}: one of {', '.join(CALIBRATIONS)}")
     mask = np.zeros(relevance.shape, dtype=np.float32)
     if in_band.any() and calibration != NOTHING:
-        heard = relevance[in_band].astype(np.float64)
-        heard = heard if weights is None else weigh(heard, weights, calibration)
-        mask[in_band] = CALIBRATIONS[calibration](heard)
+        mask[in_band] = CALIBRATIONS[calibration](_heard(relevance, in_band, calibration, weights), whole)
     return mask
+
+
+def distribution(
+    relevance: NDArray[Any],
+    frames: Sequence[slice],
+    in_band: NDArray[Any],
+    calibration: str,
+    weights: NDArray[Any] | None = None,
+) -> Distribution | None:
+    """What :func:`to_mask` must know of a map that it is given in parts; None where that is nothing.
+
+    Args:
+        relevance: ``(F, N)`` of the whole.
+        frames: The parts.
+        in_band: As :func:`to_mask` takes it.
+        calibration: Likewise.
+        weights: Likewise, of the whole.
+    """
+    if len(frames) == 1 or calibration in LOCAL or not in_band.any():
+        return None
+    parts = (
+        _heard(relevance[:, part], in_band, calibration, None if weights is None else weights[part]) for part in frames
+    )
+    return Distribution.of(parts)
+
+
+def _heard(
+    relevance: NDArray[Any], in_band: NDArray[Any], calibration: str, weights: NDArray[Any] | None
+) -> NDArray[Any]:
+    heard: NDArray[Any] = relevance[in_band].astype(np.float64)
+    return heard if weights is None else weigh(heard, weights, calibration)

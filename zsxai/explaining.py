@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsxai.audio import Sound, fingerprint
-from zsxai.calibration import NOTHING, to_mask
+from zsxai.arrays import forget
+from zsxai.audio import fingerprint
+from zsxai.calibration import NOTHING, distribution, to_mask
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel
 from zsxai.progress import track
-from zsxai.recording import Recording
-from zsxai.scoring import Scores, score_masks
+from zsxai.recording import Recording, Section, Stitch
+from zsxai.scoring import Measured, Scores, join_scores, measure
+from zsxai.scratch import Scratch
 from zsxai.spectral import FrontEnd
 from zsxai.target import BoundTarget
 from zsxai.verdict.controls import CONTROLS, make_controls
@@ -48,13 +50,16 @@ def explain_recording(
     recording: Recording,
     method: Explainer,
     bound: Sequence[BoundTarget],
-    sound: Sound,
+    sound: Source,
     how: Judging,
     progress: bool | None,
     *,
     model: object,
+    scratch: Scratch | None = None,
 ) -> list[Explanation]:
     """Explain one recording for some targets; the model is evaluating already.
+
+    A long recording is worked on section by section: beside the maps themselves, memory does not grow with it.
 
     Args:
         recording: The recording before its model.
@@ -64,32 +69,31 @@ def explain_recording(
         how: What is asked beside the map.
         progress: A bar over windows.
         model: The model as it was named.
+        scratch: Where the maps lie, and what was done before; in memory where None.
     """
-    grid = recording.grid
-
-    def maps() -> Iterator[NDArray[Any]]:
-        for index, clip in enumerate(track(recording.clips, len(recording.clips), "explaining", progress)):
-            yield clip.place(method.relevance(clip, bound))
-            recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
-
-    relevance = recording.stitch(maps())
+    scratch = scratch or Scratch()
+    sections = recording.sections(len(bound))
+    maps = _find_relevance(recording, sections, method, bound, scratch, progress)
     presences = _ask(recording, bound, how, progress)
     weights = [_weights(presence, how) for presence in presences]
     rounding = [target.rounding(recording.model.rounding) for target in bound]
-    calibrations = [_calibration(method, r, least) for r, least in zip(relevance, rounding, strict=True)]
-    frames = [recording.over_frames(w) if w else None for w in weights]
-    given = zip(relevance, calibrations, frames, strict=True)
-    masks = np.stack([to_mask(r, grid.in_band, calibration, weight) for r, calibration, weight in given])
-    asked = [presence for presence in presences if presence is not None]
-    controls = make_controls(recording, method, masks, asked) if how.verdict == "full" and asked else []
-    scores = _scored(recording, masks, bound, how, controls)
+    calibrations = [_calibration(method, found, least) for found, least in zip(maps, rounding, strict=True)]
+    masks = [
+        _calibrate(
+            recording, sections, found.values, calibration, weight, scratch.array(f"mask-{p}", found.values.shape)
+        )
+        for p, (found, calibration, weight) in enumerate(zip(maps, calibrations, weights, strict=True))
+    ]
+    scores = _score(recording, sections, method, masks, bound, presences, how, scratch, progress)
     for p, target in enumerate(bound):
-        if masks[p].any() and _moves_nothing(scores[p], rounding[p]):
-            masks[p], calibrations[p] = 0.0, NOTHING
-            scores[p] = _scored(recording, masks[p : p + 1], [target], how, [c[p : p + 1] for c in controls])[0]
+        if masks[p].any and _moves_nothing(scores[p], rounding[p]):
+            calibrations[p] = NOTHING
+            masks[p] = _calibrate(recording, sections, maps[p].values, NOTHING, (), masks[p].values)
+            one = slice(p, p + 1)
+            scores[p] = _score(
+                recording, sections, method, masks[one], [target], presences[one], how, Scratch(), progress
+            )[0]
     notes = (*sound.notes, *method.notes(recording.clips[0]))
-    means = mask_mean(masks, grid.in_band)
-    original = recording.waveform.cpu().numpy()
     bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
     shared: dict[str, Any] = {
         "model": model if isinstance(model, str) else recording.model.card.name,
@@ -99,9 +103,9 @@ def explain_recording(
         "explainer_weights": method.weights(recording.model),
         "seed": recording.seed,
         "batch_size": recording.batch_size,
-        "pooling": recording.model.audio_spec.pooling,
+        "pooling": recording.audio_spec.pooling,
         "audio_name": sound.name,
-        "audio_sha256": fingerprint(original),
+        "audio_sha256": fingerprint(recording.original),
         "audio_sample_rate": sound.sample_rate,
         "audio_channels": sound.channels,
         "versions": versions(),
@@ -113,28 +117,163 @@ def explain_recording(
             calibration=calibrations[p],
             window_weights=weights[p],
             template=target.template,
-            relevance_sha256=fingerprint(relevance[p]),
-            warnings=(*notes, *_warnings(masks[p], relevance[p], calibrations[p], target, recording)),
+            relevance_sha256=fingerprint(maps[p].values),
+            warnings=(*notes, *_warnings(masks[p], maps[p], calibrations[p], target, recording)),
         )
         made.append(
             Explanation(
                 target=target.target,
                 **scores[p].whole,
-                mask_mean=float(means[p]),
+                mask_mean=masks[p].mean,
                 kept_energy=scores[p].kept_energy,
                 masking=recording.masking,
                 windows=scores[p].windows,
                 front_end=recording.stft.stft_spec,
                 sample_rate=recording.model.sample_rate,
                 provenance=provenance,
-                verdict=_verdict(recording, presences[p], scores[p], masks[p], relevance[p], how),
-                mask=masks[p],
-                relevance=relevance[p],
-                original=original,
+                verdict=_verdict(recording, presences[p], scores[p], masks[p], maps[p], how),
+                mask=masks[p].values,
+                relevance=maps[p].values,
+                original=recording.original,
                 bank=bank,
             )
         )
     return made
+
+
+class Source(Protocol):
+    """What was read: a sound, or a stream of one."""
+
+    @property
+    def name(self) -> str:
+        """File name, or what stands for one."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second as given."""
+
+    @property
+    def channels(self) -> int:
+        """Channels as given."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know about it."""
+
+
+class Map(NamedTuple):
+    """Relevance of a recording for one target, and what was seen of it on the way.
+
+    Attributes:
+        values: ``(F, N)`` float32.
+        broken: Number of cells that are not finite.
+        most: The highest of the others; 0 where none is above it.
+    """
+
+    values: NDArray[np.float32]
+    broken: int
+    most: float
+
+
+class Mask(NamedTuple):
+    """A mask of a recording, and what was seen of it on the way.
+
+    Attributes:
+        values: ``(F, N)`` float32.
+        mean: Over the rows that the model hears.
+        any: Whether it keeps anything.
+    """
+
+    values: NDArray[np.float32]
+    mean: float
+    any: bool
+
+
+def _find_relevance(
+    recording: Recording,
+    sections: Sequence[Section],
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    scratch: Scratch,
+    progress: bool | None,
+) -> list[Map]:
+    arrays = [scratch.array(f"relevance-{p}", recording.grid.shape) for p in range(len(bound))]
+    seen = np.zeros((2, len(bound)))  # cells that are not finite, and the highest of the others
+    joined = Stitch(recording)
+    todo = list(enumerate(sections))
+    while todo and (known := scratch.kept(f"relevance-{todo[0][0]}")) is not None:
+        _, section = todo.pop(0)
+        recording.know(section.windows, torch.from_numpy(known["embeddings"]))
+        joined = Stitch(recording, section.windows.stop, (known["total"], known["count"]))
+        seen = known["seen"]
+    windows = [(k, section, index) for k, section in todo for index in section.windows]
+    for k, section, index in track(windows, len(windows), "explaining", progress):
+        clip = recording.clips[index]
+        joined.add(index, clip.place(method.relevance(clip, bound)))
+        recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
+        frames, whole = joined.take()
+        for p, values in enumerate(whole):
+            arrays[p][:, frames] = values
+            finite = np.isfinite(values)
+            seen[0, p] += values.size - finite.sum()
+            seen[1, p] = max(seen[1, p], values.max(initial=0.0, where=finite))
+        if index < section.windows[-1]:
+            continue
+        forget(recording.original, *arrays)
+        embeddings = torch.stack([recording.embedding(i) for i in section.windows]).float().cpu().numpy()
+        total, count = joined.rest
+        scratch.keep(f"relevance-{k}", embeddings=embeddings, total=total, count=count, seen=seen)
+    return [Map(array, int(broken), float(most)) for array, broken, most in zip(arrays, *seen, strict=True)]
+
+
+def _calibrate(
+    recording: Recording,
+    sections: Sequence[Section],
+    relevance: NDArray[Any],
+    calibration: str,
+    weights: Sequence[float],
+    into: NDArray[np.float32],
+) -> Mask:
+    """The mask of one target, section by section."""
+    in_band, parts = recording.grid.in_band, [section.frames for section in sections]
+    weight = recording.over_frames(weights) if weights else None
+    whole = distribution(relevance, parts, in_band, calibration, weight)
+    means, found = [], False
+    for part in parts:
+        mask = to_mask(relevance[:, part], in_band, calibration, None if weight is None else weight[part], whole)
+        means.append(float(mask_mean(mask[None], in_band)[0]))
+        found = found or bool(mask.any())
+        into[:, part] = mask
+        forget(relevance, into)
+    sizes = [part.stop - part.start for part in parts]
+    mean = means[0] if len(means) == 1 else float(np.average(means, weights=sizes))
+    return Mask(into, mean, found)
+
+
+def _score(
+    recording: Recording,
+    sections: Sequence[Section],
+    method: Explainer,
+    masks: Sequence[Mask],
+    bound: Sequence[BoundTarget],
+    presences: Sequence[Presence | None],
+    how: Judging,
+    scratch: Scratch,
+    progress: bool | None,
+) -> list[Scores]:
+    asked = [presence for presence in presences if presence is not None] if how.verdict == "full" else []
+    values, measured = [mask.values for mask in masks], []
+    for k, section in enumerate(track(sections, len(sections), "scoring", progress)):
+        known = scratch.kept(f"scores-{k}")
+        if known is None:
+            controls = make_controls(recording, section, method, values, asked) if asked else []
+            found = measure(recording, section, values, bound, rolled=bool(how.verdict), controls=controls)
+            forget(recording.original, *values)
+            scratch.keep(f"scores-{k}", **found.arrays())
+        else:
+            found = Measured.of(known, recording.model.device)
+        measured.append(found)
+    return join_scores(recording, bound, measured)
 
 
 def _ask(
@@ -158,44 +297,26 @@ def _weights(presence: Presence | None, how: Judging) -> tuple[float, ...]:
 
 
 def _verdict(
-    recording: Recording,
-    presence: Presence | None,
-    scores: Scores,
-    mask: NDArray[Any],
-    relevance: NDArray[Any],
-    how: Judging,
+    recording: Recording, presence: Presence | None, scores: Scores, mask: Mask, found: Map, how: Judging
 ) -> Verdict | None:
     if not how.verdict:
         return None
     if presence is None:
         return Verdict(level="cannot say", reasons=(OWN_PROMPTS,))
     nothing = ""
-    if not np.isfinite(relevance).all():
+    if found.broken:
         nothing = "the relevance is not finite, so the map means nothing"
     elif recording.is_silent():
         nothing = "all of the recording is under the floor of the model: it hears silence"
-    location = find_location(scores, presence.best, CONTROLS if how.verdict == "full" else ()) if mask.any() else None
-    mean = float(mask_mean(mask[None], recording.grid.in_band)[0])
-    return judge(presence, scores, location, mask_mean=mean, nothing=nothing)
+    location = find_location(scores, presence.best, CONTROLS if how.verdict == "full" else ()) if mask.any else None
+    return judge(presence, scores, location, mask_mean=mask.mean, nothing=nothing)
 
 
-def _scored(
-    recording: Recording,
-    masks: NDArray[Any],
-    bound: Sequence[BoundTarget],
-    how: Judging,
-    controls: Sequence[NDArray[Any]],
-) -> list[Scores]:
-    of_model, *others = (torch.from_numpy(m).to(recording.model.device) for m in (masks, *controls))
-    return score_masks(recording, of_model, bound, rolled=bool(how.verdict), controls=others)
-
-
-def _calibration(method: Explainer, relevance: NDArray[Any], rounding: float) -> str:
+def _calibration(method: Explainer, found: Map, rounding: float) -> str:
     """The explainer's own, or none where no score changed by more than rounding, or where it gave no numbers."""
-    if not np.isfinite(relevance).all():
+    if found.broken:
         return NOTHING
-    most = float(relevance.max(initial=0.0))
-    return NOTHING if method.card.relevance_is_score and 0.0 < most < rounding else method.calibration
+    return NOTHING if method.card.relevance_is_score and 0.0 < found.most < rounding else method.calibration
 
 
 def _moves_nothing(scores: Scores, rounding: float) -> bool:
@@ -203,21 +324,19 @@ def _moves_nothing(scores: Scores, rounding: float) -> bool:
     return all(abs(scores.whole[name] - scores.whole["score"]) < rounding for name in ("score_in", "score_out"))
 
 
-def _warnings(
-    mask: NDArray[Any], relevance: NDArray[Any], calibration: str, target: BoundTarget, recording: Recording
-) -> tuple[str, ...]:
+def _warnings(mask: Mask, found: Map, calibration: str, target: BoundTarget, recording: Recording) -> tuple[str, ...]:
     model = recording.model
-    found = list(model.prompt_notes([target.target.prompt, *target.target.others]))
-    broken = int(relevance.size - np.isfinite(relevance).sum())
-    if broken:
-        found.append(f"the relevance of {broken} of {relevance.size} cells is not finite: the mask proves nothing")
+    said = list(model.prompt_notes([target.target.prompt, *target.target.others]))
+    if found.broken:
+        cells = found.values.size
+        said.append(f"the relevance of {found.broken} of {cells} cells is not finite: the mask proves nothing")
     elif recording.is_silent():
-        found.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
+        said.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
     elif calibration == NOTHING:
         rounding = target.rounding(model.rounding)
-        found.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
-    elif not mask.any():
-        found.append(EMPTY)
+        said.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
+    elif not mask.any:
+        said.append(EMPTY)
     if not isinstance(model, SpectralModel):
-        found.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
-    return tuple(found)
+        said.append("a black box hears masks as audio only, so score_in and score_heard are the same measurement")
+    return tuple(said)

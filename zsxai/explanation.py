@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -18,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from zsxai.arrays import is_mapped, is_within
 from zsxai.clip import make_grid
 from zsxai.errors import InputError
 from zsxai.files import as_path
 from zsxai.names import printable
 from zsxai.prompt import Template
-from zsxai.regions import LINE_DB, Region, find_regions, say_regions
+from zsxai.regions import LINE_DB, Region, join_regions, say_regions
 from zsxai.saved import FORMAT, Saved, hash_fields
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from zsxai.report import Report
+    from zsxai.stretch import Stretch
 
 LOUDEST = 1e13
 """Sample beyond which the power of a long window does not fit float32."""
@@ -142,14 +146,14 @@ class Explanation(Value):
     @field_validator("mask", "relevance", "original")
     @classmethod
     def _read_only(cls, value: NDArray[Any]) -> NDArray[Any]:
-        frozen = np.array(value, dtype=np.float32)
+        frozen = value.view() if is_mapped(value) else np.array(value, dtype=np.float32)
         frozen.flags.writeable = False
         return frozen
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """Refuse arrays and numbers that no recording before a model can have."""
-        if self.original.ndim != 1 or not self.original.size or not np.abs(self.original).max() <= LOUDEST:
+        """Refuse what no recording before a model can have; numbers on disk are read by :meth:`verify` only."""
+        if self.original.ndim != 1 or not self.original.size or not is_within(self.original, -LOUDEST, LOUDEST):
             raise ValueError(f"the recording is not a row of samples up to {LOUDEST:g}")
         if self.sample_rate != self.front_end.sample_rate:
             raise ValueError(f"{self.sample_rate} samples per second, {self.front_end.sample_rate} at the front end")
@@ -161,7 +165,7 @@ class Explanation(Value):
                 f"the mask does not fit the recording: {self.mask.shape} cells, relevance {self.relevance.shape}, "
                 f"on {grid.shape}"
             )
-        if not ((self.mask >= 0) & (self.mask <= 1)).all() or self.mask[~grid.in_band].any():
+        if not is_within(self.mask, 0.0, 1.0) or not is_within(self.mask, 0.0, 0.0, ~grid.in_band):
             raise ValueError("the mask does not lie in [0, 1], or is not 0 outside the band that the model hears")
         return self
 
@@ -199,16 +203,52 @@ class Explanation(Value):
         """Cell centres, ``(N,)`` seconds."""
         return self.grid.times
 
-    @cached_property
-    def power(self) -> NDArray[Any]:
-        """Power of :attr:`original` on :attr:`grid`, ``(F, N)`` float32: of STFT bins or of mel bands."""
+    def stretches(self) -> Iterator[Stretch]:
+        """The recording in parts of a minute, for :meth:`power_of` and the like; a short one in one part."""
+        from zsxai.stretch import walk
+
+        return walk(self.transform, self.original, self.mask)
+
+    def stretch(self, start: float, stop: float) -> Stretch:
+        """The part of the recording between two times, in seconds, cut to its frames."""
+        from zsxai.stretch import Stretch
+
+        rate, total = self.front_end.sample_rate / self.front_end.hop, self.grid.shape[1]
+        first = min(max(0, int(start * rate)), total - 1)
+        return Stretch(self.transform, self.original, slice(first, min(max(first + 1, ceil(stop * rate)), total)))
+
+    def power_of(self, stretch: Stretch) -> NDArray[Any]:
+        """:attr:`power` of a part of the recording."""
         import torch
 
         with torch.no_grad():
-            power = self.transform.power(torch.from_numpy(self.original.copy()))
-            found: NDArray[Any] = (self.transform.mel(power) if self.masking.domain == "mel" else power).float().numpy()
+            power = self.transform.mel(stretch.power) if self.masking.domain == "mel" else stretch.power
+            found: NDArray[Any] = power.float().numpy()
+        return found
+
+    def gain_of(self, stretch: Stretch) -> NDArray[Any]:
+        """:attr:`gain` of a part of the recording."""
+        import torch
+
+        power = torch.from_numpy(self.power_of(stretch)).double()
+        mask = torch.from_numpy(np.array(self.mask[:, stretch.frames])).double()
+        found: NDArray[Any] = self.masking.kept(power, mask).clamp(0.0, 1.0).float().numpy()
+        return found
+
+    def sound_of(self, stretch: Stretch, *, residue: bool = False) -> NDArray[Any]:
+        """:attr:`audio` of a part of the recording, or :attr:`residue`."""
+        found: NDArray[Any] = stretch.render(self.masking, stretch.take(self.mask), residue=residue).numpy()
+        return found
+
+    def _join(self, part: Callable[[Stretch], NDArray[Any]]) -> NDArray[Any]:
+        found = np.concatenate([part(stretch) for stretch in self.stretches()], axis=-1)
         found.flags.writeable = False
         return found
+
+    @cached_property
+    def power(self) -> NDArray[Any]:
+        """Power of :attr:`original` on :attr:`grid`, ``(F, N)`` float32: of STFT bins or of mel bands."""
+        return self._join(self.power_of)
 
     @cached_property
     def gain(self) -> NDArray[Any]:
@@ -218,12 +258,7 @@ class Explanation(Value):
         :meth:`regions` show. It is the power gain of the mask on its scale (:class:`~zsxai.spectral.Masking`), but for
         cells near the floor of ``log``, whose gain is 1 under any mask: they count as the mask says.
         """
-        import torch
-
-        power, mask = torch.from_numpy(self.power.copy()).double(), torch.from_numpy(self.mask.copy()).double()
-        found: NDArray[Any] = self.masking.kept(power, mask).clamp(0.0, 1.0).float().numpy()
-        found.flags.writeable = False
-        return found
+        return self._join(self.gain_of)
 
     @cached_property
     def mask_stft(self) -> NDArray[Any]:
@@ -242,12 +277,9 @@ class Explanation(Value):
 
         NaN where the mask is empty.
         """
-        import torch
-
         from zsxai.scoring import audibility
 
-        waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
-        return float(audibility(self.transform, self.masking, waveform, mask[None])[0])
+        return float(audibility(self.transform, self.masking, self.original, [self.mask])[0])
 
     @cached_property
     def transform(self) -> Any:
@@ -261,22 +293,12 @@ class Explanation(Value):
     @cached_property
     def audio(self) -> NDArray[Any]:
         """What the mask keeps, as sound: ``(T,)`` float32 at :attr:`sample_rate`, with the clip's phase."""
-        return self._render(residue=False)
+        return self._join(self.sound_of)
 
     @cached_property
     def residue(self) -> NDArray[Any]:
         """What the mask leaves, as sound: ``(T,)`` float32 at :attr:`sample_rate`."""
-        return self._render(residue=True)
-
-    def _render(self, *, residue: bool) -> NDArray[Any]:
-        import torch
-
-        from zsxai.spectral import render
-
-        waveform, mask = torch.from_numpy(self.original.copy()), torch.from_numpy(self.mask.copy())
-        audio: NDArray[Any] = render(self.transform, self.masking, waveform, mask, residue=residue).numpy()
-        audio.flags.writeable = False
-        return audio
+        return self._join(partial(self.sound_of, residue=True))
 
     def regions(self, count: int = 3, *, line_db: float = LINE_DB) -> list[Region]:
         """The connected parts of the recording that stay within 6 dB of their level, those that keep most power first.
@@ -288,7 +310,8 @@ class Explanation(Value):
         Raises:
             InputError: If the line is no level under the recording's.
         """
-        return find_regions(self.gain, self.power, self.grid, count, line_db)
+        parts = ((self.gain_of(stretch), self.power_of(stretch)) for stretch in self.stretches())
+        return join_regions(parts, self.grid, count, line_db)
 
     def describe(self) -> str:
         """A few lines in words: the verdict, the prompt, the scores, where the evidence lies."""

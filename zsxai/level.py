@@ -29,11 +29,21 @@ def under_db(waveform: NDArray[Any], reference: NDArray[Any], sample_rate: int) 
         reference: ``(T,)``, likewise.
         sample_rate: Samples per second.
     """
-    frame = round(FRAME_SECONDS * sample_rate)
-    power, other = (active_power(w.astype(np.float64), frame) for w in (waveform, reference))
+    return under(frame_powers(waveform, sample_rate), frame_powers(reference, sample_rate))
+
+
+def under(powers: NDArray[Any], reference: NDArray[Any]) -> float:
+    """As :func:`under_db`, of sounds that are given as the powers of their frames (:func:`frame_powers`)."""
+    power, other = _active(powers), _active(reference)
     if other == 0.0:
         return 0.0
     return float(10.0 * np.log10(other / power)) if power > 0.0 else float("inf")
+
+
+def frame_powers(waveform: NDArray[Any], sample_rate: int) -> NDArray[np.float64]:
+    """Mean power of the frames of a sound, each :data:`FRAME_SECONDS` long, ``(n,)``."""
+    powers: NDArray[np.float64] = _powers(waveform.astype(np.float64), round(FRAME_SECONDS * sample_rate))
+    return powers
 
 
 def active_power(waveform: Samples, frame: int) -> float:
@@ -43,6 +53,13 @@ def active_power(waveform: Samples, frame: int) -> float:
         waveform: ``(T,)``, an array or a tensor, computed in its own precision.
         frame: Samples in a frame, cut to 1 to T; a rest shorter than a frame does not count.
     """
+    return _active(_powers(waveform, frame))
+
+
+def _powers(waveform: Samples, frame: int) -> Samples:
     size = min(len(waveform), max(1, frame))
-    power = (waveform[: len(waveform) // size * size].reshape(-1, size) ** 2).mean(1)
-    return float(power[power >= ACTIVE * power.max()].mean())
+    return (waveform[: len(waveform) // size * size].reshape(-1, size) ** 2).mean(1)
+
+
+def _active(powers: Samples) -> float:
+    return float(powers[powers >= ACTIVE * powers.max()].mean())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from inspect import isroutine
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from zsxai.errors import InputError
 from zsxai.fill import FillRule, fill
 from zsxai.spectral import FrontEnd, Grid
+
+Pooling = Literal["mean", "max"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
 class AudioSpec(BaseModel):
@@ -41,7 +44,7 @@ class AudioSpec(BaseModel):
     window: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     fill: FillRule = "zero"
     overlap: float = Field(default=0.5, ge=0, lt=1)
-    pooling: Literal["mean", "max"] = "mean"
+    pooling: Pooling = "mean"
 
     @model_validator(mode="after")
     def _some_samples(self) -> Self:

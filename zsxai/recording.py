@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ from torch import Tensor
 from zsxai.checks import one_of, whole_number
 from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
 from zsxai.errors import InputError
-from zsxai.model import SpectralModel, ZeroShotModel
-from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of, power_of, render
-from zsxai.spectral.mask import audio_gain
+from zsxai.model import POOLINGS, SpectralModel, ZeroShotModel
+from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of
+from zsxai.stretch import SECONDS, Stretch, walk
 
 TAIL_SECONDS = 0.03
 """Sound behind a window that is worth no further one: lossy copies decode to up to a block more than their original,
@@ -24,6 +24,9 @@ TAIL_SECONDS = 0.03
 
 _SILENCE = 1e-12
 """Floor for a black box, whose own floor is unknown: power of an STFT bin 120 dB under one."""
+
+SHORTEST = 15.0
+"""Seconds of a section at least, however many maps there are."""
 
 
 def split(samples: int, window: int | None, overlap: float, hop: int, tail: int = 0) -> list[tuple[int, int]]:
@@ -49,6 +52,20 @@ def split(samples: int, window: int | None, overlap: float, hop: int, tail: int 
     return [(start, min(start + window, samples)) for start in starts]
 
 
+class Section(NamedTuple):
+    """Windows of a recording that are worked on together.
+
+    Attributes:
+        windows: Their numbers.
+        frames: The section's own frames: those of all sections join without a gap.
+        reach: From its first frame to the end of its last window.
+    """
+
+    windows: range
+    frames: slice[int, int, None]
+    reach: slice[int, int, None]
+
+
 class Recording:
     """A whole recording before one model: its grid, its windows, its masks and their audio.
 
@@ -57,15 +74,17 @@ class Recording:
 
     Args:
         model: The model.
-        waveform: ``(T,)`` float32 numpy at the model's rate.
+        waveform: ``(T,)`` float32 numpy at the model's rate; on disk where it is long.
         domain: Where masks lie, ``stft`` or ``mel``.
         scale: How masks act: ``log``, ``gain`` or ``log1p``.
         seed: Seed of whatever is random.
         batch_size: Clips per forward.
         masking: A masking to use as it is, in place of ``domain`` and ``scale``.
         embeddings: ``(D,)`` of every window, where they are known: no window is then encoded for it again.
+        pooling: How the cosines of the windows make the recording's; as the model says where None.
 
     Attributes:
+        original: The waveform as it was given.
         spans: ``(start, stop)`` of every window, in samples.
     """
 
@@ -80,56 +99,85 @@ class Recording:
         batch_size: int | None = None,
         masking: Masking | None = None,
         embeddings: Sequence[Tensor] = (),
+        pooling: str | None = None,
     ) -> None:
         self.model = model
-        self.waveform = torch.from_numpy(np.array(waveform, dtype=np.float32)).to(model.device)
+        self.original = np.asanyarray(waveform, dtype=np.float32)
         self.samples = len(waveform)
         self.seed = seed
         self.batch_size = BATCH_SIZE if batch_size is None else whole_number(batch_size, "batch_size", 1, MOST_AT_ONCE)
+        audio = model.audio_spec
+        if pooling is not None:
+            one_of(pooling, POOLINGS, "pooling")
+            audio = audio.model_copy(update={"pooling": pooling})
+        self.audio_spec = audio
         if isinstance(model, SpectralModel):
             self.stft: Stft = model.front_end
         else:
             self.stft = Stft(black_box_stft(model.sample_rate)).to(model.device)
-        self.masking = masking or self._masking(domain, scale)
-        audio = model.audio_spec
         spec = self.stft.stft_spec
         tail = round(TAIL_SECONDS * model.sample_rate)
         self.spans = split(self.samples, audio.window_samples, audio.overlap, spec.hop, tail)
+        self._whole = self.spans == [(0, self.samples)]
+        self.masking = masking or self._masking(domain, scale)
         self.grid = make_grid(spec, self.masking.domain, self.samples)
         self._embeddings = dict(enumerate(embeddings))
-        self._whole = self.spans == [(0, self.samples)]
         self._clip: tuple[int, Clip] | None = None
 
     def _masking(self, domain: Domain, scale: Scale) -> Masking:
         one_of(domain, DOMAINS, "domain")
         one_of(scale, SCALES, "scale")
+        least = _SILENCE
         if isinstance(self.model, SpectralModel):
             front_end = self.model.front_end
-            if domain == "mel":
-                floor = floor_of(self._mel, front_end.spec.floor)
-            else:
-                floor = floor_of(self.power, front_end.power_floor)
+            least = front_end.spec.floor if domain == "mel" else front_end.power_floor
         elif domain == "mel":
             raise InputError(f"{self.model.card.name} is a black box, without a mel input: use domain='stft'")
-        else:
-            floor = floor_of(self.power, _SILENCE)
-        return Masking(domain=domain, scale=scale, floor=floor)
+        loudest = self._peaks[1 if domain == "mel" else 0]
+        return Masking(domain=domain, scale=scale, floor=floor_of(loudest, least))
+
+    def _walk(self) -> Iterable[Stretch]:
+        """All of it, in stretches."""
+        return [self._all] if self.is_short else walk(self.stft, self.original)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is worked on in one piece."""
+        return self.samples <= SECONDS * self.model.sample_rate
+
+    def _mel_of(self, stretch: Stretch) -> Tensor:
+        with torch.no_grad():
+            return cast("SpectralModel", self.model).front_end.mel(stretch.power)
 
     @cached_property
+    def _peaks(self) -> tuple[float, float]:
+        """Highest power of an STFT bin, and of a mel band (0 for a black box)."""
+        is_spectral = isinstance(self.model, SpectralModel)
+        peaks = [(float(s.power.max()), float(self._mel_of(s).max()) if is_spectral else 0.0) for s in self._walk()]
+        return max(power for power, _ in peaks), max(mel for _, mel in peaks)
+
+    @cached_property
+    def waveform(self) -> Tensor:
+        """All samples, ``(T,)`` float32 on the model's device."""
+        return torch.from_numpy(np.array(self.original)).to(self.model.device)
+
+    @cached_property
+    def _all(self) -> Stretch:
+        return Stretch(self.stft, self.original)
+
+    @property
     def spectrum(self) -> Tensor:
         """Complex STFT of the whole, ``(F, N)``: transformed once for all that is computed from it."""
-        with torch.no_grad():
-            return self.stft.complex(self.waveform)
+        return self._all.spectrum
 
-    @cached_property
+    @property
     def power(self) -> Tensor:
         """STFT power of the whole, ``(F, N)``."""
-        return power_of(self.spectrum)
+        return self._all.power
 
     @cached_property
     def _mel(self) -> Tensor:
-        with torch.no_grad():
-            return cast("SpectralModel", self.model).front_end.mel(self.power)
+        return self._mel_of(self._all)
 
     @property
     def clips(self) -> Clips:
@@ -142,7 +190,7 @@ class Recording:
             start, stop = self.spans[index]
             clip = Clip(
                 self.model,
-                self.waveform[start:stop],
+                torch.from_numpy(np.array(self.original[start:stop])).to(self.model.device),
                 self.masking,
                 self.stft,
                 seed=self.seed,
@@ -159,35 +207,64 @@ class Recording:
             self._embeddings[index] = self._window(index).embedding
         return self._embeddings[index]
 
-    def _frames(self, index: int) -> slice:
+    def know(self, windows: range, embeddings: Tensor) -> None:
+        """Take the embeddings ``(n, D)`` of windows from elsewhere."""
+        self._embeddings.update(zip(windows, embeddings.to(self.model.device), strict=True))
+
+    def frames(self, index: int) -> slice[int, int, None]:
+        """The frames of window ``index``."""
         start, stop = self.spans[index]
         spec = self.stft.stft_spec
         return slice(start // spec.hop, start // spec.hop + spec.n_frames(stop - start))
 
-    def stitch(self, maps: Iterable[NDArray[Any]]) -> NDArray[Any]:
-        """Join the maps of all windows, one after the other.
+    def sections(self, maps: int = 1) -> list[Section]:
+        """The windows in groups: in one where the recording is short, of about a minute each where it is long.
+
+        Args:
+            maps: Number of maps that are held at a time: of many the sections are shorter.
+        """
+        rate, total = self.model.sample_rate, self.grid.shape[1]
+        size = max(SECONDS / maps, SHORTEST) * rate
+        starts = [0]
+        for index, (start, _) in enumerate(self.spans):
+            if not self.is_short and start // size > self.spans[starts[-1]][0] // size:
+                starts.append(index)
+        sections = []
+        for first, after in zip(starts, [*starts[1:], len(self.spans)], strict=True):
+            is_last = after == len(self.spans)
+            begin = self.frames(first).start
+            end = total if is_last else self.frames(after).start
+            reach = total if is_last else self.frames(after - 1).stop
+            sections.append(Section(range(first, after), slice(begin, end), slice(begin, reach)))
+        return sections
+
+    def stretch(self, frames: slice[int, int, None]) -> Stretch:
+        """Some of its frames."""
+        return self._all if frames == self._all.frames else Stretch(self.stft, self.original, frames)
+
+    def stitch(self, maps: Iterable[NDArray[Any]], windows: range | None = None) -> NDArray[Any]:
+        """Join the maps of windows, one after the other.
 
         Args:
             maps: ``(P, F, n)`` of every window, in order.
+            windows: Which windows these are; all where None.
 
         Returns:
-            ``(P, F, N)`` float32: where windows overlap their mean, behind the last one its last frame.
+            ``(P, F, N)`` float32, from the first frame of the first window on: where windows overlap their mean, behind
+            the last one its last frame.
         """
-        total: NDArray[Any] = np.zeros(0)
-        count = np.zeros(self.grid.shape[1])
-        for index, values in enumerate(maps):
-            if index == 0:
-                total = np.zeros((*values.shape[:-1], len(count)))
-            frames = self._frames(index)
-            total[..., frames] += values
-            count[frames] += 1
-        heard = self._frames(len(self.spans) - 1).stop
-        total[..., heard:], count[heard:] = total[..., heard - 1 : heard], count[heard - 1]
-        return (total / count).astype(np.float32)
+        which = range(len(self.spans)) if windows is None else windows
+        joined, parts = Stitch(self, which.start), []
+        for index, values in zip(which, maps, strict=True):
+            joined.add(index, values)
+            parts.append(joined.take()[1])
+        total, count = joined.rest
+        found: NDArray[Any] = np.concatenate([*parts, (total / count).astype(np.float32)], axis=-1)
+        return found
 
     def over_frames(self, weights: Sequence[float]) -> NDArray[Any]:
         """Weights of the windows as weights of the frames ``(N,)``: where windows overlap their mean."""
-        parts = (self._frames(i) for i in range(len(self.spans)))
+        parts = (self.frames(i) for i in range(len(self.spans)))
         maps = (np.full((1, part.stop - part.start), weight) for part, weight in zip(parts, weights, strict=True))
         frames: NDArray[Any] = self.stitch(maps)[0]
         return frames
@@ -202,33 +279,75 @@ class Recording:
         """Whether all of it, or of some of its samples, is under the model's floor; False for a black box."""
         if not isinstance(self.model, SpectralModel):
             return False
+        floor = self.model.front_end.spec.floor
+        if start == 0 and stop is None:
+            return self._peaks[1] <= floor
         hop = self.stft.stft_spec.hop
         frames = self._mel[:, start // hop : None if stop is None else stop // hop + 1]
-        return float(frames.max()) <= self.model.front_end.spec.floor
+        return float(frames.max()) <= floor
 
     def cut(self, mask: Tensor, index: int) -> Tensor:
         """The part of ``(..., F, N)`` masks that lies on window ``index``."""
-        return mask[..., self._frames(index)]
+        return mask[..., self.frames(index)]
 
-    def render(self, mask: Tensor, *, residue: bool = False, gain: Tensor | None = None) -> Tensor:
-        """Audio of ``(..., F, N)`` masks, ``(..., T)``; ``gain`` is theirs, where it is known."""
-        with torch.no_grad():
-            if self.samples % self.stft.stft_spec.hop:
-                return render(self.stft, self.masking, self.waveform, mask.to(self.model.device), residue=residue)
-            power_gain = self.gain(mask, residue=residue) if gain is None else gain
-            return self.stft.inverse(self.spectrum * power_gain.sqrt(), self.samples)
+    def render(self, mask: Tensor, *, residue: bool = False) -> Tensor:
+        """Audio of ``(..., F, N)`` masks of the whole, ``(..., T)``."""
+        return self._all.render(self.masking, mask.to(self.model.device), residue=residue)
 
     def gain(self, mask: Tensor, *, residue: bool = False) -> Tensor:
-        """Power gain on STFT bins of ``(..., rows, N)`` masks, ``(..., F, N)``."""
-        with torch.no_grad():
-            return audio_gain(self.stft, self.masking, self.power, mask.to(self.power), residue=residue)
+        """Power gain on STFT bins of ``(..., rows, N)`` masks of the whole, ``(..., F, N)``."""
+        return self._all.gain(self.masking, mask, residue=residue)
 
-    def embed_window(self, waveforms: Tensor, index: int) -> Tensor:
-        """Embed window ``index`` of versions of the recording, ``(K, T)`` to ``(K, D)``."""
-        start, stop = self.spans[index]
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """Embed versions of a window, ``(K, n)`` samples to ``(K, D)``."""
         parts = batches(len(waveforms), self.batch_size)
         with torch.no_grad():
-            return torch.cat([self.model.embed_audio(waveforms[part, start:stop]) for part in parts])
+            return torch.cat([self.model.embed_audio(waveforms[part]) for part in parts])
+
+
+class Stitch:
+    """Joins the maps of windows as they come, one after the other.
+
+    Args:
+        recording: The recording.
+        first: The first window that comes.
+        before: What was left (:attr:`rest`) when the windows before it had come.
+    """
+
+    def __init__(
+        self, recording: Recording, first: int = 0, before: tuple[NDArray[Any], NDArray[Any]] | None = None
+    ) -> None:
+        self._recording, self._next = recording, first
+        self._total, self._count = before or (np.zeros(0), np.zeros(0))
+
+    def add(self, index: int, values: NDArray[Any]) -> None:
+        """Add the map ``(P, F, n)`` of the next window, once what no longer changes was taken."""
+        total, count = np.zeros(values.shape), np.ones(values.shape[-1])
+        known = len(self._count)
+        total[..., :known] = self._total
+        count[:known] += self._count
+        total += values
+        self._total, self._count, self._next = total, count, index + 1
+
+    def take(self) -> tuple[slice[int, int, None], NDArray[Any]]:
+        """The frames that no later window touches, and their mean ``(P, F, n)`` float32.
+
+        Behind the last window they are its last frame.
+        """
+        recording, last = self._recording, self._next == len(self._recording.spans)
+        start = recording.frames(self._next - 1).start
+        stop = recording.grid.shape[1] if last else recording.frames(self._next).start
+        known = min(stop - start, len(self._count))
+        mean = (self._total[..., :known] / self._count[:known]).astype(np.float32)
+        self._total, self._count = self._total[..., known:], self._count[known:]
+        return slice(start, stop), np.concatenate(
+            [mean, np.repeat(mean[..., -1:], stop - start - known, axis=-1)], axis=-1
+        )
+
+    @property
+    def rest(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Sums and numbers of the windows that reach beyond what was taken."""
+        return self._total, self._count
 
 
 class Clips:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,31 +96,86 @@ def find_regions(
     Raises:
         InputError: If the line is no level under the recording's.
     """
-    above = within(gain, line_db)
-    if not above.any():
+    return join_regions([(gain, power)], edges, count, line_db)
+
+
+def join_regions(
+    parts: Iterable[tuple[NDArray[Any], NDArray[Any]]], edges: Edges, count: int = 3, line_db: float = LINE_DB
+) -> list[Region]:
+    """As :func:`find_regions`, of a recording that is given in parts, one behind the other.
+
+    Args:
+        parts: Gain and power of each, ``(F, n)``.
+        edges: Where the cells of the whole lie.
+        count: How many at most.
+        line_db: As :func:`find_regions` takes it.
+
+    Raises:
+        InputError: If the line is no level under the recording's.
+    """
+    found: list[NDArray[Any]] = []  # of every piece: power kept, power, lowest and highest row, first and last column
+    same: list[tuple[NDArray[Any], NDArray[Any]]] = []  # pieces that touch where two parts meet
+    total, at, size = 0.0, 0, 0
+    last: NDArray[Any] | None = None
+    for gain, power in parts:
+        above = within(gain, line_db)
+        remains = gain.astype(np.float64) * power
+        total += float(remains.sum())
+        pieces = np.full(above.shape, -1, dtype=np.int64)
+        if above.any():
+            rows, columns = above.nonzero()
+            _, part = np.unique(components(above)[above], return_inverse=True)
+            pieces[above] = part + size
+            kept, whole = (np.bincount(part, weights=v[above].astype(np.float64)) for v in (remains, power))
+            ends = [
+                _extreme(reach, part, values) for values in (rows, columns + at) for reach in (np.minimum, np.maximum)
+            ]
+            found.append(np.stack([kept, whole, *ends]))
+            size += len(kept)
+        if last is not None:
+            touch = (last >= 0) & (pieces[:, 0] >= 0)
+            same.append((last[touch], pieces[touch, 0]))
+        last, at = pieces[:, -1], at + above.shape[1]
+    if not found:
         return []
-    rows, columns = above.nonzero()
-    _, part = np.unique(components(above)[above], return_inverse=True)
-    remains = gain.astype(np.float64) * power
-    kept, whole = (np.bincount(part, weights=values[above].astype(np.float64)) for values in (remains, power))
-    total = float(remains.sum())
+    kept, whole, low, high, start, stop = _merge(np.concatenate(found, axis=1), same)
     regions: list[Region] = []
     for index in np.argsort(-kept, kind="stable")[:count]:
         if regions and kept[index] < LEAST * total:
             break
-        high, long = rows[part == index], columns[part == index]
         under = 10.0 * np.log10(whole[index] / kept[index]) if kept[index] > 0 else 0.0
         regions.append(
             Region(
-                start=round(float(edges.time_edges[long.min()]), 3),
-                stop=round(float(edges.time_edges[long.max() + 1]), 3),
-                low=round(float(edges.frequency_edges[high.min()]), 1),
-                high=round(float(edges.frequency_edges[high.max() + 1]), 1),
+                start=round(float(edges.time_edges[int(start[index])]), 3),
+                stop=round(float(edges.time_edges[int(stop[index]) + 1]), 3),
+                low=round(float(edges.frequency_edges[int(low[index])]), 1),
+                high=round(float(edges.frequency_edges[int(high[index]) + 1]), 1),
                 share=round(float(kept[index]) / total, 4) if total > 0 else 0.0,
                 under_db=round(max(float(under), 0.0), 2),
             )
         )
     return regions
+
+
+def _extreme(reach: np.ufunc, part: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Least or most of the values of every piece."""
+    first = np.full(part.max() + 1, -1, dtype=np.int64)
+    first[part[::-1]] = values[::-1]
+    reach.at(first, part, values)
+    return first
+
+
+def _merge(pieces: NDArray[Any], same: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[NDArray[Any]]:
+    """Pieces that are one region as one."""
+    label = np.arange(pieces.shape[1])
+    for before, after in same:
+        for one, other in set(zip(before.tolist(), after.tolist(), strict=True)):
+            label[label == label[other]] = label[one]
+    _, group = np.unique(label, return_inverse=True)
+    kept, whole = (np.bincount(group, weights=values) for values in pieces[:2])
+    least, most = np.minimum, np.maximum
+    ends = (_extreme(r, group, v.astype(np.int64)) for r, v in zip((least, most, least, most), pieces[2:], strict=True))
+    return [kept, whole, *ends]
 
 
 def components(above: NDArray[Any]) -> NDArray[Any]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from zsxai.arrays import is_mapped, map_tensors
 from zsxai.audio import fingerprint
 from zsxai.audio.wav import read_wav
 from zsxai.errors import InputError
@@ -24,7 +24,7 @@ from zsxai.value import Value
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
-FORMAT = 3
+FORMAT = 4
 """Version of the saved folder; a loader refuses what it does not know."""
 
 RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
@@ -46,7 +46,7 @@ class Envelope(Value):
         files: Hash of every other file of the folder.
     """
 
-    format: Literal[3]
+    format: Literal[4]
     unit: str
     regions: tuple[Region, ...]
     sha256: dict[str, str]
@@ -156,9 +156,11 @@ def _read(kind: type[Explanation], folder: Path) -> Explanation:
         raise ValueError(f"{RECORD} lists other files than {', '.join(FILES[1:])}")
     arrays = _read_arrays(folder / ARRAYS)
     original, rate = read_wav(folder / ORIGINAL)
-    if fingerprint(original) != fields["provenance"]["audio_sha256"]:
+    # Of what is large only a part may ever be looked at: verify reads it whole.
+    if not is_mapped(original) and fingerprint(original) != fields["provenance"]["audio_sha256"]:
         raise ValueError(f"{ORIGINAL} is not the audio that was explained (its hash differs)")
-    if fingerprint(arrays["relevance"]) != fields["provenance"]["relevance_sha256"]:
+    relevance = arrays["relevance"]
+    if not is_mapped(relevance) and fingerprint(relevance) != fields["provenance"]["relevance_sha256"]:
         raise ValueError(f"{ARRAYS} does not hold the relevance that was found (its hash differs)")
     loaded = kind(**fields, **arrays, original=original)
     if rate != loaded.sample_rate:
@@ -195,13 +197,10 @@ def read_record(path: Path, newest: int) -> dict[str, Any]:
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        names = sorted(file.keys())
-        if names != ["frequencies", "mask", "relevance", "times"]:
-            raise ValueError(f"{ARRAYS} holds {', '.join(names) or 'nothing'}")
-        kinds = {name: file.get_slice(name).get_dtype() for name in ("mask", "relevance")}
-        if set(kinds.values()) != {"F32"}:
-            raise ValueError(f"{ARRAYS} holds {kinds}, where both are F32")
-        return {name: np.asarray(file.get_tensor(name)) for name in kinds}
+    arrays = map_tensors(path)
+    if sorted(arrays) != ["frequencies", "mask", "relevance", "times"]:
+        raise ValueError(f"{ARRAYS} holds {', '.join(sorted(arrays)) or 'nothing'}")
+    kinds = {name: arrays[name].dtype.name for name in ("mask", "relevance")}
+    if set(kinds.values()) != {"float32"}:
+        raise ValueError(f"{ARRAYS} holds {kinds}, where both are float32")
+    return {name: arrays[name] for name in kinds}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -12,12 +13,12 @@ from torch import Tensor
 
 from zsxai.clip import BATCH_SIZE, Clip, batches
 from zsxai.controls import roll
-from zsxai.level import under_db
+from zsxai.level import frame_powers, under
 from zsxai.metrics import functional
 from zsxai.model import Features, SpectralModel, ZeroShotModel, check_rows
-from zsxai.recording import Recording
+from zsxai.recording import Recording, Section
 from zsxai.spectral import FrontEnd, Masking, Stft, render
-from zsxai.spectral.mask import audio_gain
+from zsxai.stretch import walk
 from zsxai.target import BoundTarget
 from zsxai.value import Value
 
@@ -57,7 +58,7 @@ class Scores(NamedTuple):
         cosines: ``(W, V)``, every window's cosines with the prompt alone, by :data:`VERSIONS`; the last two only where
             they were asked for, and after them two for each further control.
         under: Level of the rendered explanation under the recording's, each while it sounds
-            (:func:`zsxai.level.under_db`), decibels; infinite where it is silent.
+            (:func:`zsxai.level.under`), decibels; infinite where it is silent.
     """
 
     whole: dict[str, float]
@@ -72,53 +73,111 @@ VERSIONS = ("whole", "kept", "removed", "heard", "kept_rolled", "removed_rolled"
 in the wrong place (:func:`zsxai.controls.roll`)."""
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What is measured of the windows of a section, under one mask for each of P targets.
+
+    Attributes:
+        cosines: Of each target ``(W, V, K)``: of every window and version (:data:`VERSIONS`) with its K prompts.
+        energy: ``(P, 2)`` power of the section's own frames that each mask keeps, and all of it, where the model hears.
+        frames: ``(P + 1, n)`` power of short frames of what each mask keeps as sound, and of the recording.
+    """
+
+    cosines: Sequence[Tensor]
+    energy: NDArray[np.float64]
+    frames: NDArray[np.float64]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As arrays by name."""
+        cosines = {f"cosines-{p}": found.cpu().numpy() for p, found in enumerate(self.cosines)}
+        return {"energy": self.energy, "frames": self.frames, **cosines}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> Self:
+        """From :meth:`arrays`."""
+        cosines = [torch.from_numpy(arrays[f"cosines-{p}"]).to(device) for p in range(len(arrays["energy"]))]
+        return cls(cosines, arrays["energy"], arrays["frames"])
+
+
 def score_masks(
-    recording: Recording,
-    masks: Tensor,
-    targets: Sequence[BoundTarget],
-    *,
-    rolled: bool = False,
-    controls: Sequence[Tensor] = (),
+    recording: Recording, masks: Sequence[NDArray[Any]], targets: Sequence[BoundTarget], *, rolled: bool = False
 ) -> list[Scores]:
     """Score one mask per target, every version of the audio encoded once.
 
     Args:
         recording: The recording before its model.
-        masks: ``(P, F, N)`` on the recording's grid.
+        masks: P masks ``(F, N)`` on the recording's grid.
         targets: P targets.
         rolled: Encode each window under its masks in the wrong place as well.
-        controls: Further masks ``(P, F, N)`` to encode it under, kept and removed.
 
     Returns:
-        For every target its scores. Costs 1 + 3 P forwards per window, and 2 P more for each control.
+        For every target its scores. Costs 1 + 3 P forwards per window.
     """
-    count = len(targets)
-    gain = recording.gain(masks)
-    audio = recording.render(masks, gain=gain)
-    cosines: list[list[Tensor]] = [[] for _ in targets]  # per window (V, K), by VERSIONS
-    for index, clip in enumerate(recording.clips):
-        part = recording.cut(masks, index)
-        tried = [part, *(recording.cut(control, index) for control in controls)]
+    sections = recording.sections(len(targets))
+    return join_scores(recording, targets, [measure(recording, s, masks, targets, rolled=rolled) for s in sections])
+
+
+def measure(
+    recording: Recording,
+    section: Section,
+    masks: Sequence[NDArray[Any]],
+    targets: Sequence[BoundTarget],
+    *,
+    rolled: bool = False,
+    controls: Sequence[NDArray[Any]] = (),
+) -> Measured:
+    """Encode the windows of a section under one mask per target.
+
+    Args:
+        recording: The recording before its model.
+        section: The windows.
+        masks: P masks ``(F, N)`` on the recording's grid.
+        targets: P targets.
+        rolled: Encode each window under its masks in the wrong place as well.
+        controls: Further masks ``(P, F, n)`` over the section's reach to encode it under, kept and removed.
+    """
+    count, stretch = len(targets), recording.stretch(section.reach)
+    taken = stretch.take(masks)
+    gain = stretch.gain(recording.masking, taken)
+    audio = stretch.render(recording.masking, taken, gain=gain)
+    on_device = [torch.from_numpy(control).to(taken.device) for control in controls]
+    found: list[list[Tensor]] = [[] for _ in targets]
+    for index in section.windows:
+        clip, frames = recording.clips[index], recording.frames(index)
+        part = slice(frames.start - section.reach.start, frames.stop - section.reach.start)
+        tried = [mask[..., part] for mask in (stretch.own(taken), *on_device)]
         if rolled:
-            tried.insert(1, torch.from_numpy(roll(part.cpu().numpy(), clip.grid)).to(part))
+            tried.insert(1, torch.from_numpy(roll(tried[0].cpu().numpy(), clip.grid)).to(taken))
         wanted = [version for mask in tried for version in (mask, 1.0 - mask)]
+        start, stop = (at - stretch.samples.start for at in recording.spans[index])
         with torch.no_grad():
             masked = clip.embed_masked(torch.cat(wanted))
             check_rows(masked, len(wanted) * count, recording.model.card.name, "clips")
             kept, removed, *others = masked.reshape(len(wanted), count, -1)
-            original, heard = recording.embedding(index).expand(count, -1), recording.embed_window(audio, index)
+            original, heard = recording.embedding(index).expand(count, -1), recording.embed(audio[:, start:stop])
             versions = torch.stack([original, kept, removed, heard, *others], dim=1)
         for p, target in enumerate(targets):
-            cosines[p].append(target.cosines(versions[p]))
-    energy = map(float, np.nan_to_num(_kept_energy(recording, gain)))
-    whole, rate = recording.waveform.cpu().numpy(), recording.model.sample_rate
-    under = [under_db(one.cpu().numpy(), whole, rate) for one in audio]
-    return [_scores(recording, *of_target) for of_target in zip(targets, cosines, energy, under, strict=True)]
+            found[p].append(target.cosines(versions[p]))
+    size = section.frames.stop - section.frames.start
+    energy = _energy(recording, stretch.power[:, :size], stretch.own(gain)[..., :size])
+    own = recording.stretch(section.frames).samples.stop - stretch.samples.start
+    sounds = torch.cat([audio, stretch.waveform[None]])[:, :own]
+    rate = recording.model.sample_rate
+    powers = np.stack([frame_powers(sound.cpu().numpy(), rate) for sound in sounds])
+    return Measured([torch.stack(of_target) for of_target in found], energy, powers)
 
 
-def _scores(
-    recording: Recording, target: BoundTarget, cosines: Sequence[Tensor], energy: float, under: float
-) -> Scores:
+def join_scores(recording: Recording, targets: Sequence[BoundTarget], measured: Sequence[Measured]) -> list[Scores]:
+    """The scores of a recording from what was measured of all its sections, in order; one for each target."""
+    energy, frames = sum(m.energy for m in measured), np.concatenate([m.frames for m in measured], axis=1)
+    kept = np.nan_to_num(functional.ratio(*np.asarray(energy).T))
+    return [
+        _scores(recording, target, torch.cat([m.cosines[p] for m in measured]), float(kept[p]), under(*frames[[p, -1]]))
+        for p, target in enumerate(targets)
+    ]
+
+
+def _scores(recording: Recording, target: BoundTarget, cosines: Tensor, energy: float, under: float) -> Scores:
     def named(of_versions: Tensor) -> dict[str, float]:
         values = target.value(of_versions[: len(SCORES) - 1]).tolist()
         return dict(zip(SCORES, [*values, float(of_versions[0, 0])], strict=True))
@@ -128,9 +187,8 @@ def _scores(
         WindowScores(start=start / rate, stop=stop / rate, **named(of_window))
         for (start, stop), of_window in zip(recording.spans, cosines, strict=True)
     ]
-    stacked = torch.stack(list(cosines))
-    whole = named(recording.model.audio_spec.pool(stacked))
-    return Scores(whole, tuple(windows), energy, stacked[..., 0].double().cpu().numpy(), under)
+    whole = named(recording.audio_spec.pool(cosines))
+    return Scores(whole, tuple(windows), energy, cosines[..., 0].double().cpu().numpy(), under)
 
 
 def embed_clips(parts: Sequence[tuple[Clip, Tensor]], size: int = BATCH_SIZE) -> list[Tensor]:
@@ -194,17 +252,20 @@ def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BAT
 
 def kept_energy(recording: Recording, masks: Tensor) -> NDArray[Any]:
     """Part of the in-band power that each of ``(P, F, N)`` masks keeps, ``(P,)``; NaN where the band is silent."""
-    return _kept_energy(recording, recording.gain(masks))
+    return functional.ratio(*_energy(recording, recording.power, recording.gain(masks)).T)
 
 
-def _kept_energy(recording: Recording, gain: Tensor) -> NDArray[Any]:
-    stft, power = recording.stft, recording.power.cpu()
+def _energy(recording: Recording, power: Tensor, gain: Tensor) -> NDArray[np.float64]:
+    """Power that each of P gains ``(P, F, n)`` keeps, and all of it, on the rows that the model hears: ``(P, 2)``."""
+    stft = recording.stft
     heard = (stft.bank.sum(dim=0) > 0) if isinstance(stft, FrontEnd) else torch.ones(len(power), dtype=torch.bool)
-    return np.array([functional.kept_energy(power, one[None], heard.cpu())[0] for one in gain.cpu()])
+    return np.array([functional.energies(power.cpu(), one[None].cpu(), heard.cpu())[0] for one in gain])
 
 
-def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) -> NDArray[Any]:
-    """Part of the power that ``(P, F, N)`` masks keep which is within 6 dB of the recording, ``(P,)``.
+def audibility(
+    stft: Stft, masking: Masking, waveform: NDArray[Any], masks: Sequence[NDArray[Any]] | NDArray[Any] | Tensor
+) -> NDArray[Any]:
+    """Part of the power that P masks ``(F, N)`` keep which is within 6 dB of the recording, ``(P,)``.
 
     On STFT bins, where masks become sound: the gain of a mel mask is carried there by the bank's own weights.
 
@@ -217,9 +278,10 @@ def audibility(stft: Stft, masking: Masking, waveform: Tensor, masks: Tensor) ->
     Returns:
         See :func:`zsxai.metrics.functional.audibility`; NaN for an empty mask too, of which a floor is left.
     """
-    with torch.no_grad():
-        power = stft.power(waveform)
-        masks = masks.to(power)
-        gains = audio_gain(stft, masking, power, masks)
-    found = functional.audibility(power.cpu(), gains.cpu())
-    return np.where(masks.flatten(1).any(dim=1).cpu().numpy(), found, np.nan)
+    found, is_empty = np.zeros((len(masks), 2)), np.ones(len(masks), dtype=bool)
+    for stretch in walk(stft, waveform, *masks):
+        taken = stretch.take(masks)
+        is_empty &= ~taken.flatten(1).any(dim=1).cpu().numpy()
+        gain = stretch.own(stretch.gain(masking, taken))
+        found += functional.audible_power(stretch.power.cpu(), gain.cpu())
+    return np.where(is_empty, np.nan, functional.ratio(*found.T))

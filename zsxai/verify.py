@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from zsxai.arrays import forget
 from zsxai.audio import fingerprint
 from zsxai.audio.wav import read_wav
-from zsxai.calibration import to_mask
+from zsxai.calibration import distribution, to_mask
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError
 from zsxai.metrics.functional import mask_mean
@@ -55,7 +55,7 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
             raise
         return Report(checks=(record, _check("model", False, f"{error}")))
     recorded, actual = e.provenance.model_card.get("weights_sha256"), loaded.card.weights_sha256
-    recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed)
+    recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed, pooling=e.provenance.pooling)
     fits = e.mask.shape == e.relevance.shape == recording.grid.shape and loaded.sample_rate == e.sample_rate
     fits = fits and e.front_end == recording.stft.stft_spec
     unchanged = fingerprint(e.relevance) == e.provenance.relevance_sha256
@@ -81,18 +81,24 @@ def _check_record(e: Explanation) -> Check:
 
 
 def _check_mask(e: Explanation, recording: Recording) -> Check:
-    if not (np.isfinite(e.relevance).all() and np.isfinite(e.mask).all()):
-        return _check("mask", False, "the mask or the relevance is not finite")
-    given = e.provenance.window_weights
+    given, grid = e.provenance.window_weights, recording.grid
     if len(given) not in (0, len(recording.spans)):
         return _check("mask", False, f"{len(given)} weights for {len(recording.spans)} windows")
-    frames = recording.over_frames(given) if given else None
+    frames, calibration = recording.over_frames(given) if given else None, e.provenance.calibration
+    parts, apart = [section.frames for section in recording.sections()], 0.0
     try:
-        again = to_mask(e.relevance, recording.grid.in_band, e.provenance.calibration, frames)
-        apart = float(np.abs(again - e.mask).max())
+        whole = distribution(e.relevance, parts, grid.in_band, calibration, frames)
+        for part in parts:
+            mask, relevance = e.mask[:, part], e.relevance[:, part]
+            if not (np.isfinite(relevance).all() and np.isfinite(mask).all()):
+                return _check("mask", False, "the mask or the relevance is not finite")
+            weights = None if frames is None else frames[part]
+            again = to_mask(relevance, grid.in_band, calibration, weights, whole)
+            apart = max(apart, float(np.abs(again - mask).max()))
+            forget(e.mask, e.relevance)
     except InputError as error:
         return _check("mask", False, f"{error}")
-    words = f"{apart:.1g} at most from the relevance by {e.provenance.calibration}"
+    words = f"{apart:.1g} at most from the relevance by {calibration}"
     return _check("mask", apart <= _MASK_TOLERANCE, words)
 
 
@@ -100,10 +106,9 @@ def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
     loaded = recording.model
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
-        mask = torch.from_numpy(e.mask.copy())[None].to(loaded.device)
-        scores = score_masks(recording, mask, [target])[0]
+        scores = score_masks(recording, [e.mask], [target])[0]
     again, windows = {**scores.whole, "kept_energy": scores.kept_energy}, scores.windows
-    again["mask_mean"] = float(mask_mean(e.mask[None], e.grid.in_band)[0])
+    again["mask_mean"] = _mean(e.mask, e.grid.in_band, [section.frames for section in recording.sections()])
     for name in (*SCORES, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]
         yield _check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}")
@@ -112,17 +117,19 @@ def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
     yield _check("windows", same, f"recorded {len(e.windows)}, now {len(windows)}")
 
 
+def _mean(mask: NDArray[Any], in_band: NDArray[Any], parts: Sequence[slice]) -> float:
+    means = [float(mask_mean(mask[None, :, part], in_band)[0]) for part in parts]
+    return float(np.average(means, weights=[part.stop - part.start for part in parts]))
+
+
 def _check_folder(e: Explanation, saved: Saved, recording: Recording | None) -> Iterator[Check]:
     folder, envelope = saved.folder, saved.envelope
     yield check_files(folder, envelope.files)
     if not folder.is_dir():
         return
     if recording is not None:
-        mask = torch.from_numpy(e.mask.copy())
-        tolerance = _SOUND_TOLERANCE * float(np.abs(e.original).max())
         for name in ("explanation", "residue"):
-            sound = recording.render(mask, residue=name == "residue").cpu().numpy()
-            yield _check_sound(folder / f"{name}.wav", sound, e.sample_rate, tolerance)
+            yield _check_sound(folder / f"{name}.wav", _with_bank(e, recording), residue=name == "residue")
     yield _check("unit", envelope.unit == e.unit, f"recorded {printable(envelope.unit)!r}, the target's is {e.unit!r}")
     written, found = (
         np.array([list(r.model_dump().values()) for r in rs]).reshape(-1, len(_REGION_TOLERANCES))
@@ -147,17 +154,22 @@ def check_files(folder: Path, hashes: dict[str, str], record: str = RECORD) -> C
     return _check("files", not problems, "; ".join(problems) or f"hashes of {len(hashes)} files")
 
 
-def _check_sound(path: Path, rendered: NDArray[Any], sample_rate: int, tolerance: float) -> Check:
+def _check_sound(path: Path, e: Explanation, *, residue: bool) -> Check:
     if not path.is_file():
         return _check(path.name, False, "is missing")
     try:
         written, rate = read_wav(path)
     except ValueError as error:
         return _check(path.name, False, f"{error}")
-    if (len(written), rate) != (len(rendered), sample_rate):
-        return _check(path.name, False, f"{len(written)} samples at {rate} Hz, not {len(rendered)} at {sample_rate}")
-    apart = float(np.abs(written - rendered).max())
-    return _check(path.name, apart <= tolerance, f"{apart:.1g} at most from what the mask renders")
+    if (len(written), rate) != (len(e.original), e.sample_rate):
+        words = f"{len(written)} samples at {rate} Hz, not {len(e.original)} at {e.sample_rate}"
+        return _check(path.name, False, words)
+    apart, peak = 0.0, 0.0
+    for stretch in e.stretches():
+        apart = max(apart, float(np.abs(written[stretch.samples] - e.sound_of(stretch, residue=residue)).max()))
+        peak = max(peak, float(stretch.waveform.abs().max()))
+        forget(written)
+    return _check(path.name, apart <= _SOUND_TOLERANCE * peak, f"{apart:.1g} at most from what the mask renders")
 
 
 def _find_changes(folder: Path, hashes: dict[str, str], record: str) -> list[str]:

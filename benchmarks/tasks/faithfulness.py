@@ -296,4 +296,4 @@ class FaithfulnessRunner(TaskRunner[Faithfulness, Prepared]):
 
 
 def _audibility(recording: Recording, masks: torch.Tensor) -> NDArray[Any]:
-    return audibility(recording.stft, recording.masking, recording.waveform, masks)
+    return audibility(recording.stft, recording.masking, recording.original, masks)

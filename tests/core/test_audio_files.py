@@ -196,7 +196,7 @@ def test_what_never_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     endless = type("Endless", (), {"read": lambda self, n: WAV[:n]})()
     with pytest.raises(InputError, match="the Endless gives more than 4,194,304 bytes: cut it into parts"):
         read_audio(endless)
-    monkeypatch.setattr("zsxai.audio.files.MAX_SAMPLES", len(SOUND) - 1)
+    monkeypatch.setattr("zsxai.audio.blocks.MAX_SAMPLES", len(SOUND) - 1)
     with pytest.raises(InputError, match=r"is longer than 536,870,912 samples \(3.4 h\): cut it into parts"):
         read_audio(WAV)
 

@@ -97,7 +97,7 @@ def test_sounds_of_all_lengths_keep_their_order() -> None:
 
 def audible(recording: Recording, *masks: torch.Tensor) -> list[float]:
     in_band = torch.from_numpy(recording.grid.in_band).float()[:, None]
-    found = audibility(recording.stft, recording.masking, recording.waveform, torch.stack(masks) * in_band)
+    found = audibility(recording.stft, recording.masking, recording.original, torch.stack(masks) * in_band)
     return [float(value) for value in found]
 
 

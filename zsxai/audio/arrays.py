@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.audio.sound import MAX_SAMPLES, Sound, check_rate, make_sound, mix, too_long
+from zsxai.audio.sound import MAX_SAMPLES, Peaks, Sound, check_rate, too_long
 from zsxai.errors import InputError, first_line
 
 MAX_CHANNELS = 64
@@ -53,8 +53,8 @@ def sound_of_array(array: object, sample_rate: object, name: str = "array") -> S
     notes: tuple[str, ...] = ()
     if values.dtype.kind in "iu":
         values, notes = _scale(values)
-    mono, loudest = mix(values, name), float(np.abs(values).max(initial=0))
-    return make_sound(mono, rate, len(values), name, said=name, loudest=loudest, notes=notes)
+    peaks = Peaks(name)
+    return Sound(peaks.mix(values), rate, len(values), name, peaks.notes(notes))
 
 
 def _as_array(array: Any) -> NDArray[Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from mmap import mmap
 
-from zsxai.audio.sound import MAX_SAMPLES
-
+MAX_CLAIM = 2**35
+"""Samples from which on a length is damage, or what writers put down who know none: nine days at 44,100 Hz."""
 _UNKNOWN_BYTES = 0x7FFF0000
 """Lengths from here on (2 GiB) are what writers into a pipe put down, who know none."""
 _OGG_RATES = {b"OpusHead": None, b"\x01vorbis": 12, b"\x7fFLAC": 27}
@@ -29,20 +30,26 @@ class Lengths:
     """What a file is said to hold.
 
     Attributes:
-        data: The file as libsndfile is to see it; None where it may see the file itself.
+        patch: A place in the file and the bytes that libsndfile is to see there; None where it may see the file itself.
+        size: Bytes of the file that libsndfile is to see.
         seconds: Length that the file claims; None where it is unknown.
         why: What is wrong with it, as far as that can be seen.
     """
 
-    data: bytes | None = None
+    patch: tuple[int, bytes] | None = None
+    size: int | None = None
     seconds: float | None = None
     why: str = ""
 
 
-def lengths_of(data: bytes) -> Lengths:
+Encoded = bytes | mmap
+"""What a file holds, in memory or mapped from it."""
+
+
+def lengths_of(data: Encoded) -> Lengths:
     """Look into an Ogg, FLAC or MP3 file; others claim nothing here."""
     start = _id3_size(data)
-    if data.startswith(b"OggS"):
+    if data[:4] == b"OggS":
         return _ogg(data)
     if data[start : start + 4] == b"fLaC":
         return _flac(data, start)
@@ -58,41 +65,40 @@ def cut_in_log(log: str) -> float | None:
     return None
 
 
-def _id3_size(data: bytes) -> int:
-    if not data.startswith(b"ID3") or len(data) < 10:
+def _id3_size(data: Encoded) -> int:
+    if data[:3] != b"ID3" or len(data) < 10:
         return 0
     return 10 + sum((byte & 127) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
 
 
-def _flac(data: bytes, start: int) -> Lengths:
+def _flac(data: Encoded, start: int) -> Lengths:
     info = data[start + 8 : start + 26]
     if len(info) < 18:
         return Lengths()
     rate = int.from_bytes(info[10:13]) >> 4
     samples = int.from_bytes(info[13:18]) & (2**36 - 1)
     # The length is the last 36 bits; 0 is unknown, and is read to the end.
-    blank = info[:13] + bytes([info[13] & 0xF0, 0, 0, 0, 0])
+    blank = bytes([info[13] & 0xF0, 0, 0, 0, 0])
     # An ID3v1 tag, 128 bytes that some programs write behind it, is no damage.
     end = len(data) - 128 if data[-128:-125] == b"TAG" else len(data)
-    blanked = data[: start + 8] + blank + data[start + 26 : end]
-    return Lengths(blanked, samples / rate if rate and 0 < samples < MAX_SAMPLES else None)
+    seconds = samples / rate if rate and 0 < samples < MAX_CLAIM else None
+    return Lengths((start + 21, blank), end, seconds)
 
 
-def _mp3(data: bytes, start: int) -> Lengths:
+def _mp3(data: Encoded, start: int) -> Lengths:
     tag = next((at for at in (data.find(t, start, start + 4096) for t in (b"Xing", b"Info")) if at >= 0), -1)
     if tag < 0 or not data[tag + 7 : tag + 8] or not data[tag + 7] & 1:
         return Lengths()
     said = int.from_bytes(data[tag + 8 : tag + 12])
     found, rate, each = _count_frames(data, start)
     found -= 1  # the one that carries the tag
-    seconds = max(0, said - _MP3_PADDING) * each / rate if rate and said * each < MAX_SAMPLES else None
+    seconds = max(0, said - _MP3_PADDING) * each / rate if rate and said * each < MAX_CLAIM else None
     if found <= said + 1 and seconds is not None:  # no more than it says: nothing is left out
         return Lengths(seconds=seconds)
-    found = max(found, 0)
-    return Lengths(data[: tag + 8] + found.to_bytes(4) + data[tag + 12 :], seconds)
+    return Lengths((tag + 8, max(found, 0).to_bytes(4)), len(data), seconds)
 
 
-def _count_frames(data: bytes, at: int) -> tuple[int, int, int]:
+def _count_frames(data: Encoded, at: int) -> tuple[int, int, int]:
     """Frames of an MP3 file, its rate, and the samples of a frame."""
     count = rate = each = 0
     while 0 <= at < len(data) - 4:
@@ -119,7 +125,7 @@ class _Link:
     ended: bool = False
 
 
-def _ogg(data: bytes) -> Lengths:
+def _ogg(data: Encoded) -> Lengths:
     links: list[_Link] = []
     starting = False
     at, whole = 0, True
@@ -142,14 +148,14 @@ def _ogg(data: bytes) -> Lengths:
                 links[-1].granule = max(links[-1].granule, granule)
                 links[-1].ended = links[-1].ended or bool(kind & 4)
         at = end
-    known = links and all(link.granule < MAX_SAMPLES for link in links)
+    known = links and all(link.granule < MAX_CLAIM for link in links)
     seconds = sum(max(0, link.granule - link.skip) / link.rate for link in links) if known else None
     why = ""
     if len(links) > 1:
         why = f"the Ogg file holds {len(links)} recordings in a row, of which the first is read"
     elif links and not (links[0].ended and whole):
         why = "the Ogg file has no end: it is cut"
-    return Lengths(None, seconds, why)
+    return Lengths(seconds=seconds, why=why)
 
 
 def _first_page(packet: bytes, serial: bytes) -> _Link | None:

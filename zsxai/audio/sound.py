@@ -63,10 +63,7 @@ class Sound:
             raise too_long(f"{self.name} at {sample_rate:,} samples per second", sample_rate)
         resampled = soxr.resample(self.waveform, self.sample_rate, sample_rate)
         if not resampled.any():
-            raise InputError(
-                f"nothing is left of {self.name} at {sample_rate:,} samples per second: it has {len(self.waveform):,} "
-                f"samples at {self.sample_rate:,}, and may be too short"
-            )
+            raise nothing_left(self.name, len(self.waveform), self.sample_rate, sample_rate)
         return np.ascontiguousarray(resampled, dtype=np.float32)
 
 
@@ -93,54 +90,70 @@ def too_long(what: str, rate: int) -> InputError:
     return InputError(f"{what} is longer than {MAX_SAMPLES:,} samples ({hours:.1f} h): cut it into parts")
 
 
-def mix(channels_first: NDArray[Any], said: str) -> NDArray[np.float32]:
-    """Mean of the channels, ``(C, T) -> (T,)`` float32, where what float32 cannot hold is infinite.
+def nothing_left(name: str, samples: int, rate: int, wanted: int) -> InputError:
+    """The error for a recording that another rate leaves nothing of."""
+    return InputError(
+        f"nothing is left of {name} at {wanted:,} samples per second: it has {samples:,} samples at {rate:,}, and may "
+        "be too short"
+    )
 
-    Raises:
-        InputError: If any sample is NaN or infinite; ``said`` is what it calls the recording.
+
+class Peaks:
+    """What a sound that is mixed part by part turns out to be: how long, how loud.
+
+    Args:
+        said: Name of the sound in errors.
     """
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        self.samples = 0
+        self._mono = self._channels = 0.0
+
+    def mix(self, channels_first: NDArray[Any]) -> NDArray[np.float32]:
+        """Mean of the channels of the next part, ``(C, T) -> (T,)`` float32 of its own.
+
+        Raises:
+            InputError: If a sample is NaN or infinite, or the peak is above :data:`MAX_PEAK`.
+        """
+        mono = _mix(channels_first, self.said)
+        if len(mono):
+            peak = max(float(mono.max()), -float(mono.min()))
+            if not peak <= MAX_PEAK:
+                raise InputError(
+                    f"{self.said} holds samples too large for float32 power (peak {peak:.3g}): scale them to [-1, 1]"
+                )
+            self._mono = max(self._mono, peak)
+            self._channels = max(self._channels, float(channels_first.max()), -float(channels_first.min()))
+        self.samples += len(mono)
+        return mono
+
+    def notes(self, notes: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """What a reader should know about the whole: the notes given, and an unlikely level.
+
+        Args:
+            notes: What reading it showed.
+
+        Raises:
+            InputError: If it is empty or silent.
+        """
+        if not self.samples:
+            raise InputError(f"{self.said} holds no samples")
+        if self._mono == 0:
+            mixed = " after mixing to mono (opposite channels cancel)" if self._channels else ""
+            read = f" ({notes[0]})" if notes else ""
+            raise InputError(f"{self.said} is silent{mixed}: every sample is 0, so there is nothing to explain{read}")
+        return (*notes, *_level_notes(self._mono), *_mix_notes(self._mono, self._channels))
+
+
+def _mix(channels_first: NDArray[Any], said: str) -> NDArray[np.float32]:
+    """Mean of the channels, where what float32 cannot hold is infinite."""
     if channels_first.dtype.kind == "f" and not np.isfinite(channels_first).all():
         raise InputError(f"{said} holds NaN or infinite samples: repair or cut them first")
     with np.errstate(over="ignore", invalid="ignore"):
         mono = channels_first[0] if len(channels_first) == 1 else channels_first.mean(axis=0, dtype=np.float64)
         # Plus 0: a sample of -0 is one of 0, and a hash of the same sound the same.
         return np.asarray(mono, dtype=np.float32) + np.float32(0)
-
-
-def make_sound(
-    waveform: NDArray[np.float32],
-    rate: int,
-    channels: int,
-    name: str,
-    *,
-    said: str,
-    loudest: float,
-    notes: tuple[str, ...] = (),
-) -> Sound:
-    """Check mixed samples.
-
-    Args:
-        waveform: ``(T,)`` float32 of its own.
-        rate: Samples per second.
-        channels: Number of channels before the mix.
-        name: Name of the sound.
-        said: Name of it in errors.
-        loudest: Peak of the channels before the mix.
-        notes: What reading it showed.
-
-    Raises:
-        InputError: If it is empty or silent, or its peak is above :data:`MAX_PEAK`.
-    """
-    if not len(waveform):
-        raise InputError(f"{said} holds no samples")
-    peak = max(float(waveform.max()), -float(waveform.min()))
-    if not peak <= MAX_PEAK:
-        raise InputError(f"{said} holds samples too large for float32 power (peak {peak:.3g}): scale them to [-1, 1]")
-    if peak == 0:
-        mixed = " after mixing to mono (opposite channels cancel)" if loudest else ""
-        read = f" ({notes[0]})" if notes else ""
-        raise InputError(f"{said} is silent{mixed}: every sample is 0, so there is nothing to explain{read}")
-    return Sound(waveform, rate, channels, name, (*notes, *_level_notes(peak), *_mix_notes(peak, loudest)))
 
 
 def _level_notes(peak: float) -> tuple[str, ...]:

@@ -45,3 +45,27 @@ def read_wav(path: Path) -> tuple[NDArray[Any], int]:
     if not ours:
         raise ValueError(f"{path.name} is not as zsxai writes it: mono, float32, whole")
     return samples, rate
+
+
+class WavWriter:
+    """temporary until merged"""
+
+    def __init__(self, path, sample_rate, samples):
+        self.path, self.rate, self.samples = path, sample_rate, samples
+
+    def __enter__(self):
+        self.file = self.path.open("wb")
+        head = wav_bytes(np.zeros(0), self.rate)
+        n = 4 * self.samples
+        head = bytearray(head)
+        head[4:8] = (len(head) - 8 + n).to_bytes(4, "little")
+        head[46:50] = self.samples.to_bytes(4, "little")
+        head[54:58] = n.to_bytes(4, "little")
+        self.file.write(head)
+        return self
+
+    def write(self, block):
+        self.file.write(np.ascontiguousarray(block, dtype="<f4").tobytes())
+
+    def __exit__(self, *args):
+        self.file.close()

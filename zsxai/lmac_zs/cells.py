@@ -72,7 +72,7 @@ class Sounds:
             front_end = model.front_end
             power = _power(features, domain)
             least = front_end.spec.floor if domain == "mel" else front_end.power_floor
-            floor = torch.tensor([floor_of(clip, least) for clip in power], device=power.device)
+            floor = torch.tensor([floor_of(float(clip.max()), least) for clip in power], device=power.device)
             rows = _rows(model, domain, waveforms.shape[-1])
             return cls(model, domain, scale, rows, power[:, rows].float(), floor[:, None, None], features)
 

@@ -113,10 +113,15 @@ def kept_energy(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values
         gain: ``(B, F, N)`` power gain of the masks (``Masking.gain``).
         in_band: ``(F,)`` bool.
     """
+    return ratio(*energies(power, gain, in_band).T)
+
+
+def energies(power: ArrayLike, gain: ArrayLike, in_band: ArrayLike) -> Values:
+    """In-band power that a mask keeps, and all of it, ``(B, 2)``; of the same arguments as :func:`kept_energy`."""
     rows = np.asarray(in_band, dtype=bool)
     heard = np.asarray(power, dtype=np.float64)[..., rows, :]
     kept = np.asarray(gain, dtype=np.float64)[:, rows] * heard
-    return ratio(kept.sum(axis=(1, 2)), np.broadcast_to(heard.sum(axis=(-2, -1)), len(kept)))
+    return np.stack([kept.sum(axis=(1, 2)), np.broadcast_to(heard.sum(axis=(-2, -1)), len(kept))], axis=1)
 
 
 INSIDE = 0.5
@@ -137,10 +142,15 @@ def audibility(power: ArrayLike, gain: ArrayLike) -> Values:
     Returns:
         NaN where nothing is kept.
     """
+    return ratio(*audible_power(power, gain).T)
+
+
+def audible_power(power: ArrayLike, gain: ArrayLike) -> Values:
+    """The power of :func:`audibility` that is heard, and all that is kept, ``(B, 2)``."""
     gains = np.asarray(gain, dtype=np.float64)
     kept = (gains * np.asarray(power, dtype=np.float64)).reshape(len(gains), -1)
     heard = gains.reshape(len(gains), -1) >= AUDIBLE * _ONCE_MORE
-    return ratio((kept * heard).sum(axis=1), kept.sum(axis=1))
+    return np.stack([(kept * heard).sum(axis=1), kept.sum(axis=1)], axis=1)
 
 
 class Summary(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from zsxai.audio.wav import wav_bytes
+from zsxai.arrays import write_tensors
+from zsxai.audio.wav import WavWriter
 from zsxai.files import whole_folder
 from zsxai.saved import ARRAYS, FILES, RECORD, hash_file
 
@@ -42,20 +42,31 @@ def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = Fa
 
 def write_files(explanation: Explanation, folder: Path) -> None:
     """Write the files of an explanation into a folder that exists."""
-    from safetensors.numpy import save
-
     from zsxai.show.page import page_html
 
     e = explanation
     arrays = {"mask": e.mask, "relevance": e.relevance, "frequencies": e.frequencies, "times": e.times}
-    (folder / ARRAYS).write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
-    for name, waveform in (("explanation", e.audio), ("residue", e.residue), ("original", e.original)):
-        (folder / f"{name}.wav").write_bytes(wav_bytes(waveform, e.sample_rate))
+    write_tensors(folder / ARRAYS, arrays)
+    write_sounds(e, folder)
     write_png(e, folder / "explanation.png")
     (folder / "index.html").write_bytes(page_html(e, beside=True).encode())
     record = {**e.record(), "files": {name: hash_file(folder / name) for name in FILES[1:]}}
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / RECORD).write_bytes(f"{text}\n".encode())
+
+
+def write_sounds(explanation: Explanation, folder: Path) -> None:
+    """Write what is kept, what is left and the recording as WAV files, a part at a time."""
+    e = explanation
+    with ExitStack() as stack:
+        kept, left, original = (
+            stack.enter_context(WavWriter(folder / f"{name}.wav", e.sample_rate, len(e.original)))
+            for name in ("explanation", "residue", "original")
+        )
+        for stretch in e.stretches():
+            kept.write(e.sound_of(stretch))
+            left.write(e.sound_of(stretch, residue=True))
+            original.write(e.original[stretch.samples])
 
 
 def write_png(explanation: Explanation, path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from zsxai.regions import LINE_DB, check_line
 from zsxai.show.canvas import import_matplotlib
-from zsxai.spectral import Grid, overlap
+from zsxai.spectral import overlap
 from zsxai.spectral.front_end import hz_to_mel, mel_to_hz
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ class Raster:
         power: ``(R, C)`` float32, mean power of the STFT within each pixel.
         mask: ``(R, C)`` float32, mean of the mask within each pixel; 0 everywhere where there is none.
         gain: ``(R, C)`` float32, mean part of the power that is kept within each pixel, likewise.
-        seconds: Length of the recording.
+        seconds: Length.
         top: Highest frequency, hertz; the lowest is 0.
         band: Lowest and highest frequency the model hears, hertz.
+        start: Where it begins in the recording, seconds.
     """
 
     power: NDArray[Any]
@@ -58,6 +59,7 @@ class Raster:
     seconds: float
     top: float
     band: tuple[float, float]
+    start: float = 0.0
 
     @property
     def peak(self) -> float:
@@ -84,13 +86,12 @@ class Raster:
     @property
     def time_edges(self) -> NDArray[Any]:
         """``(C + 1,)`` seconds between columns."""
-        return np.linspace(0.0, self.seconds, self.power.shape[1] + 1)
+        return np.linspace(self.start, self.start + self.seconds, self.power.shape[1] + 1)
 
     @property
     def columns_s(self) -> NDArray[Any]:
         """Centres of the columns, seconds."""
-        centres: NDArray[Any] = (np.arange(self.power.shape[1]) + 0.5) * (self.seconds / self.power.shape[1])
-        return centres
+        return (self.time_edges[1:] + self.time_edges[:-1]) / 2
 
     @property
     def under_db(self) -> NDArray[Any]:
@@ -128,15 +129,33 @@ class Raster:
         return bool(crossings > 0.06 * 2 * inside.size)
 
 
-def raster(explanation: Explanation, columns: int = COLUMNS) -> Raster:
-    """The picture of an explanation: its recording under its mask."""
-    grid = explanation.grid
-    spec = explanation.front_end
-    plain = spectrogram(
-        explanation.original, explanation.sample_rate, n_fft=spec.n_fft, hop=spec.hop, columns=columns, band=grid.band
+def raster(explanation: Explanation, columns: int = COLUMNS, part: tuple[float, float] | None = None) -> Raster:
+    """The picture of an explanation: its recording under its mask.
+
+    Args:
+        explanation: The explanation.
+        columns: Pixels along time at most.
+        part: Between which seconds; all where None.
+    """
+    e, grid = explanation, explanation.grid
+    stretches = e.stretches() if part is None else iter([e.stretch(*part)])
+    start, stop = (0.0, e.seconds) if part is None else part
+    top = e.sample_rate / 2
+    pixels = mel_to_hz(np.linspace(0.0, float(hz_to_mel(top)), ROWS + 1))
+    bins = np.arange(e.front_end.n_bins) * (e.sample_rate / e.front_end.n_fft)
+    from_bins = overlap(np.concatenate([[0.0], (bins[1:] + bins[:-1]) / 2, [top]]), pixels).astype(np.float32)
+    from_rows = overlap(grid.frequency_edges, pixels).astype(np.float32)
+    frames = np.count_nonzero((grid.time_edges[1:] > start) & (grid.time_edges[:-1] < stop))
+    wanted = np.linspace(start, stop, min(columns, frames) + 1)
+    power, mask, gain = (_Average(grid.time_edges, wanted) for _ in range(3))
+    for stretch in stretches:
+        at = stretch.frames.start
+        power.add(from_bins @ stretch.power.float().numpy(), at)
+        mask.add(from_rows @ e.mask[:, stretch.frames], at)
+        gain.add(from_rows @ e.gain_of(stretch), at)
+    return Raster(
+        power.mean, np.clip(mask.mean, 0.0, 1.0), np.clip(gain.mean, 0.0, 1.0), stop - start, top, grid.band, start
     )
-    mask, gain = (_onto(values, grid, plain) for values in (explanation.mask, explanation.gain))
-    return Raster(plain.power, mask, gain, plain.seconds, plain.top, plain.band)
 
 
 def spectrogram(
@@ -166,20 +185,13 @@ def spectrogram(
     pixels = mel_to_hz(np.linspace(0.0, float(hz_to_mel(top)), rows + 1))
     bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     onto_rows = overlap(np.concatenate([[0.0], (bins[1:] + bins[:-1]) / 2, [top]]), pixels).astype(np.float32)
-    power = _power(np.asarray(waveform, dtype=np.float32), n_fft, hop, onto_rows)
-    times = np.arange(power.shape[1]) * (hop / sample_rate)
+    times = np.arange(len(waveform) // hop + 1) * (hop / sample_rate)
     edges = np.concatenate([[0.0], (times[1:] + times[:-1]) / 2, [max(seconds, times[-1] + 1e-9)]])
-    wanted = np.linspace(0.0, seconds, min(columns, power.shape[1]) + 1)
-    pixels_power = _average(power, edges, wanted)
-    nothing = np.zeros_like(pixels_power)
-    return Raster(pixels_power, nothing, nothing, seconds, top, band or (0.0, top))
-
-
-def _onto(values: NDArray[Any], grid: Grid, onto: Raster) -> NDArray[Any]:
-    """Mean of values in [0, 1] within each pixel."""
-    rows = overlap(grid.frequency_edges, onto.frequency_edges).astype(np.float32) @ values
-    found: NDArray[Any] = np.clip(_average(rows, grid.time_edges, onto.time_edges), 0.0, 1.0)
-    return found
+    power = _Average(edges, np.linspace(0.0, seconds, min(columns, len(times)) + 1))
+    for start in range(0, len(times), _BLOCK):
+        power.add(onto_rows @ _power(waveform, n_fft, hop, range(start, min(start + _BLOCK, len(times)))), start)
+    nothing = np.zeros_like(power.mean)
+    return Raster(power.mean, nothing, nothing, seconds, top, band or (0.0, top))
 
 
 def _steps(under: NDArray[Any], step: float) -> NDArray[Any]:
@@ -187,27 +199,53 @@ def _steps(under: NDArray[Any], step: float) -> NDArray[Any]:
     return np.minimum(np.ceil(under / step - 1e-4), 255)
 
 
-def _power(waveform: NDArray[Any], n_fft: int, hop: int, onto_rows: NDArray[Any]) -> NDArray[Any]:
-    """Centred Hann STFT power, averaged onto rows; block by block, so that an hour fits in memory."""
+def _power(waveform: NDArray[Any], n_fft: int, hop: int, frames: range) -> NDArray[np.float32]:
+    """Centred Hann STFT power of some frames, ``(F, n)``."""
     half = n_fft // 2
-    padded = np.pad(waveform, half, mode="reflect" if len(waveform) > half else "constant")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][: len(waveform) // hop + 1]
+    begin = frames.start * hop - half
+    first, stop = max(0, begin - n_fft), min((frames.stop - 1) * hop + half, len(waveform))
+    part = np.asarray(waveform[first:stop], dtype=np.float32)
+    around = max(0, -begin), max(0, (frames.stop - 1) * hop + half - stop)
+    padded = np.pad(part, around, mode="reflect" if len(waveform) > half else "constant")
+    padded = padded[max(0, begin - first) :]
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
-    found = np.empty((len(onto_rows), len(frames)), dtype=np.float32)
-    for start in range(0, len(frames), _BLOCK):
-        spectrum = np.fft.rfft(frames[start : start + _BLOCK] * window)
-        found[:, start : start + _BLOCK] = onto_rows @ (spectrum.real**2 + spectrum.imag**2).astype(np.float32).T
-    return found
+    spectrum = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][: len(frames)] * window)
+    power: NDArray[np.float32] = (spectrum.real**2 + spectrum.imag**2).astype(np.float32).T
+    return power
 
 
-def _average(values: NDArray[Any], edges: NDArray[Any], wanted: NDArray[Any]) -> NDArray[Any]:
-    """Mean over time of piecewise constant ``(R, N)`` values between ``wanted`` edges, ``(R, C)`` float32."""
-    before = np.zeros((len(values), len(edges)))
-    np.cumsum(values * np.diff(edges), axis=1, dtype=np.float64, out=before[:, 1:])
-    cell = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, values.shape[1] - 1)
-    at = before[:, cell] + values[:, cell] * (np.minimum(wanted, edges[-1]) - edges[cell])
-    mean: NDArray[Any] = (np.diff(at, axis=1) / np.diff(wanted)).astype(np.float32)
-    return mean
+class _Average:
+    """Mean over time of values that come part by part, each constant on its frame.
+
+    Args:
+        edges: ``(N + 1,)`` seconds between frames.
+        wanted: ``(C + 1,)`` seconds between which the means are wanted.
+    """
+
+    def __init__(self, edges: NDArray[Any], wanted: NDArray[Any]) -> None:
+        self._edges, self._wanted = edges, wanted
+        self._cell = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
+        self._up_to: NDArray[Any] = np.zeros((0, len(wanted)))
+        self._sum: NDArray[Any] = np.zeros((0, 1))
+
+    def add(self, values: NDArray[Any], start: int) -> None:
+        """Add ``(R, n)`` values, of the frames from ``start`` on."""
+        if not len(self._sum):
+            self._up_to, self._sum = np.zeros((len(values), len(self._wanted))), np.zeros((len(values), 1))
+        edges = self._edges[start : start + values.shape[1] + 1]
+        before = np.zeros((len(values), len(edges)))
+        np.cumsum(values * np.diff(edges), axis=1, dtype=np.float64, out=before[:, 1:])
+        here = (self._cell >= start) & (self._cell < start + values.shape[1])
+        cell = self._cell[here] - start
+        behind = np.minimum(self._wanted[here], self._edges[-1]) - edges[cell]
+        self._up_to[:, here] = self._sum + before[:, cell] + values[:, cell] * behind
+        self._sum = self._sum + before[:, -1:]
+
+    @property
+    def mean(self) -> NDArray[Any]:
+        """The means, ``(R, C)`` float32."""
+        found: NDArray[Any] = (np.diff(self._up_to, axis=1) / np.diff(self._wanted)).astype(np.float32)
+        return found
 
 
 @lru_cache(maxsize=1)

@@ -103,10 +103,10 @@ def power_gain(scale: Scale, power: Tensor, mask: Tensor, floor: Tensor | float)
     return torch.addcmul(depth, depth, mask.to(depth.dtype), value=-1.0).exp_()
 
 
-def floor_of(power: Tensor, model_floor: float) -> float:
+def floor_of(peak: float, model_floor: float) -> float:
     """The default floor: the higher of the model's own and 80 dB under the clip's peak power."""
     drop: float = 10.0 ** (-DYNAMIC_RANGE_DB / 10.0)
-    return max(model_floor, float(power.max()) * drop)
+    return max(model_floor, peak * drop)
 
 
 def spread(bank: Tensor, mel_values: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsxai.clip import make_grid
 from zsxai.explainer import Explainer
-from zsxai.recording import Recording
+from zsxai.recording import Recording, Section
 from zsxai.spectral import patch_grid
 from zsxai.target import Similarity
 from zsxai.verdict.presence import Presence
@@ -41,8 +42,9 @@ CELL = 0.25, 8
 
 def make_controls(
     recording: Recording,
+    section: Section,
     method: Explainer,
-    masks: NDArray[Any],
+    masks: Sequence[NDArray[Any]],
     presences: Sequence[Presence],
 ) -> list[NDArray[Any]]:
     """Masks of the same size elsewhere: random ones, and those of the foil.
@@ -52,26 +54,31 @@ def make_controls(
 
     Args:
         recording: The recording before its model.
+        section: The windows that they are for.
         method: The explainer, which is asked for the foil too.
-        masks: ``(P, F, N)``.
+        masks: P masks ``(F, N)`` of the whole recording.
         presences: How the prompt of each is heard.
 
     Returns:
-        ``(P, F, N)`` masks for each of :data:`CONTROLS`.
+        ``(P, F, n)`` masks over the section's reach for each of :data:`CONTROLS`.
     """
-    grid = recording.grid
-    cells = patch_grid(grid, *CELL)
+    samples, windows = recording.stretch(section.reach).samples, section.windows
+    grid = make_grid(recording.stft.stft_spec, recording.masking.domain, samples.stop - samples.start)
+    cells, first = patch_grid(grid, *CELL), recording.clips[windows.start]
+    size = section.reach.stop - section.reach.start
     drawn = [
-        cells.resample(torch.rand(cells.shape, generator=recording.clips[0].generator(f"control {n}")).numpy(), grid)
+        cells.resample(torch.rand(cells.shape, generator=first.generator(f"control {n}")).numpy(), grid)[:, :size]
         for n in range(DRAWS)
     ]
     foils = [
         Similarity(prompt=presence.windows[presence.best].strongest.middling).bind(recording.model)
         for presence in presences
     ]
-    other = recording.stitch(clip.place(method.relevance(clip, foils)) for clip in recording.clips)
-    randoms = [np.stack([_as_large(order, mask, grid.in_band) for mask in masks]) for order in drawn]
-    foiled = [_as_large(order, mask, grid.in_band) for order, mask in zip(other, masks, strict=True)]
+    clips = (recording.clips[index] for index in windows)
+    other = recording.stitch((clip.place(method.relevance(clip, foils)) for clip in clips), windows)
+    parts = [np.array(mask[:, section.reach]) for mask in masks]
+    randoms = [np.stack([_as_large(order, mask, grid.in_band) for mask in parts]) for order in drawn]
+    foiled = [_as_large(order, mask, grid.in_band) for order, mask in zip(other, parts, strict=True)]
     return [*randoms, np.stack(foiled)]
 
 
