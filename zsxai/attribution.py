@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from zsxai.clip import Clip, Relevance
+from zsxai.clip import Clip, Relevance, features_of, keep_encodings
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
@@ -92,17 +92,6 @@ def gradients_at_tap(clips: Sequence[Clip], targets: Sequence[BoundTarget], tap:
     encoding = encoding.detach()
     keep_encodings(clips, encoding)
     return map_at(encoding.feature_maps, tap), torch.stack(found)
-
-
-def features_of(clips: Sequence[Clip]) -> Features:
-    """Stages of several clips as one batch."""
-    return Features.join([clip.features for clip in clips])
-
-
-def keep_encodings(clips: Sequence[Clip], encoding: Encoding) -> None:
-    """Let every clip keep its row of an encoding of all, so that it is not encoded again."""
-    for clip, own in zip(clips, encoding.split(), strict=True):
-        clip.encoding = own
 
 
 def on_window(clip: Clip, values: Tensor) -> Relevance:

@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from zsxai.attribution import features_of, keep_encodings, map_at
-from zsxai.clip import Clip, Relevance
+from zsxai.attribution import map_at
+from zsxai.clip import Clip, Relevance, features_of, keep_encodings
 from zsxai.errors import InputError
 from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.lmac_zs.card import CARD, DecoderCard, domains_of, domains_served, read_card
