@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from zsxai.batch.places import name_folders
 from zsxai.batch.row import Row, make_row
 from zsxai.data.recordings import Listed
 from zsxai.errors import InputError, first_line
+from zsxai.names import folder_names
 from zsxai.versions import versions
 
 if TYPE_CHECKING:
@@ -140,7 +140,9 @@ class Worker:
 
         outcomes = []
         pairs = [(asked.listed.path, list(asked.listed.prompts)) for asked in job]
-        for asked, found in zip(job, explain_each(pairs, self._options), strict=True):
+        for asked, found in zip(
+            job, explain_each(pairs, self._options, None if self.work.model_options else self._name), strict=True
+        ):
             name = asked.listed.name
             try:
                 if isinstance(found, Exception):
@@ -155,8 +157,8 @@ class Worker:
         name, store, light = asked.listed.name, self.work.store, self.work.light
         if store is None:
             return tuple(make_row(e, name, None) for e in found)
-        below = name_folders([e.prompt for e in found], {})
-        folders = [f"{asked.folder}/{below[e.prompt]}" if len(found) > 1 else asked.folder for e in found]
+        below = folder_names(e.prompt for e in found)
+        folders = [f"{asked.folder}/{own}" for own in below] if len(found) > 1 else [asked.folder]
         if not light:
             for e, folder in zip(found, folders, strict=True):
                 e.save(store.folder / folder, overwrite=True)
