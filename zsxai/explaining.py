@@ -104,10 +104,14 @@ def explain_recordings(
         For every recording an explanation of each target.
     """
     found = _find_relevance(works, method, bound, progress)
-    listener = _listen([work.recording for work in works], how, progress)
-    drafts = [_draft(work, maps, method, bound, how, listener) for work, maps in zip(works, found, strict=True)]
+    recordings = [work.recording for work in works]
+    listener, of_model = _listen(recordings, how, progress), recordings[0].model.rounding
+    rounding = [target.rounding(of_model) for target in bound]
+    drafts = [
+        _draft(work, maps, rounding, method, bound, how, listener) for work, maps in zip(works, found, strict=True)
+    ]
     _score(drafts, method, bound, how, progress)
-    return [_explain(draft, method, bound, how, model) for draft in drafts]
+    return [_explain(draft, rounding, method, bound, how, model) for draft in drafts]
 
 
 @dataclass
@@ -126,6 +130,7 @@ class Draft:
 def _draft(
     work: Work,
     maps: list[Map],
+    rounding: Sequence[float],
     method: Explainer,
     bound: Sequence[BoundTarget],
     how: Judging,
@@ -134,7 +139,6 @@ def _draft(
     """Masks, and whether the prompts are heard."""
     presences = _ask(work.recording, bound, listener)
     weights = [_weights(presence, how) for presence in presences]
-    rounding = [target.rounding(work.recording.model.rounding) for target in bound]
     calibrations = [_calibration(method, found, least) for found, least in zip(maps, rounding, strict=True)]
     sections = work.recording.sections(len(bound))
     arrays = [work.scratch.array(f"mask-{p}", found.values.shape) for p, found in enumerate(maps)]
@@ -144,12 +148,17 @@ def _draft(
 
 
 def _explain(
-    draft: Draft, method: Explainer, bound: Sequence[BoundTarget], how: Judging, model: object
+    draft: Draft,
+    rounding: Sequence[float],
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    how: Judging,
+    model: object,
 ) -> list[Explanation]:
     (recording, sound, _), maps, masks, scores = draft.work, draft.maps, draft.masks, draft.scores
     calibrations, weights, presences = draft.calibrations, draft.weights, draft.presences
     for p, target in enumerate(bound):
-        if masks[p].any and _moves_nothing(scores[p], target.rounding(recording.model.rounding)):
+        if masks[p].any and _moves_nothing(scores[p], rounding[p]):
             calibrations[p] = NOTHING
             masks[p] = _calibrate(
                 recording, recording.sections(len(bound)), maps[p].values, NOTHING, (), masks[p].values
@@ -184,7 +193,7 @@ def _explain(
             window_weights=weights[p],
             template=target.template,
             relevance_sha256=fingerprint(maps[p].values),
-            warnings=(*notes, *_warnings(masks[p], maps[p], calibrations[p], target, recording)),
+            warnings=(*notes, *_warnings(masks[p], maps[p], calibrations[p], target, recording, rounding[p])),
         )
         made.append(
             Explanation(
@@ -446,7 +455,9 @@ def _moves_nothing(scores: Scores, rounding: float) -> bool:
     return all(abs(scores.whole[name] - scores.whole["score"]) < rounding for name in ("score_in", "score_out"))
 
 
-def _warnings(mask: Mask, found: Map, calibration: str, target: BoundTarget, recording: Recording) -> tuple[str, ...]:
+def _warnings(
+    mask: Mask, found: Map, calibration: str, target: BoundTarget, recording: Recording, rounding: float
+) -> tuple[str, ...]:
     model = recording.model
     said = list(model.prompt_notes([target.target.prompt, *target.target.others]))
     if found.broken:
@@ -455,7 +466,6 @@ def _warnings(mask: Mask, found: Map, calibration: str, target: BoundTarget, rec
     elif recording.is_silent():
         said.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
     elif calibration == NOTHING:
-        rounding = target.rounding(model.rounding)
         said.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
     elif not mask.any:
         said.append(EMPTY)
