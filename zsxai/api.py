@@ -26,6 +26,7 @@ from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
+from zsxai.saved import Sounds
 from zsxai.spectral import Domain, Scale
 from zsxai.target import Target, as_target
 from zsxai.verdict.reference import Reference, load_reference
@@ -79,6 +80,7 @@ class KeepOptions(ExplainOptions, total=False):
     out: str | Path | None
     overwrite: bool
     resume: bool
+    sounds: Sounds
 
 
 @overload
@@ -112,6 +114,7 @@ def explain(
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    sounds: Sounds = "wav",
 ) -> Explanation | ExplanationList:
     """Explain which sounds in a recording make its score for a prompt.
 
@@ -144,10 +147,11 @@ def explain(
             verdict out.
         dark_windows: In a recording of several windows those that do not hear the prompt stay dark, where others do.
         reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
-        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than a minute is then
-            worked on in a folder beside it, ``<out>.unfinished``, and memory does not grow with its length.
+        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than half a minute is
+            then worked on in a folder beside it, ``<out>.unfinished``, and memory does not grow with its length.
         overwrite: Replace what was saved there before.
         resume: Go on with work that was interrupted.
+        sounds: As :meth:`zsxai.Explanation.save` takes it.
 
     Returns:
         One :class:`~zsxai.Explanation`, or a list of them, which a notebook shows as a grid. Of long recordings that
@@ -172,7 +176,7 @@ def explain(
             scratch = None if keeper is None else keeper.begin(recording, method, bound, how)
             made = explain_recording(recording, method, bound, stream, how, progress, model=model, scratch=scratch)
     if keeper is not None:
-        made = keeper.save(made)
+        made = keeper.save(made, sounds)
     return made[0] if single else ExplanationList(made)
 
 

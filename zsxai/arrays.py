@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 CELLS = 2**22
 """Numbers that are worked on at a time."""
 LARGE = 2**26
-"""Bytes of an array from which on it is mapped and not read: 17 s of a minute's mask and more."""
+"""Bytes of an array from which on it is mapped and not read."""
 _NAMES = {"float32": "F32", "float64": "F64"}
 
 

@@ -27,7 +27,7 @@ from zsxai.files import as_path
 from zsxai.names import printable
 from zsxai.prompt import Template
 from zsxai.regions import LINE_DB, Region, join_regions, say_regions
-from zsxai.saved import FORMAT, Saved, hash_fields
+from zsxai.saved import FORMAT, Saved, Sounds, hash_fields
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
 from zsxai.target import Contrast, Probability, Similarity
@@ -204,7 +204,7 @@ class Explanation(Value):
         return self.grid.times
 
     def stretches(self) -> Iterator[Stretch]:
-        """The recording in parts of a minute, for :meth:`power_of` and the like; a short one in one part."""
+        """The recording in parts of half a minute, for :meth:`power_of` and the like; a short one in one part."""
         from zsxai.stretch import walk
 
         return walk(self.transform, self.original, self.mask)
@@ -374,12 +374,14 @@ class Explanation(Value):
 
         return notebook_html(self)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the whole folder: record, arrays, three WAVs, picture and page.
+    def save(self, folder: str | Path, *, overwrite: bool = False, sounds: Sounds = "wav") -> Path:
+        """Write the whole folder: record, arrays, sounds, picture and page.
 
         Args:
             folder: Written beside itself and renamed, so that it is whole or absent.
             overwrite: Replace a folder that an explanation was saved to before.
+            sounds: How :attr:`audio` and :attr:`residue` are written: ``wav``, sample for sample; ``flac``, 24 bits, a
+                third of the size; or ``none``. :attr:`original` is always there, as a WAV.
 
         Returns:
             The folder.
@@ -389,7 +391,7 @@ class Explanation(Value):
         """
         from zsxai.show.folder import write_folder
 
-        return write_folder(self, as_path(folder), overwrite=overwrite)
+        return write_folder(self, as_path(folder), overwrite=overwrite, sounds=sounds)
 
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON, with the hash of every field as it was first made."""

@@ -218,7 +218,7 @@ class Recording:
         return slice(start // spec.hop, start // spec.hop + spec.n_frames(stop - start))
 
     def sections(self, maps: int = 1) -> list[Section]:
-        """The windows in groups: in one where the recording is short, of about a minute each where it is long.
+        """The windows in groups: in one where the recording is short, of about half a minute each where it is long.
 
         Args:
             maps: Number of maps that are held at a time: of many the sections are shorter.

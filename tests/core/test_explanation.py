@@ -178,8 +178,8 @@ def test_what_is_no_saved_explanation(saved: Path, tmp_path: Path) -> None:
         (saved / "explanation.json").write_text(text)
         broken("damaged")
     for change, message in (
-        ({"format": 99}, "has format 99, not 3: saved by a newer zsxai, upgrade"),
-        ({"format": 1}, "has format 1, not 3: saved by an older zsxai, explain again"),
+        ({"format": 99}, "has format 99, not 4: saved by a newer zsxai, upgrade"),
+        ({"format": 1}, "has format 1, not 4: saved by an older zsxai, explain again"),
         ({"score": "high"}, "damaged"),
         ({"target": {"kind": "wish", "prompt": "dog"}}, "damaged"),
         ({"provenance": {}}, "damaged"),

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.encoders import FORMS, encode
 from tests.fuzz.lengths import by_hand, long, quick
 from tests.toys import STRICT
 from zsxai.audio import read_audio
@@ -48,6 +50,9 @@ def written() -> Iterator[tuple[str, bytes]]:
 
 
 FILES = list(written())
+SWEEP = (0.5 * np.sin(np.arange(4000) ** 2 / 4e4)).astype(np.float32)
+OTHERS = [(ending, encode(ending, SWEEP[None], 8000)) for ending in FORMS if find_spec("av")]
+"""Of what PyAV reads."""
 ANY = st.integers(0, 2**31)
 NUMBERS = st.sampled_from([0, 1, 2, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]) | st.integers(
     0, 255
@@ -64,7 +69,7 @@ class Damaged:
 @st.composite
 def damaged(draw: Callable[..., Any]) -> Damaged:
     """A file with up to five changes, most of them near its beginning, where the header is."""
-    ending, content = draw(st.sampled_from(FILES))
+    ending, content = draw(st.sampled_from(FILES) | st.sampled_from(OTHERS or FILES))
     data = bytearray(content)
     for _ in range(draw(st.integers(0, 5))):
         size = max(1, len(data))

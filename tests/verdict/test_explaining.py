@@ -31,7 +31,7 @@ def test_controls_have_the_very_values_of_the_mask(sound):
     mask[~in_band] = 0.0
     windows = torch.stack([recording.embedding(i) for i in range(len(recording.spans))]).detach().numpy()
     asked = [Listener(model).ask(windows, model.embed_text([p])[0].numpy()) for p in ("dog", "rain")]
-    made = make_controls(recording, zsxai.load_explainer("gradcam"), np.stack([mask, mask]), asked)
+    made = make_controls(recording, *recording.sections(), zsxai.load_explainer("gradcam"), [mask, mask], asked)
     assert len(made) == len(CONTROLS)
     for control in made:
         for one in control:

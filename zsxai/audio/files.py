@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from zsxai.audio.blocks import SoundOfFile
+from zsxai.audio.av import AvDecoder, form_of
+from zsxai.audio.blocks import Decoder, SoundOfFile
 from zsxai.audio.headers import Lengths, lengths_of
 from zsxai.audio.sndfile import Seekable, Sndfile
 from zsxai.audio.words import reason, shortened
-from zsxai.errors import InputError, first_line
+from zsxai.errors import InputError, MissingExtraError, first_line
 from zsxai.names import printable
 
 MAX_BYTES = 2**30
@@ -71,7 +73,7 @@ def open_path(path: os.PathLike[Any] | str, sample_rate: object = None) -> Sound
         if lengths.patch is not None:
             source = Seekable(opened, lengths)
             held.pop_all()  # the decoder lets go of it
-    return _open(source, lengths, size, sample_rate, said=said, name=name)
+    return _open(source, lengths, size, sample_rate, lambda: Path(file).open("rb"), said=said, name=name)
 
 
 def open_stream(stream: Any, sample_rate: object = None) -> SoundOfFile:
@@ -99,17 +101,47 @@ def open_bytes(
         raise InputError(f"{said} gives no bytes: it is empty, or at its end")
     lengths = lengths_of(data)
     source = Seekable(io.BytesIO(data), replace(lengths, size=lengths.size or len(data)))
-    return _open(source, lengths, len(data), sample_rate, said=said, name=name)
+    return _open(source, lengths, len(data), sample_rate, lambda: io.BytesIO(data), said=said, name=name)
 
 
-def _open(source: Any, lengths: Lengths, size: int, sample_rate: object, *, said: str, name: str) -> SoundOfFile:
+def _open(
+    source: Any,
+    lengths: Lengths,
+    size: int,
+    sample_rate: object,
+    again: Callable[[], BinaryIO],
+    *,
+    said: str,
+    name: str,
+) -> SoundOfFile:
+    """Open what libsndfile reads, or else PyAV, to which the file is given ``again``."""
     try:
-        decoder = Sndfile(source, lengths, size)
+        decoder: Decoder = Sndfile(source, lengths, size)
     except (RuntimeError, TypeError, ValueError, OSError) as error:
-        raise InputError(
-            f"{said} is not audio that libsndfile reads ({reason(error)}); convert it, for instance to WAV or FLAC"
-        ) from error
+        decoder = _open_other(again, said, reason(error), error)
     return SoundOfFile(decoder, sample_rate, size, said=said, name=name)
+
+
+def _open_other(again: Callable[[], BinaryIO], said: str, why: str, refused: Exception) -> Decoder:
+    what = "is not audio that libsndfile reads"
+    try:
+        file = again()
+        head = file.read(256)
+        file.seek(0)
+    except OSError as error:
+        raise InputError(f"cannot open {said}: {reason(error)}") from error
+    form = form_of(head)
+    if form is None:
+        file.close()
+        raise InputError(f"{said} {what} ({why}); convert it, for instance to WAV or FLAC") from refused
+    try:
+        return AvDecoder(file, form[0])
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{said} {what} ({why}); it looks like {form[1]}, for which: {error}") from error
+    except Exception as error:  # of whatever damaged files make FFmpeg say
+        raise InputError(
+            f"{said} {what} ({why}), nor does PyAV ({reason(error)}); convert it to WAV or FLAC"
+        ) from error
 
 
 def _read_whole(stream: Any, said: str) -> bytes:
