@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from zsxai.clip import Clip, Relevance
+from zsxai.clip import Clip, Relevance, features_of, keep_encodings
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
 from zsxai.spectral import mel_grid
 from zsxai.target import BoundTarget
+
+
+def log_mels_above_floor(clips: Sequence[Clip]) -> Tensor:
+    """:func:`log_mel_above_floor` of several clips, ``(B, n_mels, N)``."""
+    return torch.cat([log_mel_above_floor(clip) for clip in clips])
 
 
 def log_mel_above_floor(clip: Clip) -> Tensor:
@@ -67,19 +72,26 @@ def encode_from(model: SpectralModel, features: Features, tap: str) -> tuple[Enc
     return encoding, map_at(encoding.feature_maps, tap).values
 
 
-def gradients_at_tap(clip: Clip, targets: Sequence[BoundTarget], tap: str) -> tuple[FeatureMap, Tensor]:
-    """A tap's map of the clip, and the gradient of every target's score there, all of one forward.
+def gradients_at_tap(clips: Sequence[Clip], targets: Sequence[BoundTarget], tap: str) -> tuple[FeatureMap, Tensor]:
+    """A tap's map of the clips, and the gradient of every target's score there, all of one forward.
 
-    The clip keeps the encoding: its own embedding costs no further forward.
+    The clips keep their encodings: their own embeddings cost no further forward.
+
+    Args:
+        clips: B clips of one model, windows of one length.
+        targets: P targets.
+        tap: Name of the tap.
 
     Returns:
-        The map, without a graph, and ``(P, C, f, t)``.
+        The map, without a graph, and ``(P, B, C, f, t)``.
     """
-    encoding, leaf = encode_from(clip.spectral, clip.features, tap)
+    encoding, leaf = encode_from(clips[0].spectral, features_of(clips), tap)
     with torch.enable_grad():
+        # No clip's score depends on another's features: the gradient of the sum is that of each.
         found = gradients((target(encoding.embedding).sum() for target in targets), leaf)
-    clip.encoding = encoding.detach()
-    return map_at(clip.encoding.feature_maps, tap), torch.cat(found)
+    encoding = encoding.detach()
+    keep_encodings(clips, encoding)
+    return map_at(encoding.feature_maps, tap), torch.stack(found)
 
 
 def on_window(clip: Clip, values: Tensor) -> Relevance:
