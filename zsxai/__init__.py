@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from zsxai.plugins import load_explainer, load_model, register_explainer, register_model
     from zsxai.registry import list_datasets, list_explainers, list_metrics, list_models, list_tasks
     from zsxai.target import Contrast, Probability, Similarity, Target
+    from zsxai.timelines.api import timeline
+    from zsxai.timelines.timeline import Timeline
 
 __version__ = "0.1.0"
 
@@ -45,6 +47,8 @@ _ROOMS = {
     "plugins": ("load_explainer", "load_model", "register_explainer", "register_model"),
     "registry": ("list_datasets", "list_explainers", "list_metrics", "list_models", "list_tasks"),
     "target": ("Contrast", "Probability", "Similarity", "Target"),
+    "timelines.api": ("timeline",),
+    "timelines.timeline": ("Timeline",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -66,6 +70,7 @@ __all__ = [
     "Similarity",
     "SpectralModel",
     "Target",
+    "Timeline",
     "ZeroShotModel",
     "ZsxaiError",
     "__version__",
@@ -85,6 +90,7 @@ __all__ = [
     "load_model",
     "register_explainer",
     "register_model",
+    "timeline",
 ]
 
 

@@ -24,3 +24,11 @@ def signed(value: float) -> str:
 def per_cent(value: float) -> str:
     """A part of a whole; what is little is not written as nothing."""
     return "<1%" if 0 < value < 0.005 else f"{value:.0%}"
+
+
+def clock(seconds: float, decimals: int = 1) -> str:
+    """A time in a recording: ``0:07.5``, ``2:07.5``, ``1:02:07.5``."""
+    minutes, rest = divmod(round(seconds, decimals), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    width = 3 + decimals if decimals else 2
+    return f"{f'{hours}:{minutes:02d}' if hours else minutes}:{rest:0{width}.{decimals}f}"

@@ -196,7 +196,7 @@ def make_environment(home: Path) -> Path:
 def write_scene(file: Path) -> None:
     """Write the recording that ``zsxai demo`` writes."""
     from zsxai.data.scene import demo_scene
-    from zsxai.show.folder import wav_bytes
+    from zsxai.audio.wav import wav_bytes
 
     scene = demo_scene()
     file.parent.mkdir(parents=True)

@@ -12,7 +12,9 @@ from typer.core import TyperGroup
 from zsxai.cli import commands
 from zsxai.cli.compare import compare
 from zsxai.cli.concepts import concepts
+from zsxai.cli.export import export
 from zsxai.cli.output import find_lost_output, open_streams
+from zsxai.cli.timeline import timeline
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 from zsxai.names import printable
 from zsxai.registry import Registry
@@ -21,8 +23,8 @@ COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
 """Further commands: a Typer application or a function per name, found through entry points."""
 
 BUILT_IN: tuple[Callable[..., None], ...] = (
-    *(commands.explain, compare, concepts, commands.classify, commands.list_),
-    *(commands.demo, commands.verify, commands.check, commands.doctor),
+    *(commands.explain, timeline, compare, concepts, commands.classify, commands.list_),
+    *(commands.demo, commands.verify, export, commands.check, commands.doctor),
 )
 """In the order of the help."""
 

@@ -1,6 +1,6 @@
 // The keyboard, where it is not at work in a control.
 (() => {
-  if (!document.querySelector("[data-picture]") || !document.querySelector("audio[data-start]")) return;
+  if (!document.querySelector("[data-picture], [data-chart]") || !document.querySelector("audio[data-start]")) return;
   const STEP = 0.5; // seconds of an arrow
   const own = (target, key) => {
     if (target.closest("[data-seek]")) return false;

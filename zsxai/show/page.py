@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -323,7 +323,11 @@ def mask_view(explanation: Explanation, part: Excerpt, peak: float | None = None
 
 def model_pairs(explanation: Explanation | ConceptExplanation) -> list[tuple[str, object]]:
     """Names and values of the model's card."""
-    card = explanation.provenance.model_card
+    return model_facts(explanation.provenance.model_card)
+
+
+def model_facts(card: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Names and values of a model's card."""
     return [(words, card[name]) for words, name in _CARD if card.get(name)]
 
 

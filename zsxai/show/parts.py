@@ -122,11 +122,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Strip:
-    """A small spectrogram: a data URI, the picture in words, and its length in seconds."""
+    """A small spectrogram: a data URI, the picture in words, its length, and its start in the recording, seconds."""
 
     source: str
     alt: str
     seconds: float
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,14 @@ class Player:
         start: Where in the recording it starts, seconds.
         label: What it is to those who cannot see where it stands.
         match: Factor on its samples that makes it as loud as the recording, as far as full scale allows.
+        seconds: Length.
     """
 
     source: str
     start: float
     label: str
     match: float = 1.0
+    seconds: float = 0.0
 
     @property
     def match_db(self) -> float:
@@ -246,7 +249,9 @@ def wav(waveform: NDArray[Any], part: Excerpt) -> bytes:
     return file.getvalue()
 
 
-def make_player(waveform: NDArray[Any], part: Excerpt, label: str, recording: NDArray[Any] | None = None) -> Player:
+def make_player(
+    waveform: NDArray[Any], part: Excerpt, label: str, recording: NDArray[Any] | None = None, at: float = 0.0
+) -> Player:
     """Make a player of an excerpt.
 
     Args:
@@ -254,13 +259,15 @@ def make_player(waveform: NDArray[Any], part: Excerpt, label: str, recording: ND
         part: What the player holds of it.
         label: What it is to those who cannot see where it stands.
         recording: What it is to be as loud as where the page is asked for equal loudness; nothing where None.
+        at: Where in the recording the waveform starts, seconds.
     """
     match = 1.0
     if recording is not None:
         peak = float(np.abs(waveform[part.start : part.stop]).max()) * part.factor
         wanted = under_db(waveform, recording, part.sample_rate)
         match = min(10.0 ** (wanted / 20.0), 1.0 / peak) if peak > 0.0 and np.isfinite(wanted) else 1.0
-    return Player(data_uri("audio/wav", wav(waveform, part)), part.seconds[0], label, match)
+    start, stop = part.seconds
+    return Player(data_uri("audio/wav", wav(waveform, part)), at + start, label, match, stop - start)
 
 
 def make_card(
@@ -276,6 +283,7 @@ def make_card(
     link: str = "",
     label: str = "",
     recording: NDArray[Any] | None = None,
+    at: float = 0.0,
 ) -> Card:
     """Make a player under the spectrogram of what it plays.
 
@@ -291,17 +299,20 @@ def make_card(
         link: Words of the link; its address where empty.
         label: What it is to those who cannot see where it stands; the title where that is enough.
         recording: What it is to be as loud as where the page is asked for equal loudness; nothing where None.
+        at: Where in the recording the waveform starts, seconds.
     """
     label = label or title
-    strip = make_strip(waveform, part.sample_rate, peak=peak, kept=kept, alt=f"Spectrogram of {label}")
-    return Card(title, note, strip, make_player(waveform, part, label, recording), figure, href, link)
+    strip = make_strip(waveform, part.sample_rate, peak=peak, kept=kept, alt=f"Spectrogram of {label}", at=at)
+    return Card(title, note, strip, make_player(waveform, part, label, recording, at), figure, href, link)
 
 
-def make_strip(waveform: NDArray[Any], sample_rate: int, *, peak: float, kept: bool, alt: str) -> Strip:
+def make_strip(
+    waveform: NDArray[Any], sample_rate: int, *, peak: float, kept: bool, alt: str, at: float = 0.0
+) -> Strip:
     """Draw a small spectrogram."""
     small = _small(waveform, sample_rate)
     image = plain_png(small.level(peak), colours() if kept else greys())
-    return Strip(data_uri("image/png", image), alt, small.seconds)
+    return Strip(data_uri("image/png", image), alt, small.seconds, at)
 
 
 def strip_peak(waveform: NDArray[Any], sample_rate: int) -> float:

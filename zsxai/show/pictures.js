@@ -167,6 +167,7 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
+  zsxai.svg = svg;
 
   class Picture {
     constructor(root) {

@@ -10,8 +10,11 @@ const zsxai = {};
   let loop = null;
 
   const start = (player) => Number(player.dataset.start);
-  const end = (player) => start(player) + (Number.isFinite(player.duration) ? player.duration : Infinity);
+  const length = (player) => (Number.isFinite(player.duration) ? player.duration : Number(player.dataset.length));
+  const end = (player) => start(player) + length(player);
+  const holds = (player, seconds) => seconds >= start(player) && seconds < end(player);
   const now = (player) => start(player) + player.currentTime;
+  const from = (plane) => Number(plane.dataset.from || 0); // where in the recording a picture starts
   const shown = (element) => !element.closest("[hidden]");
   const visible = () => players.filter(shown);
   const current = () => (active && shown(active) ? active : visible()[0]);
@@ -23,12 +26,20 @@ const zsxai = {};
     player.currentTime = Math.max(0, Math.min(seconds, end(player) - 0.01) - start(player));
   };
 
+  // The same moment, where the other player holds it: of different parts each keeps its own.
+  const takeOver = (player) => {
+    if (holds(player, now(active)) || !apart(player, active)) move(player, now(active));
+  };
+  const apart = (one, other) => start(one) >= end(other) || start(other) >= end(one);
+
+  const scattered = players.some((player) => apart(player, players[0])); // they hold different parts of the recording
+
   const place = (seconds) => {
     for (const plane of planes) {
-      const whole = Number(plane.dataset.seconds);
+      const whole = Number(plane.dataset.seconds), inside = seconds - from(plane);
       const cursor = plane.querySelector("[data-cursor]");
-      cursor.style.left = (100 * Math.min(seconds, whole)) / whole + "%";
-      cursor.hidden = false;
+      cursor.style.left = (100 * Math.min(inside, whole)) / whole + "%";
+      cursor.hidden = inside < 0 || inside > whole + 0.1;
     }
     for (const seek of document.querySelectorAll("[data-seek]")) {
       seek.value = seconds;
@@ -50,7 +61,7 @@ const zsxai = {};
       if (!box) continue;
       box.hidden = !loop;
       if (!loop) continue;
-      box.style.left = (100 * loop.start) / Number(plane.dataset.seconds) + "%";
+      box.style.left = (100 * (loop.start - from(plane))) / Number(plane.dataset.seconds) + "%";
       box.style.width = (100 * (loop.stop - loop.start)) / Number(plane.dataset.seconds) + "%";
     }
     document.dispatchEvent(new CustomEvent("loop", { detail: loop }));
@@ -70,7 +81,7 @@ const zsxai = {};
   for (const player of players) {
     player.addEventListener("play", () => {
       if (active && active !== player && !active.paused) {
-        move(player, now(active));
+        takeOver(player);
         active.pause();
       }
       active = player;
@@ -99,8 +110,26 @@ const zsxai = {};
 
   zsxai.seek = (seconds) => {
     if (loop && (seconds < loop.start || seconds > loop.stop)) zsxai.stopLoop();
-    for (const player of players) move(player, seconds);
+    const holding = players.filter((player) => holds(player, seconds));
+    for (const player of holding.length || scattered ? holding : players) move(player, seconds);
+    if (holding.length && active && !holding.includes(active)) {
+      active.pause();
+      active = holding[0];
+    }
+    active ??= holding.find(shown) || null;
     place(seconds);
+  };
+
+  // Play whoever holds a moment from there; false where nobody does.
+  zsxai.playAt = (seconds) => {
+    const player = [current(), ...visible()].find((p) => p && holds(p, seconds));
+    if (!player) return false;
+    zsxai.stopLoop();
+    if (active && active !== player) active.pause();
+    active = player;
+    zsxai.seek(seconds);
+    begin(player);
+    return true;
   };
 
   zsxai.toggle = () => {
@@ -113,7 +142,7 @@ const zsxai = {};
   // Play another player from where the last one is.
   zsxai.play = (player) => {
     if (!player || (player === active && !player.paused)) return;
-    if (active && active !== player) move(player, now(active));
+    if (active && active !== player) takeOver(player);
     if (active && active !== player && !active.paused) active.pause();
     begin(player);
   };

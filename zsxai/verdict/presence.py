@@ -137,9 +137,17 @@ class Listener:
         similar, others = (windows @ prompt).tolist(), self.bank.strongest(windows, prompt)
         heard = [self._hear(*of_window) for of_window in zip(similar, others, strict=True)]
         best = max(range(len(heard)), key=lambda i: heard[i].evidence)
-        plain = max(0.0, math.log(side_by_side * MISTAKES / MISTAKEN))
-        bar = self.reference.bar(side_by_side) if self.reference is not None else plain
-        return Presence(tuple(heard), best, bar, self.reference, self._nearest(prompt))
+        return Presence(tuple(heard), best, self.bar(side_by_side), self.reference, self._nearest(prompt))
+
+    def bar(self, side_by_side: float) -> float:
+        """Evidence that one window of a recording needs.
+
+        Args:
+            side_by_side: How many windows the recording would have if they did not overlap.
+        """
+        if self.reference is not None:
+            return self.reference.bar(side_by_side)
+        return max(0.0, math.log(side_by_side * MISTAKES / MISTAKEN))
 
     def _hear(self, similarity: float, strongest: Strongest) -> Heard:
         if self.reference is not None:

@@ -1,0 +1,1 @@
+"""Score over time: when in a recording of any length a model hears a prompt, one forward a window."""
