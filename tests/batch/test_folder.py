@@ -181,10 +181,10 @@ def test_killed_and_started_again(tmp_path: Path, sent: signal.Signals, jobs: in
     calls, out = tmp_path / "calls", tmp_path / "seen"
     for n in range(12):
         noise(calls / f"{n}.wav", 0.5, n)
-    options: dict[str, Any] = {"explainer": "occlusion", "light": True}
+    options: dict[str, Any] = {"explainer": "occlusion", "options": {"seconds": 0.25}, "light": True}
     zsxai.explain_folder(calls, "rain", tmp_path / "whole", **options)
     words: list[str | Path] = [sys.executable, "-m", "zsxai", "explain", calls, "rain", "--out", out]
-    words += ["--light", "--explainer", "occlusion", "--jobs", str(jobs)]
+    words += ["--light", "--explainer", "occlusion", "--option", "seconds=0.25", "--jobs", str(jobs)]
     process = start_interruptible(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while process.poll() is None and not list(out.glob(f"{KEPT}/*.json")):
         time.sleep(0.005)
