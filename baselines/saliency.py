@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from zsxai.attribution import gradients_of_log_mel, log_mels_above_floor, on_window
+from zsxai.attribution import gradients_of_clips, on_window
 from zsxai.clip import Clip, Relevance
 from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.target import BoundTarget
@@ -28,5 +28,4 @@ class Saliency(BatchExplainer):
 
     def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
         """See :meth:`zsxai.Explainer.relevances`."""
-        found = gradients_of_log_mel(clips[0], targets, log_mels_above_floor(clips))
-        return [on_window(clip, values) for clip, values in zip(clips, found.transpose(0, 1), strict=True)]
+        return [on_window(clip, found) for clip, _, found in gradients_of_clips(clips, targets)]

@@ -6,22 +6,17 @@ integrated gradients is silence and its completeness error stays small (in mel p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from zsxai.clip import Clip, Relevance, features_of, keep_encodings
+from zsxai.clip import Clip, Relevance, batches, features_of, keep_encodings
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
 from zsxai.spectral import mel_grid
 from zsxai.target import BoundTarget
-
-
-def log_mels_above_floor(clips: Sequence[Clip]) -> Tensor:
-    """:func:`log_mel_above_floor` of several clips, ``(B, n_mels, N)``."""
-    return torch.cat([log_mel_above_floor(clip) for clip in clips])
 
 
 def log_mel_above_floor(clip: Clip) -> Tensor:
@@ -63,6 +58,20 @@ def gradients_of_log_mel(clip: Clip, targets: Sequence[BoundTarget], z: Tensor) 
         leaf = z.detach().requires_grad_()
         embedding = embed_log_mel(clip, leaf)
         return torch.stack(gradients((target(embedding).sum() for target in targets), leaf))
+
+
+def gradients_of_clips(clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> Iterator[tuple[Clip, Tensor, Tensor]]:
+    """:func:`gradients_of_log_mel` of several clips, windows of one length, a few by one forward.
+
+    Yields:
+        Every clip with :func:`log_mel_above_floor` ``(1, n_mels, N)`` and the gradients there, ``(P, n_mels, N)``.
+    """
+    # A graph of the whole encoder takes several times the memory of a forward without one.
+    for part in batches(len(clips), max(1, clips[0].batch_size // 4)):
+        some = clips[part]
+        z = [log_mel_above_floor(clip) for clip in some]
+        found = gradients_of_log_mel(some[0], targets, torch.cat(z))
+        yield from zip(some, z, found.transpose(0, 1), strict=True)
 
 
 def encode_from(model: SpectralModel, features: Features, tap: str) -> tuple[Encoding, Tensor]:

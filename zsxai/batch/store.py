@@ -17,6 +17,8 @@ from zsxai.errors import InputError
 from zsxai.files import write_text
 from zsxai.names import printable
 from zsxai.saved import RECORD, hash_file
+from zsxai.scratch import PLAN
+from zsxai.scratch import Folder as Work
 from zsxai.value import Value
 
 RUN, TABLE, INDEX, KEPT = "run.json", "table.csv", "index.html", ".rows"
@@ -109,6 +111,8 @@ class RunFolder:
                     shutil.rmtree(place)
                     self._remove_empty(place.parent)
             self._path(kept.name).unlink()
+        for plan in [*self.folder.rglob(f"*/{PLAN}")]:  # of long recordings that were interrupted
+            Work(plan.parent).remove()
         shutil.rmtree(self.folder / KEPT, ignore_errors=True)
         for name in (TABLE, INDEX, RUN):
             (self.folder / name).unlink(missing_ok=True)
@@ -148,6 +152,10 @@ class RunFolder:
         if saved:
             same = same and all((self.folder / (s.row.folder or "") / RECORD).is_file() for s in kept.shown)
         return kept if same else None
+
+    def place_of_work(self, name: str) -> Path:
+        """Where a recording is worked on of which nothing but its row stays."""
+        return self._path(name).with_suffix(".work")
 
     def keep(self, kept: Kept) -> None:
         """Keep what was found in a recording: from now on it is done."""

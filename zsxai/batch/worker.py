@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from zsxai.batch.row import Row, make_row
@@ -94,6 +97,8 @@ class Worker:
         if work.model_options:
             options["model"] = load_model(work.model, device=options.pop("device", None), **work.model_options)
         self._name = work.model
+        # What the record calls the model: its name, where that alone says which it is.
+        self._called = work.model if isinstance(work.model, str) and not work.model_options else None
         self._options = share(options)
 
     def check(self, prompts: Iterable[str]) -> None:
@@ -125,7 +130,7 @@ class Worker:
             "explainer_weights": method.weights(model),
             "template": find_template(options.get("template"), model),
             "reference": None if reference is None else reference.model_dump(mode="json"),
-            **{name: options.get(name) or None for name in ("against", "among", "sample_rate")},
+            **{name: options.get(name) or None for name in ("against", "among", "sample_rate", "pooling")},
             **{name: options.get(name, default) for name, default in plain.items()},
         }
 
@@ -138,33 +143,85 @@ class Worker:
         """Explain the recordings of a job; what goes wrong with one is its outcome."""
         from zsxai.many import explain_each
 
-        outcomes = []
-        pairs = [(asked.listed.path, list(asked.listed.prompts)) for asked in job]
-        for asked, found in zip(
-            job, explain_each(pairs, self._options, None if self.work.model_options else self._name), strict=True
-        ):
-            name = asked.listed.name
-            try:
-                if isinstance(found, Exception):
-                    raise found
-                outcomes.append(Outcome(name, self._write(asked, found)))
-            except Exception as error:
-                kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-                outcomes.append(Outcome(name, reason=kind + first_line(error)))
+        long = [asked for asked in job if self.work.store is not None and _is_long(asked.listed.path)]
+        outcomes = [self._outcome(asked, partial(self._explain_long, asked)) for asked in long]
+        short = [asked for asked in job if asked not in long]
+        pairs = [(asked.listed.path, list(asked.listed.prompts)) for asked in short]
+        for asked, found in zip(short, explain_each(pairs, self._options, self._called), strict=True):
+            outcomes.append(self._outcome(asked, partial(self._write, asked, found)))
         return outcomes
 
-    def _write(self, asked: Asked, found: Sequence[Explanation]) -> tuple[Row, ...]:
-        name, store, light = asked.listed.name, self.work.store, self.work.light
-        if store is None:
-            return tuple(make_row(e, name, None) for e in found)
-        below = folder_names(e.prompt for e in found)
-        folders = [f"{asked.folder}/{own}" for own in below] if len(found) > 1 else [asked.folder]
-        if not light:
-            for e, folder in zip(found, folders, strict=True):
+    @staticmethod
+    def _outcome(asked: Asked, make: Callable[[], tuple[Row, ...]]) -> Outcome:
+        name = asked.listed.name
+        try:
+            return Outcome(name, make())
+        except Exception as error:
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            return Outcome(name, reason=kind + first_line(error))
+
+    def _write(self, asked: Asked, found: Sequence[Explanation] | Exception) -> tuple[Row, ...]:
+        """Rows of explanations, which are saved."""
+        if isinstance(found, Exception):
+            raise found
+        store = self.work.store
+        if store is not None and not self.work.light:
+            for e, folder in zip(found, self._folders(asked), strict=True):
                 e.save(store.folder / folder, overwrite=True)
-        rows = tuple(make_row(e, name, None if light else folder) for e, folder in zip(found, folders, strict=True))
-        store.keep(_kept(asked, [_show(row, e) for row, e in zip(rows, found, strict=True)]))
+        return self._keep(asked, found)
+
+    def _explain_long(self, asked: Asked) -> tuple[Row, ...]:
+        """Rows of a long recording, which is worked on in its folder; what was interrupted goes on."""
+        from zsxai.api import explain
+        from zsxai.scratch import unfinished
+
+        store = cast("RunFolder", self.work.store)
+        out = store.place_of_work(asked.listed.name) if self.work.light else store.folder / asked.folder
+        prompts = list(asked.listed.prompts)
+        begin: Any = partial(
+            explain,
+            asked.listed.path,
+            prompts if len(prompts) > 1 else prompts[0],
+            **{**self._options, "model": self._called or self._options["model"]},
+            progress=False,
+            out=out,
+            overwrite=True,
+        )
+        try:
+            found = begin(resume=unfinished(out).is_dir())
+        except InputError:  # what is left is of other work, as after an upgrade; or else the same is said again
+            found = begin()
+        rows = self._keep(asked, found if len(prompts) > 1 else [found])
+        if self.work.light:
+            shutil.rmtree(out)
         return rows
+
+    def _folders(self, asked: Asked) -> list[str]:
+        """Folders of the explanations of a recording, below the run's."""
+        prompts = asked.listed.prompts
+        return [f"{asked.folder}/{own}" for own in folder_names(prompts)] if len(prompts) > 1 else [asked.folder]
+
+    def _keep(self, asked: Asked, found: Sequence[Explanation]) -> tuple[Row, ...]:
+        """Rows of explanations; from now on the recording is done."""
+        name, store = asked.listed.name, self.work.store
+        saved = store is not None and not self.work.light
+        folders: list[str | None] = [*self._folders(asked)] if saved else [None] * len(found)
+        rows = tuple(make_row(e, name, folder) for e, folder in zip(found, folders, strict=True))
+        if store is not None:
+            store.keep(_kept(asked, [_show(row, e) for row, e in zip(rows, found, strict=True)]))
+        return rows
+
+
+def _is_long(path: Path) -> bool:
+    """Whether a recording is worked on in parts; what cannot be opened says so when it is explained."""
+    from zsxai.audio import open_sound
+    from zsxai.stretch import SECONDS
+
+    try:
+        with open_sound(path) as stream:
+            return stream.seconds is None or stream.seconds > SECONDS
+    except InputError:
+        return False
 
 
 def _show(row: Row, explanation: Explanation) -> Shown:
