@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, cast, overload
@@ -164,7 +165,7 @@ def explain(
     seed = whole_number(seed, "the seed", 0)
     how = judging_of(verdict, dark_windows, reference)
     keeper = None if out is None else Keeper(as_path(out), targets, single=single, overwrite=overwrite, resume=resume)
-    with open_sound(audio, sample_rate) as stream:
+    with open_sound(audio, sample_rate) as stream, nullcontext() if keeper is None else keeper.noting():
         loaded = model_of(model, device)
         method = explainer_of(explainer, options, loaded)
         with evaluating(loaded):

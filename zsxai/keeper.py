@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ class Keeper:
             }
         )
         return self.work
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """What interrupts the work says that it can go on."""
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            if self.work.folder.is_dir():
+                interrupt.add_note(f"{printable(self.work.folder)} holds what is done: resume goes on with it")
+            raise
 
     def save(self, explanations: Sequence[Explanation], sounds: Sounds) -> list[Explanation]:
         """Save the explanations, and remove the work; those on disk come back from where they are now."""
