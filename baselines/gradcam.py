@@ -9,11 +9,11 @@ import torch
 
 from zsxai.attribution import gradients_at_tap, tap_name
 from zsxai.clip import Clip, Relevance
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.target import BoundTarget
 
 
-class GradCAM(Explainer):
+class GradCAM(BatchExplainer):
     """Channels of a feature map weighted by their mean gradient and summed.
 
     Attributes:
@@ -33,8 +33,8 @@ class GradCAM(Explainer):
     calibration: str = "sqrt-relu-p99"
     tap: str | None = None
 
-    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
-        """See :meth:`zsxai.Explainer.relevance`."""
-        feature_map, gradients = gradients_at_tap(clip, targets, tap_name(clip, self.tap))
-        cam = torch.einsum("pc,cft->pft", gradients.mean(dim=(2, 3)), feature_map.values[0])
-        return Relevance(cam, feature_map.grid, "window")
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """See :meth:`zsxai.Explainer.relevances`."""
+        feature_map, gradients = gradients_at_tap(clips, targets, tap_name(clips[0], self.tap))
+        cams = torch.einsum("pbc,bcft->bpft", gradients.mean(dim=(3, 4)), feature_map.values)
+        return [Relevance(cam, feature_map.grid, "window") for cam in cams]

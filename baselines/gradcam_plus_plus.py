@@ -9,11 +9,11 @@ import torch
 
 from zsxai.attribution import gradients_at_tap, tap_name
 from zsxai.clip import Clip, Relevance
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.target import BoundTarget
 
 
-class GradCAMPlusPlus(Explainer):
+class GradCAMPlusPlus(BatchExplainer):
     """Channels of a feature map weighted by their positive gradients, each cell by its share of the second order.
 
     Attributes:
@@ -32,11 +32,12 @@ class GradCAMPlusPlus(Explainer):
     )
     tap: str | None = None
 
-    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
-        """See :meth:`zsxai.Explainer.relevance`."""
-        feature_map, gradients = gradients_at_tap(clip, targets, tap_name(clip, self.tap))
-        maps, square, cube = feature_map.values[0], gradients.square(), gradients.pow(3)
-        denominator = 2.0 * square + maps.sum(dim=(1, 2), keepdim=True) * cube
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """See :meth:`zsxai.Explainer.relevances`."""
+        feature_map, gradients = gradients_at_tap(clips, targets, tap_name(clips[0], self.tap))
+        maps, square, cube = feature_map.values, gradients.square(), gradients.pow(3)
+        denominator = 2.0 * square + maps.sum(dim=(2, 3), keepdim=True) * cube
         share = torch.where(denominator.abs() > 1e-30, square / denominator, torch.zeros_like(square))
-        weights = (share * gradients.clamp(min=0.0)).sum(dim=(2, 3))
-        return Relevance(torch.einsum("pc,cft->pft", weights, maps), feature_map.grid, "window")
+        weights = (share * gradients.clamp(min=0.0)).sum(dim=(3, 4))
+        cams = torch.einsum("pbc,bcft->bpft", weights, maps)
+        return [Relevance(cam, feature_map.grid, "window") for cam in cams]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from zsxai.attribution import gradients_of_log_mel, log_mel_above_floor, on_window
+from zsxai.attribution import gradients_of_clips, on_window
 from zsxai.clip import Clip, Relevance
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.target import BoundTarget
 
 
-class InputXGradient(Explainer):
+class InputXGradient(BatchExplainer):
     """Log-mel above the floor times the gradient of the score."""
 
     name: ClassVar[str] = "input-x-gradient"
@@ -26,7 +26,6 @@ class InputXGradient(Explainer):
     )
     calibration: str = "sqrt-relu-max"
 
-    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
-        """See :meth:`zsxai.Explainer.relevance`."""
-        z = log_mel_above_floor(clip)
-        return on_window(clip, z * gradients_of_log_mel(clip, targets, z)[:, 0])
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """See :meth:`zsxai.Explainer.relevances`."""
+        return [on_window(clip, z * found) for clip, z, found in gradients_of_clips(clips, targets)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from zsxai.attribution import gradients_of_log_mel, log_mel_above_floor, on_window
+from zsxai.attribution import gradients_of_clips, on_window
 from zsxai.clip import Clip, Relevance
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.target import BoundTarget
 
 
-class Saliency(Explainer):
+class Saliency(BatchExplainer):
     """Gradient of the score with respect to log-mel above the floor, signed."""
 
     name: ClassVar[str] = "saliency"
@@ -26,6 +26,6 @@ class Saliency(Explainer):
     )
     calibration: str = "sqrt-relu-max"
 
-    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
-        """See :meth:`zsxai.Explainer.relevance`."""
-        return on_window(clip, gradients_of_log_mel(clip, targets, log_mel_above_floor(clip))[:, 0])
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """See :meth:`zsxai.Explainer.relevances`."""
+        return [on_window(clip, found) for clip, _, found in gradients_of_clips(clips, targets)]

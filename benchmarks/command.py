@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsxai.cli.output import interruptible
 from zsxai.errors import ExitCode, InputError
 from zsxai.names import printable
 from zsxai.places import write_command
@@ -70,7 +68,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Measure what of SUITE is missing in DIR; ends with 1 where something failed."""
-    with _interruptible():
+    with interruptible("nothing was measured yet"):
         from zsxai.benchmarks.analyse.facts import describe_left_out
         from zsxai.benchmarks.run.runner import carry_out, check_engine, choose, prepare
 
@@ -104,7 +102,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page of a run: tables, plots, clips to listen to."""
-    from zsxai.benchmarks.run.extras import need
+    from zsxai.extras import need
 
     need("bench", "pandas", "scipy")
     need(None, "matplotlib")
@@ -144,7 +142,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the table of a run, or its rows, as CSV, Parquet, LaTeX or Markdown."""
-    from zsxai.benchmarks.run.extras import need
+    from zsxai.extras import need
 
     need("bench", "pandas", "scipy")
     from zsxai.benchmarks.analyse.export import FORMATS, describe, write
@@ -257,32 +255,6 @@ def _show_headline(result: Result) -> None:
     console = Console()
     for part in draw_headline(result):
         console.print(part)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C, and SIGTERM, which schedulers send, end the command with a word on what is kept.
-
-    The command line's own word for Ctrl-C is that nothing was written.
-    """
-    terminated = False
-
-    def stop(*_: object) -> None:
-        nonlocal terminated
-        terminated = True
-        raise KeyboardInterrupt
-
-    heeds = threading.current_thread() is threading.main_thread()  # signals reach no other
-    before = signal.signal(signal.SIGTERM, stop) if heeds else None
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        notes = getattr(interrupt, "__notes__", ["nothing was measured yet"])
-        typer.echo(f"zsxai: interrupted; {notes[0]}", err=True)
-        raise SystemExit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
-    finally:
-        if heeds:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _print_json(data: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsxai.api import Classification, classify, explain
+    from zsxai.batch.api import explain_folder
     from zsxai.clip import Clip, Relevance
     from zsxai.comparison.api import compare
     from zsxai.comparison.comparison import Comparison
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "api": ("Classification", "classify", "explain"),
+    "batch.api": ("explain_folder",),
     "many": ("explain_many",),
     "clip": ("Clip", "Relevance"),
     "comparison.api": ("compare",),
@@ -77,6 +79,7 @@ __all__ = [
     "compare",
     "explain",
     "explain_concepts",
+    "explain_folder",
     "explain_many",
     "list_datasets",
     "list_explainers",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack, cast, overload
 
 import torch
 
@@ -26,6 +26,7 @@ from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
+from zsxai.saved import Sounds
 from zsxai.spectral import Domain, Scale
 from zsxai.target import Target, as_target
 from zsxai.verdict.reference import Reference, load_reference
@@ -79,6 +80,7 @@ class KeepOptions(ExplainOptions, total=False):
     out: str | Path | None
     overwrite: bool
     resume: bool
+    sounds: Sounds
 
 
 @overload
@@ -112,6 +114,7 @@ def explain(
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    sounds: Sounds = "wav",
 ) -> Explanation | ExplanationList:
     """Explain which sounds in a recording make its score for a prompt.
 
@@ -144,10 +147,11 @@ def explain(
             verdict out.
         dark_windows: In a recording of several windows those that do not hear the prompt stay dark, where others do.
         reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
-        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than half a minute is then
-            worked on in a folder beside it, ``<out>.unfinished``, and memory does not grow with its length.
+        out: A folder to save it to; of several prompts, a folder each in it. A recording of more than half a minute is
+            then worked on in a folder beside it, ``<out>.unfinished``, and memory does not grow with its length.
         overwrite: Replace what was saved there before.
         resume: Go on with work that was interrupted.
+        sounds: As :meth:`zsxai.Explanation.save` takes it.
 
     Returns:
         One :class:`~zsxai.Explanation`, or a list of them, which a notebook shows as a grid. Of long recordings that
@@ -156,20 +160,9 @@ def explain(
     Raises:
         InputError: If anything about the input is wrong; one line that says what to do.
     """
-    # Once, for all prompts: what is given may be a generator.
-    contrasts = None if against is None else take_list(against, "against")
-    labels = None if among is None else take_list(among, "among")
-    single = isinstance(prompt, (str, bytes, Target)) or not isinstance(prompt, Iterable)
-    prompts = [prompt] if single else take_list(prompt, "prompts")
-    if not prompts:
-        raise InputError("the list of prompts is empty: say what to listen for")
-    targets = [as_target(p, contrasts, labels) for p in prompts]
+    single, targets = targets_of(prompt, against, among)
     seed = whole_number(seed, "the seed", 0)
-    if not isinstance(dark_windows, bool):
-        raise InputError(f"dark_windows is True or False, not {dark_windows!r}")
-    if not isinstance(verdict, bool) and verdict != "full":
-        raise InputError(f"verdict is True, False or 'full', not {verdict!r}")
-    figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
+    how = judging_of(verdict, dark_windows, reference)
     keeper = None if out is None else Keeper(as_path(out), targets, single=single, overwrite=overwrite, resume=resume)
     with open_sound(audio, sample_rate) as stream:
         loaded = model_of(model, device)
@@ -180,12 +173,41 @@ def explain(
             waveform = stream.read(loaded.sample_rate) if keeper is None else keeper.read(stream, loaded.sample_rate)
             given: dict[str, Any] = {"domain": domain, "scale": scale, "seed": seed, "pooling": pooling}
             recording = Recording(loaded, waveform, **given, batch_size=batch_size)
-            how = Judging(verdict, dark_windows, figures)
             scratch = None if keeper is None else keeper.begin(recording, method, bound, how)
             made = explain_recording(recording, method, bound, stream, how, progress, model=model, scratch=scratch)
     if keeper is not None:
-        made = keeper.save(made)
+        made = keeper.save(made, sounds)
     return made[0] if single else ExplanationList(made)
+
+
+def targets_of(prompt: object, against: object = None, among: object = None) -> tuple[bool, list[Target]]:
+    """The targets that a prompt, or a list of them, means; and whether it was one.
+
+    Raises:
+        InputError: If there is none, or one is no prompt.
+    """
+    # Once, for all prompts: what is given may be a generator.
+    contrasts = None if against is None else take_list(against, "against")
+    labels = None if among is None else take_list(among, "among")
+    single = isinstance(prompt, (str, bytes, Target)) or not isinstance(prompt, Iterable)
+    prompts = [prompt] if single else take_list(prompt, "prompts")
+    if not prompts:
+        raise InputError("the list of prompts is empty: say what to listen for")
+    return single, [as_target(p, contrasts, labels) for p in prompts]
+
+
+def judging_of(verdict: object = True, dark_windows: object = True, reference: object | None = None) -> Judging:
+    """What is asked beside the map.
+
+    Raises:
+        InputError: If it is no such thing.
+    """
+    if not isinstance(dark_windows, bool):
+        raise InputError(f"dark_windows is True or False, not {dark_windows!r}")
+    if verdict is not True and verdict is not False and verdict != "full":
+        raise InputError(f"verdict is True, False or 'full', not {verdict!r}")
+    figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
+    return Judging(cast("bool | Literal['full']", verdict), dark_windows, figures)
 
 
 class Classified(list[Classification]):

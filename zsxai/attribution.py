@@ -6,12 +6,12 @@ integrated gradients is silence and its completeness error stays small (in mel p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from zsxai.clip import Clip, Relevance
+from zsxai.clip import Clip, Relevance, batches, features_of, keep_encodings
 from zsxai.errors import InputError
 from zsxai.hooks import graph_starts_at
 from zsxai.model import Encoding, FeatureMap, Features, SpectralModel
@@ -60,6 +60,20 @@ def gradients_of_log_mel(clip: Clip, targets: Sequence[BoundTarget], z: Tensor) 
         return torch.stack(gradients((target(embedding).sum() for target in targets), leaf))
 
 
+def gradients_of_clips(clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> Iterator[tuple[Clip, Tensor, Tensor]]:
+    """:func:`gradients_of_log_mel` of several clips, windows of one length, a few by one forward.
+
+    Yields:
+        Every clip with :func:`log_mel_above_floor` ``(1, n_mels, N)`` and the gradients there, ``(P, n_mels, N)``.
+    """
+    # A graph of the whole encoder takes several times the memory of a forward without one.
+    for part in batches(len(clips), max(1, clips[0].batch_size // 4)):
+        some = clips[part]
+        z = [log_mel_above_floor(clip) for clip in some]
+        found = gradients_of_log_mel(some[0], targets, torch.cat(z))
+        yield from zip(some, z, found.transpose(0, 1), strict=True)
+
+
 def encode_from(model: SpectralModel, features: Features, tap: str) -> tuple[Encoding, Tensor]:
     """Encode with a graph that starts at a tap; returns the encoding and the tap's map ``(B, C, f, t)``, a leaf."""
     with graph_starts_at(model.taps[tap]), torch.enable_grad():
@@ -67,19 +81,26 @@ def encode_from(model: SpectralModel, features: Features, tap: str) -> tuple[Enc
     return encoding, map_at(encoding.feature_maps, tap).values
 
 
-def gradients_at_tap(clip: Clip, targets: Sequence[BoundTarget], tap: str) -> tuple[FeatureMap, Tensor]:
-    """A tap's map of the clip, and the gradient of every target's score there, all of one forward.
+def gradients_at_tap(clips: Sequence[Clip], targets: Sequence[BoundTarget], tap: str) -> tuple[FeatureMap, Tensor]:
+    """A tap's map of the clips, and the gradient of every target's score there, all of one forward.
 
-    The clip keeps the encoding: its own embedding costs no further forward.
+    The clips keep their encodings: their own embeddings cost no further forward.
+
+    Args:
+        clips: B clips of one model, windows of one length.
+        targets: P targets.
+        tap: Name of the tap.
 
     Returns:
-        The map, without a graph, and ``(P, C, f, t)``.
+        The map, without a graph, and ``(P, B, C, f, t)``.
     """
-    encoding, leaf = encode_from(clip.spectral, clip.features, tap)
+    encoding, leaf = encode_from(clips[0].spectral, features_of(clips), tap)
     with torch.enable_grad():
+        # No clip's score depends on another's features: the gradient of the sum is that of each.
         found = gradients((target(encoding.embedding).sum() for target in targets), leaf)
-    clip.encoding = encoding.detach()
-    return map_at(clip.encoding.feature_maps, tap), torch.cat(found)
+    encoding = encoding.detach()
+    keep_encodings(clips, encoding)
+    return map_at(encoding.feature_maps, tap), torch.stack(found)
 
 
 def on_window(clip: Clip, values: Tensor) -> Relevance:

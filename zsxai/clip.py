@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -55,6 +55,21 @@ class Relevance:
 def batches(count: int, size: int) -> Iterable[slice]:
     """Slices of at most ``size`` over ``count`` rows."""
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+T = TypeVar("T")
+
+
+def join_up(items: Iterable[T], size: int, may_join: Callable[[T, T], bool]) -> Iterator[list[T]]:
+    """Neighbours in groups: of at most ``size``, each of which may join the one before it."""
+    some: list[T] = []
+    for item in items:
+        if some and (len(some) == size or not may_join(some[-1], item)):
+            yield some
+            some = []
+        some.append(item)
+    if some:
+        yield some
 
 
 class Clip:
@@ -223,6 +238,31 @@ class Clip:
         filled = torch.from_numpy(relevance.grid.resample(values, self.window_grid))
         joined = self.frames.mean(filled) if relevance.copies == "mean" else self.frames.adjoint(filled)
         return joined.numpy()
+
+
+def features_of(clips: Sequence[Clip]) -> Features:
+    """Stages of several clips, windows of one length, as one batch."""
+    return Features.join([clip.features for clip in clips])
+
+
+def keep_encodings(clips: Sequence[Clip], encoding: Encoding) -> None:
+    """Let every clip keep its row of an encoding of all, so that it is not encoded again."""
+    for clip, own in zip(clips, encoding.split(), strict=True):
+        clip.encoding = own
+
+
+def encode_all(clips: Sequence[Clip]) -> None:
+    """Embed clips, windows of one length, by one forward for all that do not know their embedding yet."""
+    unknown = [clip for clip in clips if not {"encoding", "embedding"} & set(vars(clip))]
+    if not unknown:
+        return
+    model = unknown[0].model
+    with torch.no_grad():
+        if isinstance(model, SpectralModel):
+            keep_encodings(unknown, model.encode(features_of(unknown)))
+            return
+        for clip, row in zip(unknown, model.embed_audio(torch.stack([c.waveform for c in unknown])), strict=True):
+            clip.embedding = row
 
 
 def make_grid(spec: StftSpec, domain: Domain, samples: int) -> Grid:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -57,7 +57,7 @@ class Explainer(BaseModel, ABC):
     """Base of all explainers; its fields are the explainer's options.
 
     A new explainer sets ``name`` and ``card`` and writes :meth:`attribute`. One that shares work between prompts
-    overrides :meth:`relevance` instead.
+    overrides :meth:`relevance` instead; one that shares work between clips too is a :class:`BatchExplainer`.
 
     Attributes:
         name: In the registry.
@@ -71,6 +71,12 @@ class Explainer(BaseModel, ABC):
     argument: ClassVar[str | None] = None
     card: ClassVar[ExplainerCard]
     calibration: str = "relu-max"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # One that explains a clip in a way of its own explains many so: what it inherits would explain them otherwise.
+        if {"attribute", "relevance"} & set(vars(cls)) and "relevances" not in vars(cls):
+            cls.relevances = Explainer.relevances  # type: ignore[method-assign]
 
     @field_validator("calibration")
     @classmethod
@@ -112,3 +118,27 @@ class Explainer(BaseModel, ABC):
         """
         parts = [self.attribute(clip, target) for target in targets]
         return Relevance(torch.stack([p.values.detach() for p in parts]), parts[0].grid, parts[0].on)
+
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """Explain several targets on each of several clips; the default loops over :meth:`relevance`.
+
+        Args:
+            clips: Clips of one model, windows of one length.
+            targets: The targets.
+
+        Returns:
+            For every clip what :meth:`relevance` gives, up to rounding.
+        """
+        return [self.relevance(clip, targets) for clip in clips]
+
+
+class BatchExplainer(Explainer):
+    """An explainer that shares work between clips, such as one forward for all: it writes :meth:`relevances`."""
+
+    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
+        """See :meth:`Explainer.relevance`."""
+        return self.relevances([clip], targets)[0]
+
+    @abstractmethod
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """See :meth:`Explainer.relevances`."""

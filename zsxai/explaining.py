@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from zsxai.arrays import forget
 from zsxai.audio import fingerprint
 from zsxai.calibration import NOTHING, distribution, to_mask
+from zsxai.clip import Clip, encode_all, join_up
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel
 from zsxai.progress import track
 from zsxai.recording import Recording, Section, Stitch
-from zsxai.scoring import Measured, Scores, join_scores, measure
+from zsxai.scoring import Measured, Part, Scores, join_scores, measure
 from zsxai.scratch import Scratch
 from zsxai.spectral import FrontEnd
 from zsxai.target import BoundTarget
@@ -46,6 +48,20 @@ class Judging(NamedTuple):
     reference: Reference | None = None
 
 
+class Work(NamedTuple):
+    """A recording that is explained.
+
+    Attributes:
+        recording: The recording before its model.
+        sound: What was read.
+        scratch: Where the maps lie, and what was done before.
+    """
+
+    recording: Recording
+    sound: Source
+    scratch: Scratch
+
+
 def explain_recording(
     recording: Recording,
     method: Explainer,
@@ -57,42 +73,101 @@ def explain_recording(
     model: object,
     scratch: Scratch | None = None,
 ) -> list[Explanation]:
-    """Explain one recording for some targets; the model is evaluating already.
+    """Explain one recording for some targets: the case of one of :func:`explain_recordings`."""
+    works = [Work(recording, sound, scratch or Scratch())]
+    return explain_recordings(works, method, bound, how, progress, model=model)[0]
 
-    A long recording is worked on section by section: beside the maps themselves, memory does not grow with it.
+
+def explain_recordings(
+    works: Sequence[Work],
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    how: Judging,
+    progress: bool | None,
+    *,
+    model: object,
+) -> list[list[Explanation]]:
+    """Explain recordings for some targets; the model is evaluating already.
+
+    Windows share forwards: those of a section, and of short recordings those of all. A long recording is worked on
+    section by section: beside the maps themselves, memory does not grow with it.
 
     Args:
-        recording: The recording before its model.
+        works: Recordings before one model, with the same batch size.
         method: The explainer.
         bound: The targets.
-        sound: What was read.
         how: What is asked beside the map.
         progress: A bar over windows.
         model: The model as it was named.
-        scratch: Where the maps lie, and what was done before; in memory where None.
+
+    Returns:
+        For every recording an explanation of each target.
     """
-    scratch = scratch or Scratch()
-    sections = recording.sections(len(bound))
-    maps = _find_relevance(recording, sections, method, bound, scratch, progress)
-    presences = _ask(recording, bound, how, progress)
-    weights = [_weights(presence, how) for presence in presences]
-    rounding = [target.rounding(recording.model.rounding) for target in bound]
-    calibrations = [_calibration(method, found, least) for found, least in zip(maps, rounding, strict=True)]
-    masks = [
-        _calibrate(
-            recording, sections, found.values, calibration, weight, scratch.array(f"mask-{p}", found.values.shape)
-        )
-        for p, (found, calibration, weight) in enumerate(zip(maps, calibrations, weights, strict=True))
+    found = _find_relevance(works, method, bound, progress)
+    recordings = [work.recording for work in works]
+    listener, of_model = _listen(recordings, how, progress), recordings[0].model.rounding
+    rounding = [target.rounding(of_model) for target in bound]
+    drafts = [
+        _draft(work, maps, rounding, method, bound, how, listener) for work, maps in zip(works, found, strict=True)
     ]
-    scores = _score(recording, sections, method, masks, bound, presences, how, scratch, progress)
+    _score(drafts, method, bound, how, progress)
+    return [_explain(draft, rounding, method, bound, how, model) for draft in drafts]
+
+
+@dataclass
+class Draft:
+    """What is known of a recording on the way, one of each for every target."""
+
+    work: Work
+    maps: list[Map]
+    presences: list[Presence | None]
+    weights: list[tuple[float, ...]]
+    calibrations: list[str]
+    masks: list[Mask]
+    scores: list[Scores]
+
+
+def _draft(
+    work: Work,
+    maps: list[Map],
+    rounding: Sequence[float],
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    how: Judging,
+    listener: Listener | None,
+) -> Draft:
+    """Masks, and whether the prompts are heard."""
+    presences = _ask(work.recording, bound, listener)
+    weights = [_weights(presence, how) for presence in presences]
+    calibrations = [_calibration(method, found, least) for found, least in zip(maps, rounding, strict=True)]
+    sections = work.recording.sections(len(bound))
+    arrays = [work.scratch.array(f"mask-{p}", found.values.shape) for p, found in enumerate(maps)]
+    given = zip(maps, calibrations, weights, arrays, strict=True)
+    masks = [_calibrate(work.recording, sections, found.values, *how_much, into) for found, *how_much, into in given]
+    return Draft(work, maps, presences, weights, calibrations, masks, [])
+
+
+def _explain(
+    draft: Draft,
+    rounding: Sequence[float],
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    how: Judging,
+    model: object,
+) -> list[Explanation]:
+    (recording, sound, _), maps, masks, scores = draft.work, draft.maps, draft.masks, draft.scores
+    calibrations, weights, presences = draft.calibrations, draft.weights, draft.presences
     for p, target in enumerate(bound):
         if masks[p].any and _moves_nothing(scores[p], rounding[p]):
             calibrations[p] = NOTHING
-            masks[p] = _calibrate(recording, sections, maps[p].values, NOTHING, (), masks[p].values)
-            one = slice(p, p + 1)
-            scores[p] = _score(
-                recording, sections, method, masks[one], [target], presences[one], how, Scratch(), progress
-            )[0]
+            masks[p] = _calibrate(
+                recording, recording.sections(len(bound)), maps[p].values, NOTHING, (), masks[p].values
+            )
+            one = Draft(
+                Work(recording, sound, Scratch()), maps[p : p + 1], presences[p : p + 1], [], [], masks[p : p + 1], []
+            )
+            _score([one], method, [target], how, False)
+            scores[p] = one.scores[0]
     notes = (*sound.notes, *method.notes(recording.clips[0]))
     bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
     shared: dict[str, Any] = {
@@ -118,7 +193,7 @@ def explain_recording(
             window_weights=weights[p],
             template=target.template,
             relevance_sha256=fingerprint(maps[p].values),
-            warnings=(*notes, *_warnings(masks[p], maps[p], calibrations[p], target, recording)),
+            warnings=(*notes, *_warnings(masks[p], maps[p], calibrations[p], target, recording, rounding[p])),
         )
         made.append(
             Explanation(
@@ -189,41 +264,88 @@ class Mask(NamedTuple):
     any: bool
 
 
-def _find_relevance(
-    recording: Recording,
-    sections: Sequence[Section],
-    method: Explainer,
-    bound: Sequence[BoundTarget],
-    scratch: Scratch,
-    progress: bool | None,
-) -> list[Map]:
-    arrays = [scratch.array(f"relevance-{p}", recording.grid.shape) for p in range(len(bound))]
-    seen = np.zeros((2, len(bound)))  # cells that are not finite, and the highest of the others
-    joined = Stitch(recording)
-    todo = list(enumerate(sections))
-    while todo and (known := scratch.kept(f"relevance-{todo[0][0]}")) is not None:
-        _, section = todo.pop(0)
-        recording.know(section.windows, torch.from_numpy(known["embeddings"]))
-        joined = Stitch(recording, section.windows.stop, (known["total"], known["count"]))
-        seen = known["seen"]
-    windows = [(k, section, index) for k, section in todo for index in section.windows]
-    for k, section, index in track(windows, len(windows), "explaining", progress):
-        clip = recording.clips[index]
-        joined.add(index, clip.place(method.relevance(clip, bound)))
-        recording.embedding(index)  # now, while the clip knows its encoding: scores take it up
-        frames, whole = joined.take()
-        for p, values in enumerate(whole):
-            arrays[p][:, frames] = values
-            finite = np.isfinite(values)
-            seen[0, p] += values.size - finite.sum()
-            seen[1, p] = max(seen[1, p], values.max(initial=0.0, where=finite))
+class _Relevance:
+    """The maps of a recording as its windows come, one after the other.
+
+    Args:
+        work: The recording.
+        targets: Number of targets.
+
+    Attributes:
+        windows: Those that are not done: the number of the section, the section, the window.
+    """
+
+    def __init__(self, work: Work, targets: int) -> None:
+        self.recording, self._scratch = work.recording, work.scratch
+        self._arrays = [self._scratch.array(f"relevance-{p}", self.recording.grid.shape) for p in range(targets)]
+        self._seen = np.zeros((2, targets))  # cells that are not finite, and the highest of the others
+        self._joined = Stitch(self.recording)
+        todo = list(enumerate(self.recording.sections(targets)))
+        while todo and (known := self._scratch.kept(f"relevance-{todo[0][0]}")) is not None:
+            _, section = todo.pop(0)
+            self.recording.know(section.windows, torch.from_numpy(known["embeddings"]))
+            self._joined = Stitch(self.recording, section.windows.stop, (known["total"], known["count"]))
+            self._seen = known["seen"]
+        self.windows = [(k, section, index) for k, section in todo for index in section.windows]
+
+    def add(self, k: int, section: Section, index: int, values: NDArray[Any]) -> None:
+        """Take the map ``(P, F, n)`` of a window."""
+        self._joined.add(index, values)
+        frames, whole = self._joined.take()
+        for p, of_target in enumerate(whole):
+            self._arrays[p][:, frames] = of_target
+            finite = np.isfinite(of_target)
+            self._seen[0, p] += of_target.size - finite.sum()
+            self._seen[1, p] = max(self._seen[1, p], of_target.max(initial=0.0, where=finite))
         if index < section.windows[-1]:
-            continue
-        forget(recording.original, *arrays)
-        embeddings = torch.stack([recording.embedding(i) for i in section.windows]).float().cpu().numpy()
-        total, count = joined.rest
-        scratch.keep(f"relevance-{k}", embeddings=embeddings, total=total, count=count, seen=seen)
-    return [Map(array, int(broken), float(most)) for array, broken, most in zip(arrays, *seen, strict=True)]
+            return
+        forget(self.recording.original, *self._arrays)
+        embeddings = torch.stack([self.recording.embedding(i) for i in section.windows]).float().cpu().numpy()
+        total, count = self._joined.rest
+        self._scratch.keep(f"relevance-{k}", embeddings=embeddings, total=total, count=count, seen=self._seen)
+
+    @property
+    def maps(self) -> list[Map]:
+        """The maps, once all windows have come."""
+        pairs = zip(self._arrays, *self._seen, strict=True)
+        return [Map(array, int(broken), float(most)) for array, broken, most in pairs]
+
+
+class _Window(NamedTuple):
+    """A window that is explained."""
+
+    of: _Relevance
+    k: int
+    section: Section
+    index: int
+    clip: Clip
+
+    def may_join(self, other: _Window) -> bool:
+        """Whether both may share a forward.
+
+        A section of a long recording stands alone: work that goes on then does the same.
+        """
+        together = self.section is other.section or (self.of.recording.is_short and other.of.recording.is_short)
+        return together and self.clip.window_samples == other.clip.window_samples
+
+
+def _find_relevance(
+    works: Sequence[Work], method: Explainer, bound: Sequence[BoundTarget], progress: bool | None
+) -> list[list[Map]]:
+    found = [_Relevance(work, len(bound)) for work in works]
+    todo = [(of, *window) for of in found for window in of.windows]
+    windows = (
+        _Window(of, k, section, index, of.recording.clips[index])
+        for of, k, section, index in track(todo, len(todo), "explaining", progress)
+    )
+    for some in join_up(windows, works[0].recording.batch_size, _Window.may_join):
+        clips = [window.clip for window in some]
+        relevances = method.relevances(clips, bound)
+        encode_all(clips)
+        for (of, k, section, index, clip), relevance in zip(some, relevances, strict=True):
+            of.recording.know(range(index, index + 1), clip.embedding[None])
+            of.add(k, section, index, clip.place(relevance))
+    return [of.maps for of in found]
 
 
 def _calibrate(
@@ -251,42 +373,54 @@ def _calibrate(
 
 
 def _score(
-    recording: Recording,
-    sections: Sequence[Section],
-    method: Explainer,
-    masks: Sequence[Mask],
-    bound: Sequence[BoundTarget],
-    presences: Sequence[Presence | None],
-    how: Judging,
-    scratch: Scratch,
-    progress: bool | None,
-) -> list[Scores]:
-    asked = [presence for presence in presences if presence is not None] if how.verdict == "full" else []
-    values, measured = [mask.values for mask in masks], []
-    for k, section in enumerate(track(sections, len(sections), "scoring", progress)):
-        known = scratch.kept(f"scores-{k}")
-        if known is None:
+    drafts: Sequence[Draft], method: Explainer, bound: Sequence[BoundTarget], how: Judging, progress: bool | None
+) -> None:
+    """Score the masks, section by section; short recordings together."""
+    measured: dict[int, list[Measured]] = {number: [] for number in range(len(drafts))}
+    todo = [
+        (number, k, section)
+        for number, draft in enumerate(drafts)
+        for k, section in enumerate(draft.work.recording.sections(len(bound)))
+    ]
+
+    def both_short(one: tuple[int, int, Section], other: tuple[int, int, Section]) -> bool:
+        return all(drafts[number].work.recording.is_short for number, *_ in (one, other))
+
+    sections = track(todo, len(todo), "scoring", progress)
+    for some in join_up(sections, len(todo), both_short):
+        fresh, parts = [], []
+        for number, k, section in some:
+            draft = drafts[number]
+            (recording, _, scratch), values = draft.work, [mask.values for mask in draft.masks]
+            known = scratch.kept(f"scores-{k}")
+            if known is not None:
+                measured[number].append(Measured.of(known, recording.model.device))
+                continue
+            asked = [p for p in draft.presences if p is not None] if how.verdict == "full" else []
             controls = make_controls(recording, section, method, values, asked) if asked else []
-            found = measure(recording, section, values, bound, rolled=bool(how.verdict), controls=controls)
-            forget(recording.original, *values)
-            scratch.keep(f"scores-{k}", **found.arrays())
-        else:
-            found = Measured.of(known, recording.model.device)
-        measured.append(found)
-    return join_scores(recording, bound, measured)
+            fresh.append((number, k))
+            parts.append(Part(recording, section, values, controls))
+        for (number, k), part, found in zip(fresh, parts, measure(parts, bound, rolled=bool(how.verdict)), strict=True):
+            forget(part.recording.original, *part.masks)
+            drafts[number].work.scratch.keep(f"scores-{k}", **found.arrays())
+            measured[number].append(found)
+    for number, draft in enumerate(drafts):
+        draft.scores = join_scores(draft.work.recording, bound, measured[number])
 
 
-def _ask(
-    recording: Recording, bound: Sequence[BoundTarget], how: Judging, progress: bool | None
-) -> list[Presence | None]:
-    """How each prompt is heard, where anything depends on it."""
-    count = len(recording.spans)
-    if not (how.verdict or (how.dark_windows and count > 1)):
+def _listen(recordings: Sequence[Recording], how: Judging, progress: bool | None) -> Listener | None:
+    """Who says how prompts are heard, where anything depends on it and the model can."""
+    if not (how.verdict or (how.dark_windows and any(len(recording.spans) > 1 for recording in recordings))):
+        return None
+    listener = Listener(recordings[0].model, how.reference, progress=progress)
+    return None if listener.bank is None else listener
+
+
+def _ask(recording: Recording, bound: Sequence[BoundTarget], listener: Listener | None) -> list[Presence | None]:
+    """How each prompt is heard."""
+    if listener is None:
         return [None] * len(bound)
-    listener = Listener(recording.model, how.reference, progress=progress)
-    if listener.bank is None:
-        return [None] * len(bound)
-    windows = torch.stack([recording.embedding(i) for i in range(count)]).float().cpu().numpy()
+    windows = torch.stack([recording.embedding(i) for i in range(len(recording.spans))]).float().cpu().numpy()
     prompts = (target.text[0].detach().float().cpu().numpy() for target in bound)
     return [listener.ask(windows, prompt, recording.side_by_side) for prompt in prompts]
 
@@ -324,7 +458,9 @@ def _moves_nothing(scores: Scores, rounding: float) -> bool:
     return all(abs(scores.whole[name] - scores.whole["score"]) < rounding for name in ("score_in", "score_out"))
 
 
-def _warnings(mask: Mask, found: Map, calibration: str, target: BoundTarget, recording: Recording) -> tuple[str, ...]:
+def _warnings(
+    mask: Mask, found: Map, calibration: str, target: BoundTarget, recording: Recording, rounding: float
+) -> tuple[str, ...]:
     model = recording.model
     said = list(model.prompt_notes([target.target.prompt, *target.target.others]))
     if found.broken:
@@ -333,7 +469,6 @@ def _warnings(mask: Mask, found: Map, calibration: str, target: BoundTarget, rec
     elif recording.is_silent():
         said.append(f"all of the recording is under the floor of {model.card.name}: it hears silence")
     elif calibration == NOTHING:
-        rounding = target.rounding(model.rounding)
         said.append(f"the mask is empty: nothing changes the score by more than its rounding, {rounding:.0e}")
     elif not mask.any:
         said.append(EMPTY)

@@ -27,7 +27,7 @@ from zsxai.files import as_path
 from zsxai.names import printable
 from zsxai.prompt import Template
 from zsxai.regions import LINE_DB, Region, join_regions, say_regions
-from zsxai.saved import FORMAT, Saved, hash_fields
+from zsxai.saved import FORMAT, Saved, Sounds, hash_fields
 from zsxai.scoring import WindowScores
 from zsxai.spectral import FrontEndSpec, Grid, Masking, StftSpec
 from zsxai.target import Contrast, Probability, Similarity
@@ -374,12 +374,14 @@ class Explanation(Value):
 
         return notebook_html(self)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the whole folder: record, arrays, three WAVs, picture and page.
+    def save(self, folder: str | Path, *, overwrite: bool = False, sounds: Sounds = "wav") -> Path:
+        """Write the whole folder: record, arrays, sounds, picture and page.
 
         Args:
             folder: Written beside itself and renamed, so that it is whole or absent.
             overwrite: Replace a folder that an explanation was saved to before.
+            sounds: How :attr:`audio` and :attr:`residue` are written: ``wav``, sample for sample; ``flac``, 24 bits, a
+                third of the size; or ``none``. :attr:`original` is always there, as a WAV.
 
         Returns:
             The folder.
@@ -389,7 +391,7 @@ class Explanation(Value):
         """
         from zsxai.show.folder import write_folder
 
-        return write_folder(self, as_path(folder), overwrite=overwrite)
+        return write_folder(self, as_path(folder), overwrite=overwrite, sounds=sounds)
 
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, ready for JSON, with the hash of every field as it was first made."""
@@ -407,6 +409,24 @@ class Explanation(Value):
         from zsxai.saved import read_folder
 
         return read_folder(cls, as_path(folder))
+
+    def to_raven(self, path: str | Path | None = None, count: int | None = None) -> str:
+        """Its regions as a selection table for Raven (:func:`zsxai.export.to_raven`)."""
+        from zsxai.export import to_raven
+
+        return to_raven(self, path, count)
+
+    def to_audacity(self, path: str | Path | None = None, count: int | None = None) -> str:
+        """Its regions as a label track for Audacity (:func:`zsxai.export.to_audacity`)."""
+        from zsxai.export import to_audacity
+
+        return to_audacity(self, path, count)
+
+    def to_frame(self, count: int | None = None) -> Any:
+        """Its regions as a pandas DataFrame (:func:`zsxai.export.to_frame`)."""
+        from zsxai.export import to_frame
+
+        return to_frame(self, count)
 
     def verify(self, model: object | None = None) -> Report:
         """Check the record against its own arrays and score it again with the model.

@@ -13,10 +13,9 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explaining import Judging
 from zsxai.explanation import Explanation
-from zsxai.files import check_folder
 from zsxai.names import folder_names, printable
 from zsxai.recording import Recording
-from zsxai.saved import FILES, FORMAT
+from zsxai.saved import FORMAT, Sounds, check_place
 from zsxai.scratch import Folder, Scratch, unfinished
 from zsxai.stretch import SECONDS
 from zsxai.target import BoundTarget, Target
@@ -46,7 +45,7 @@ class Keeper:
         self.work = Folder(unfinished(out))
         self._is_long = False
         for folder in self.folders:
-            check_folder(folder, FILES, overwrite=overwrite)
+            check_place(folder, overwrite=overwrite)
         if resume and not self.work.folder.is_dir():
             raise InputError(f"nothing to resume: there is no {printable(self.work.folder)}; leave resume out")
 
@@ -82,10 +81,10 @@ class Keeper:
         )
         return self.work
 
-    def save(self, explanations: Sequence[Explanation]) -> list[Explanation]:
+    def save(self, explanations: Sequence[Explanation], sounds: Sounds) -> list[Explanation]:
         """Save the explanations, and remove the work; those on disk come back from where they are now."""
         for explanation, folder in zip(explanations, self.folders, strict=True):
-            explanation.save(folder, overwrite=self.overwrite)
+            explanation.save(folder, overwrite=self.overwrite, sounds=sounds)
         if not self._is_long:
             return list(explanations)
         self.work.remove()

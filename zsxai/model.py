@@ -238,6 +238,14 @@ class Features:
     input: Tensor
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @staticmethod
+    def join(parts: Sequence[Features]) -> Features:
+        """Several batches of one model as one, from mel power on: what the encoder takes."""
+        if len(parts) == 1:
+            return parts[0]
+        extras = {name: torch.cat([part.extras[name] for part in parts]) for name in parts[0].extras}
+        return Features(None, torch.cat([p.mel for p in parts]), torch.cat([p.input for p in parts]), extras)
+
 
 @dataclass(frozen=True)
 class FeatureMap:
@@ -265,6 +273,14 @@ class Encoding:
         """The same without a graph."""
         maps = tuple(FeatureMap(m.name, m.values.detach(), m.grid) for m in self.feature_maps)
         return Encoding(self.embedding.detach(), maps)
+
+    def split(self) -> list[Encoding]:
+        """A batch of B as B batches of one."""
+        rows = [slice(row, row + 1) for row in range(len(self.embedding))]
+        return [
+            Encoding(self.embedding[row], tuple(FeatureMap(m.name, m.values[row], m.grid) for m in self.feature_maps))
+            for row in rows
+        ]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.checks import one_of, whole_number
-from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, batches, make_grid
+from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, make_grid
 from zsxai.errors import InputError
 from zsxai.model import POOLINGS, SpectralModel, ZeroShotModel
 from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of
@@ -297,12 +297,6 @@ class Recording:
     def gain(self, mask: Tensor, *, residue: bool = False) -> Tensor:
         """Power gain on STFT bins of ``(..., rows, N)`` masks of the whole, ``(..., F, N)``."""
         return self._all.gain(self.masking, mask, residue=residue)
-
-    def embed(self, waveforms: Tensor) -> Tensor:
-        """Embed versions of a window, ``(K, n)`` samples to ``(K, D)``."""
-        parts = batches(len(waveforms), self.batch_size)
-        with torch.no_grad():
-            return torch.cat([self.model.embed_audio(waveforms[part]) for part in parts])
 
 
 class Stitch:

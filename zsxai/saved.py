@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zsxai.arrays import is_mapped, map_tensors
-from zsxai.audio import fingerprint
+from zsxai.audio import fingerprint, read_audio
 from zsxai.audio.wav import read_wav
 from zsxai.errors import InputError
+from zsxai.files import check_folder, listed_files
 from zsxai.names import printable
 from zsxai.regions import Region
 from zsxai.value import Value
@@ -28,8 +30,19 @@ FORMAT = 4
 """Version of the saved folder; a loader refuses what it does not know."""
 
 RECORD, ARRAYS, ORIGINAL = "explanation.json", "mask.safetensors", "original.wav"
-FILES = (RECORD, ARRAYS, "explanation.wav", "residue.wav", ORIGINAL, "explanation.png", "index.html")
-"""What a saved explanation holds; the first marks it as one."""
+Sounds = Literal["wav", "flac", "none"]
+SOUNDS: dict[Sounds, tuple[str, ...]] = {
+    "wav": ("explanation.wav", "residue.wav"),
+    "flac": ("explanation.flac", "residue.flac"),
+    "none": (),
+}
+"""How what is kept and what is left are saved as sound: as they are, in 24 bits, or not at all."""
+_BESIDE = (ARRAYS, ORIGINAL, "explanation.png", "index.html")
+FILES = (RECORD, *SOUNDS["wav"], *_BESIDE)
+"""What a saved explanation holds, if nothing else is asked for; the first marks it as one."""
+_PART = re.compile(r"parts/[0-9-]+\.html")
+"""Names of pages of parts of a long recording."""
+_KINDS = [{*_BESIDE, *sounds} for sounds in SOUNDS.values()]
 
 _RECORD_BYTES = 2**26
 """More than the windows of a month."""
@@ -78,6 +91,40 @@ def hash_file(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, a folder that :meth:`Explanation.save` would refuse after it.
+
+    Raises:
+        InputError: If it exists and may not be replaced, or cannot be made.
+    """
+    check_folder(folder, files_of(folder), overwrite=overwrite)
+
+
+def files_of(folder: Path) -> list[str]:
+    """What may be replaced in a folder that an explanation is saved to."""
+    return [*FILES, *SOUNDS["flac"], *(name for name in listed_files(folder, RECORD) if _PART.fullmatch(name))]
+
+
+def sounds_in(files: Iterable[str]) -> list[str]:
+    """Which files of a saved explanation are sounds of its mask."""
+    return [name for name in files if any(name in names for names in SOUNDS.values())]
+
+
+def read_sound(path: Path) -> tuple[NDArray[Any], int]:
+    """Read a sound of a mask: ``(T,)`` float32 and the samples per second.
+
+    Raises:
+        ValueError: If it is none of ours.
+    """
+    if path.suffix == ".wav":
+        return read_wav(path)
+    try:
+        sound = read_audio(path)
+    except InputError as error:
+        raise ValueError(f"{error}") from error
+    return sound.waveform, sound.sample_rate
 
 
 def _canonical(value: Any) -> bytes:
@@ -152,7 +199,7 @@ def _read(kind: type[Explanation], folder: Path) -> Explanation:
     lost = envelope.sha256.keys() ^ hash_fields(fields).keys()
     if lost:
         raise ValueError(f"{RECORD} has lost or gained {', '.join(sorted(lost))}")
-    if set(envelope.files) != set(FILES[1:]):
+    if {name for name in envelope.files if not _PART.fullmatch(name)} not in _KINDS:
         raise ValueError(f"{RECORD} lists other files than {', '.join(FILES[1:])}")
     arrays = _read_arrays(folder / ARRAYS)
     original, rate = read_wav(folder / ORIGINAL)

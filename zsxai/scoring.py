@@ -68,6 +68,8 @@ class Scores(NamedTuple):
     under: float
 
 
+BATCHES = 4
+"""Full batches of masked windows that are prepared at a time."""
 VERSIONS = ("whole", "kept", "removed", "heard", "kept_rolled", "removed_rolled")
 """Versions of a recording that are encoded: as it is, masked in, masked out, as heard, and the first two under the mask
 in the wrong place (:func:`zsxai.controls.roll`)."""
@@ -114,57 +116,104 @@ def score_masks(
         For every target its scores. Costs 1 + 3 P forwards per window.
     """
     sections = recording.sections(len(targets))
-    return join_scores(recording, targets, [measure(recording, s, masks, targets, rolled=rolled) for s in sections])
+    return join_scores(
+        recording, targets, [measure([Part(recording, s, masks)], targets, rolled=rolled)[0] for s in sections]
+    )
 
 
-def measure(
-    recording: Recording,
-    section: Section,
-    masks: Sequence[NDArray[Any]],
-    targets: Sequence[BoundTarget],
-    *,
-    rolled: bool = False,
-    controls: Sequence[NDArray[Any]] = (),
-) -> Measured:
-    """Encode the windows of a section under one mask per target.
+class Part(NamedTuple):
+    """A section of a recording, and what it is encoded under.
 
-    Args:
+    Attributes:
         recording: The recording before its model.
         section: The windows.
         masks: P masks ``(F, N)`` on the recording's grid.
+        controls: Further masks ``(P, F, n)`` over the section's reach, kept and removed.
+    """
+
+    recording: Recording
+    section: Section
+    masks: Sequence[NDArray[Any]]
+    controls: Sequence[NDArray[Any]] = ()
+
+
+class _Staged:
+    """A part whose masks act: power, sound, and its windows under them."""
+
+    def __init__(self, part: Part, *, rolled: bool) -> None:
+        self.part, self._rolled = part, rolled
+        self.stretch = part.recording.stretch(part.section.reach)
+        taken = self.stretch.take(part.masks)
+        gain = self.stretch.gain(part.recording.masking, taken)
+        self.audio = self.stretch.render(part.recording.masking, taken, gain=gain)
+        self._gain = self.stretch.own(gain)
+        self._tried = [self.stretch.own(taken), *(torch.from_numpy(c).to(taken.device) for c in part.controls)]
+
+    def versions(self, index: int, clip: Clip) -> Tensor:
+        """Masks of a window ``(K P, F, n)``: for each of P targets kept, removed, and the controls."""
+        frames, first = self.part.recording.frames(index), self.part.section.reach.start
+        tried = [mask[..., frames.start - first : frames.stop - first] for mask in self._tried]
+        if self._rolled:
+            tried.insert(1, torch.from_numpy(roll(tried[0].cpu().numpy(), clip.grid)).to(tried[0]))
+        return torch.cat([version for mask in tried for version in (mask, 1.0 - mask)])
+
+    def heard(self, index: int) -> Tensor:
+        """What each mask keeps of a window, as sound, ``(P, n)``."""
+        start, stop = (at - self.stretch.samples.start for at in self.part.recording.spans[index])
+        return self.audio[:, start:stop]
+
+    def energy(self) -> NDArray[np.float64]:
+        """See :attr:`Measured.energy`."""
+        frames = self.part.section.frames
+        size = frames.stop - frames.start
+        return _energy(self.part.recording, self.stretch.power[:, :size], self._gain[..., :size])
+
+    def powers(self) -> NDArray[np.float64]:
+        """See :attr:`Measured.frames`."""
+        recording = self.part.recording
+        own = recording.stretch(self.part.section.frames).samples.stop - self.stretch.samples.start
+        sounds = torch.cat([self.audio, self.stretch.waveform[None]])[:, :own]
+        return np.stack([frame_powers(sound.cpu().numpy(), recording.model.sample_rate) for sound in sounds])
+
+
+def measure(parts: Sequence[Part], targets: Sequence[BoundTarget], *, rolled: bool = False) -> list[Measured]:
+    """Encode the windows of sections under one mask per target; all of them share forwards.
+
+    Args:
+        parts: Sections of recordings before one model, with the same batch size.
         targets: P targets.
         rolled: Encode each window under its masks in the wrong place as well.
-        controls: Further masks ``(P, F, n)`` over the section's reach to encode it under, kept and removed.
+
+    Returns:
+        For every part what was measured.
     """
-    count, stretch = len(targets), recording.stretch(section.reach)
-    taken = stretch.take(masks)
-    gain = stretch.gain(recording.masking, taken)
-    audio = stretch.render(recording.masking, taken, gain=gain)
-    on_device = [torch.from_numpy(control).to(taken.device) for control in controls]
-    found: list[list[Tensor]] = [[] for _ in targets]
-    for index in section.windows:
-        clip, frames = recording.clips[index], recording.frames(index)
-        part = slice(frames.start - section.reach.start, frames.stop - section.reach.start)
-        tried = [mask[..., part] for mask in (stretch.own(taken), *on_device)]
-        if rolled:
-            tried.insert(1, torch.from_numpy(roll(tried[0].cpu().numpy(), clip.grid)).to(taken))
-        wanted = [version for mask in tried for version in (mask, 1.0 - mask)]
-        start, stop = (at - stretch.samples.start for at in recording.spans[index])
-        with torch.no_grad():
-            masked = clip.embed_masked(torch.cat(wanted))
-            check_rows(masked, len(wanted) * count, recording.model.card.name, "clips")
-            kept, removed, *others = masked.reshape(len(wanted), count, -1)
-            original, heard = recording.embedding(index).expand(count, -1), recording.embed(audio[:, start:stop])
-            versions = torch.stack([original, kept, removed, heard, *others], dim=1)
-        for p, target in enumerate(targets):
-            found[p].append(target.cosines(versions[p]))
-    size = section.frames.stop - section.frames.start
-    energy = _energy(recording, stretch.power[:, :size], stretch.own(gain)[..., :size])
-    own = recording.stretch(section.frames).samples.stop - stretch.samples.start
-    sounds = torch.cat([audio, stretch.waveform[None]])[:, :own]
-    rate = recording.model.sample_rate
-    powers = np.stack([frame_powers(sound.cpu().numpy(), rate) for sound in sounds])
-    return Measured([torch.stack(of_target) for of_target in found], energy, powers)
+    staged = [_Staged(part, rolled=rolled) for part in parts]
+    found: list[list[list[Tensor]]] = [[[] for _ in targets] for _ in parts]
+    todo = [(n, index) for n, part in enumerate(parts) for index in part.section.windows]
+    if not todo:
+        return []
+    size, count = parts[0].recording.batch_size, len(targets)
+    # So many windows at a time that batches are full, and no more: their masks take memory.
+    rows = 2 * count * (1 + rolled + len(parts[0].controls))
+    for some in batches(len(todo), max(1, BATCHES * size // rows)):
+        windows = [(parts[n].recording, staged[n], index) for n, index in todo[some]]
+        clips = [recording.clips[index] for recording, _, index in windows]
+        wanted = [stage.versions(index, clip) for (_, stage, index), clip in zip(windows, clips, strict=True)]
+        embedded = embed_clips(list(zip(clips, wanted, strict=True)), size)
+        sounds = [sound for _, stage, index in windows for sound in stage.heard(index)]
+        heard = iter(embed_sounds(parts[0].recording.model, sounds, size))
+        for (n, index), (recording, _, _), masked in zip(todo[some], windows, embedded, strict=True):
+            check_rows(masked, len(masked), recording.model.card.name, "clips")
+            kept, removed, *others = masked.reshape(-1, count, masked.shape[-1])
+            original = recording.embedding(index).expand(count, -1)
+            own = torch.stack([next(heard) for _ in targets])
+            versions = torch.stack([original, kept, removed, own, *others], dim=1)
+            for p, target in enumerate(targets):
+                found[n][p].append(target.cosines(versions[p]))
+    return [
+        Measured([torch.stack(of_target) for of_target in of_part], stage.energy(), stage.powers())
+        for of_part, stage in zip(found, staged, strict=True)
+    ]
 
 
 def join_scores(recording: Recording, targets: Sequence[BoundTarget], measured: Sequence[Measured]) -> list[Scores]:
@@ -226,13 +275,7 @@ def _embed_rows(parts: Sequence[tuple[Clip, Tensor]], keys: Sequence[tuple[int, 
         ]
         return model.embed_audio(torch.cat(sounds))
     stages = [clip.masked(masks[rows[i]]) for i, (clip, masks) in enumerate(parts) if i in rows]
-    together = Features(
-        None,
-        torch.cat([s.mel for s in stages]),
-        torch.cat([s.input for s in stages]),
-        {name: torch.cat([s.extras[name] for s in stages]) for name in stages[0].extras},
-    )
-    return model.encode(together).embedding
+    return model.encode(Features.join(stages)).embedding
 
 
 def embed_sounds(model: ZeroShotModel, sounds: Sequence[Tensor], size: int = BATCH_SIZE) -> list[Tensor]:

@@ -118,12 +118,12 @@ class Stretch:
             return sound[..., self._played]
 
 
-def cut_frames(spec: StftSpec, samples: int, seconds: float = SECONDS) -> list[slice[int, int, None]]:
-    """The frames of a recording in stretches of at most ``seconds``; those of a short one in one piece."""
+def cut_frames(spec: StftSpec, samples: int) -> list[slice[int, int, None]]:
+    """The frames of a recording in stretches of at most :data:`SECONDS`; those of a short one in one piece."""
     total = spec.n_frames(samples)
-    if samples <= seconds * spec.sample_rate:
+    if samples <= SECONDS * spec.sample_rate:
         return [slice(0, total)]
-    size = max(1, int(seconds * spec.sample_rate) // spec.hop)
+    size = max(1, int(SECONDS * spec.sample_rate) // spec.hop)
     starts = range(0, total, size)
     return [slice(start, min(start + size, total)) for start in starts]
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from zsxai.arrays import forget
 from zsxai.audio import fingerprint
-from zsxai.audio.wav import read_wav
 from zsxai.calibration import distribution, to_mask
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError
@@ -21,7 +20,7 @@ from zsxai.names import printable
 from zsxai.plugins import load_model
 from zsxai.recording import Recording
 from zsxai.report import Check, Report
-from zsxai.saved import RECORD, Saved, hash_fields, hash_file
+from zsxai.saved import RECORD, Saved, hash_fields, hash_file, read_sound, sounds_in
 from zsxai.scoring import SCORES, score_masks
 from zsxai.spectral import FrontEnd
 
@@ -56,7 +55,8 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
             raise
         return Report(checks=(record, _check("model", False, f"{error}")))
     recorded, actual = e.provenance.model_card.get("weights_sha256"), loaded.card.weights_sha256
-    recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed, pooling=e.provenance.pooling)
+    pooling = e.provenance.pooling if e.provenance.pooling in POOLINGS else None  # another is named above
+    recording = Recording(loaded, e.original, masking=e.masking, seed=e.provenance.seed, pooling=pooling)
     fits = e.mask.shape == e.relevance.shape == recording.grid.shape and loaded.sample_rate == e.sample_rate
     fits = fits and e.front_end == recording.stft.stft_spec
     unchanged = fingerprint(e.relevance) == e.provenance.relevance_sha256
@@ -129,8 +129,8 @@ def _check_folder(e: Explanation, saved: Saved, recording: Recording | None) -> 
     if not folder.is_dir():
         return
     if recording is not None:
-        for name in ("explanation", "residue"):
-            yield _check_sound(folder / f"{name}.wav", _with_bank(e, recording), residue=name == "residue")
+        for name in sounds_in(envelope.files):
+            yield _check_sound(folder / name, _with_bank(e, recording), residue=name.startswith("residue"))
     yield _check("unit", envelope.unit == e.unit, f"recorded {printable(envelope.unit)!r}, the target's is {e.unit!r}")
     written, found = (
         np.array([list(r.model_dump().values()) for r in rs]).reshape(-1, len(_REGION_TOLERANCES))
@@ -159,7 +159,7 @@ def _check_sound(path: Path, e: Explanation, *, residue: bool) -> Check:
     if not path.is_file():
         return _check(path.name, False, "is missing")
     try:
-        written, rate = read_wav(path)
+        written, rate = read_sound(path)
     except ValueError as error:
         return _check(path.name, False, f"{error}")
     if (len(written), rate) != (len(e.original), e.sample_rate):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from zsxai.benchmarks.analyse.facts import collect_facts
 from zsxai.benchmarks.analyse.markup import to_latex, to_markdown
-from zsxai.benchmarks.run.extras import need
 from zsxai.errors import InputError
+from zsxai.extras import need
 from zsxai.files import whole_file, write_text
 from zsxai.versions import commit
 

@@ -7,8 +7,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from zsxai.benchmarks.run.extras import need
 from zsxai.benchmarks.tasks import runner_of
+from zsxai.extras import need
 
 if TYPE_CHECKING:
     from pandas import DataFrame

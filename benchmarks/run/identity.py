@@ -23,7 +23,7 @@ from zsxai.metrics import Metric
 from zsxai.model import SpectralModel, ZeroShotModel
 from zsxai.verdict.reference import reference_of
 
-NUMBERLESS = ("cli", "show", "testing", "training", "demo.py", "doctor.py", "progress.py")
+NUMBERLESS = ("cli", "show", "engines", "testing", "training", "demo.py", "doctor.py", "extras.py", "progress.py")
 """Parts of the core and of the adapters that change no figure."""
 PLUGINS = ("adapters", "baselines", "benchmarks")
 """Folders that an installed copy holds inside the core's."""

@@ -8,21 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zsxai.benchmarks.run.engines import Done, Job, MakeWorker, count_workers, run_alone, run_on_crew
-from zsxai.benchmarks.run.extras import need
 from zsxai.benchmarks.run.folder import check_folder, make_folder, write_record
 from zsxai.benchmarks.run.plan import PlannedCell, Settings, Unit, plan
-from zsxai.benchmarks.run.processes import Processes
 from zsxai.benchmarks.run.store import Store
 from zsxai.benchmarks.run.suite import POOLS, ModelSpec, Suite, load_models, load_suite
-from zsxai.benchmarks.run.worker import Worker, group_by_unit
+from zsxai.benchmarks.run.worker import Job, Measured, Worker, group_by_unit, lose, what_computes
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.data.checks import keep_apart
+from zsxai.engines import choice
+from zsxai.engines.crew import count_workers
 from zsxai.errors import InputError
+from zsxai.extras import need
 from zsxai.progress import track
 from zsxai.registry import DATASETS, EXPLAINERS, METRICS, MODELS, TASKS
-
-ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,7 @@ def check_engine(suite: Suite, engine: str, workers: int | None, address: str | 
         InputError: If not.
     """
     need("bench", "pandas", "scipy", "threadpoolctl")
-    if engine not in ENGINES:
-        raise InputError(f"an engine is {' or '.join(ENGINES)}, not {engine!r}")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers are at least 1, not {workers}")
-    if engine == "ray":
-        need("scale", "ray")
-    elif address is not None:
-        raise InputError("an address is that of a Ray cluster: it goes with the engine ray")
+    choice.check_engine(engine, workers, address)
     if (engine == "ray" or (workers or 1) > 1) and (plugin := _find_local_plugin(suite)):
         raise InputError(
             f"{plugin} is registered in this process only, which others do not see: take the engine local with one "
@@ -180,20 +171,23 @@ def _measure_and_keep(
 
 def _measure(
     prepared: Prepared, units: int, jobs: Iterator[Job], engine: str, workers: int | None, address: str | None
-) -> Iterator[Done]:
+) -> Iterator[tuple[Job, list[Measured]]]:
     suite, device = prepared.suite, prepared.settings.device
-    make: MakeWorker = partial(Worker, suite, prepared.settings)
-    if engine == "ray":
-        from zsxai.benchmarks.run.ray_engine import Cluster
-
-        cluster = Cluster(make, threads=suite.threads, workers=workers, address=address, device=device)
-        return run_on_crew(cluster, min(cluster.size, units), jobs)
-    if workers is None:
+    if engine == "local" and workers is None:
         alone = device not in (None, "cpu") or _find_local_plugin(suite) is not None
         workers = 1 if alone else count_workers(suite.threads)
-    if min(workers, units) == 1:
-        return run_alone(make, jobs)
-    return run_on_crew(Processes(make, suite.threads), min(workers, units), jobs)
+    return choice.run_jobs(
+        partial(Worker, suite, prepared.settings),
+        jobs,
+        units,
+        lost=lose,
+        computes_with=what_computes(),
+        engine=engine,
+        workers=workers,
+        threads=suite.threads,
+        address=address,
+        device=device,
+    )
 
 
 def _check_device(device: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from zsxai.benchmarks.run.identity import own_code
 from zsxai.benchmarks.run.plan import Library, PlannedCell, Settings, Unit
 from zsxai.benchmarks.run.suite import Suite
 from zsxai.benchmarks.tasks import runner_of
@@ -16,6 +17,7 @@ from zsxai.benchmarks.tasks.base import Failure, Place, Row, Stage, TaskRunner
 from zsxai.benchmarks.tasks.counting import Forwards, counted
 from zsxai.conditions import evaluating
 from zsxai.model import ZeroShotModel
+from zsxai.versions import versions
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,28 @@ class Measured:
     forwards: Mapping[str, int] = field(default_factory=dict)
 
 
+class Job(NamedTuple):
+    """What a worker is given.
+
+    Attributes:
+        unit: The unit.
+        places: Those of its cells that are missing.
+    """
+
+    unit: Unit
+    places: tuple[Place, ...]
+
+
+def lose(job: Job, reason: str) -> list[Measured]:
+    """What comes of a unit that killed its workers."""
+    return [Measured([], [Failure("", reason)], 0.0)] * len(job.places)
+
+
+def what_computes() -> dict[str, str]:
+    """Versions of the libraries of this process, and a hash of its copy of our own source."""
+    return {**versions(), "zsxai's source": own_code()[:12]}
+
+
 class Worker:
     """Measures units of a suite; made once per process.
 
@@ -49,7 +73,12 @@ class Worker:
         self._model: tuple[str, ZeroShotModel] | None = None
         self._runner: tuple[tuple[object, ...], TaskRunner[Any, Any]] | None = None
 
-    def run(self, unit: Unit, places: Sequence[Place]) -> list[Measured]:
+    @property
+    def computes_with(self) -> Mapping[str, str]:
+        """See :func:`what_computes`."""
+        return what_computes()
+
+    def run(self, job: Job) -> list[Measured]:
         """Measure the wanted places of a unit, in their order; whatever is raised is recorded."""
         from threadpoolctl import threadpool_limits
 
@@ -58,9 +87,9 @@ class Worker:
         try:
             # Numpy's libraries have threads of their own, and other sums with another number of them.
             with threadpool_limits(self.suite.threads):
-                return self._run(unit, places)
+                return self._run(job.unit, job.places)
         except Exception as error:
-            return [Measured([], [Failure.of("", error)], 0.0) for _ in places]
+            return [Measured([], [Failure.of("", error)], 0.0) for _ in job.places]
         finally:
             torch.set_num_threads(before)
 

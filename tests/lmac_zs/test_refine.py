@@ -141,7 +141,7 @@ def test_steps_change_patches(model: ConvToy, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(refine, "PATCHES", (4, 3))
     clip = Recording(model, noise(4000)).clips[0]
     bound = [as_target("a dog", among=LABELS).bind(model)]
-    start, grid = LMACZSPlus().decode(clip, bound)
+    (start,), grid = LMACZSPlus().decode([clip], bound)
     change = (LMACZSPlus(steps=5).relevance(clip, bound).values - start)[0].double().numpy()
     assert np.abs(change).max() > 0.1
     window = clip.window_grid

@@ -10,6 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zsxai.arrays import map_array
+
 RF64_FROM = 2**32 - 1
 """Bytes behind the first eight of a file from which on it is RF64 (EBU Tech 3306): WAV counts in 32 bits."""
 _UNSAID = 0xFFFFFFFF
@@ -74,15 +76,14 @@ class WavWriter:
             raise ValueError(f"{self._missing} samples of a WAV are missing, or too many where negative")
 
 
-def read_wav(path: Path, *, mapped: bool = False) -> tuple[NDArray[Any], int]:
+def read_wav(path: Path) -> tuple[NDArray[Any], int]:
     """Read what :func:`wav_bytes` or :class:`WavWriter` made; no other file passes, however alike.
 
     Args:
         path: The file.
-        mapped: Leave the samples on disk: they are read as they are used.
 
     Returns:
-        ``(T,)`` float32, read-only, and the samples per second.
+        ``(T,)`` float32, read-only, and the samples per second. Of a long recording the samples stay on disk.
 
     Raises:
         ValueError: If it is anything else.
@@ -98,8 +99,6 @@ def read_wav(path: Path, *, mapped: bool = False) -> tuple[NDArray[Any], int]:
     samples = (size - ours) // 4
     if not ours or ours + 4 * samples != size:
         raise ValueError(f"{path.name} is not as zsxai writes it: mono, float32, whole")
-    if mapped and samples:
-        return np.memmap(path, "<f4", "r", ours, (samples,)), rate
-    found = np.fromfile(path, "<f4", samples, offset=ours)
+    found = map_array(path, ours, (samples,))
     found.flags.writeable = False
     return found, rate

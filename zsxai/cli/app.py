@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from zsxai.cli import commands
 from zsxai.cli.compare import compare
 from zsxai.cli.concepts import concepts
+from zsxai.cli.export import export
 from zsxai.cli.output import find_lost_output, open_streams
 from zsxai.cli.timeline import timeline
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
@@ -23,7 +24,7 @@ COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
 
 BUILT_IN: tuple[Callable[..., None], ...] = (
     *(commands.explain, timeline, compare, concepts, commands.classify, commands.list_),
-    *(commands.demo, commands.verify, commands.check, commands.doctor),
+    *(commands.demo, commands.verify, export, commands.check, commands.doctor),
 )
 """In the order of the help."""
 

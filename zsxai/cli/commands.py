@@ -54,8 +54,21 @@ def top(
 
 
 def explain(
-    audio: AudioArgument,
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to listen for, such as 'a dog barking'.")],
+    audio: Annotated[
+        str,
+        typer.Argument(
+            metavar="AUDIO",
+            help="A recording: WAV, FLAC, OGG, MP3, ...; or many: a folder, a pattern in quotes such as 'calls/*.wav', "
+            "or a CSV file with a column 'path'.",
+        ),
+    ],
+    prompts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PROMPT...",
+            help="What to listen for, such as 'a dog barking'; none where the CSV file has a column 'prompt'.",
+        ),
+    ] = None,
     model: ModelOption = "tiny",
     model_option: ModelOptions = None,
     explainer: Annotated[
@@ -90,48 +103,85 @@ def explain(
         typer.Option("--reference", metavar="FILE", help="Reference figures of the model, from zsxai reference."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write the picture, the page and the sounds here.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Write the picture, the page and the sounds here; of many recordings or prompts a folder each, a "
+            "table and a page of all. What is done is not done again by the next run.",
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace DIR if it holds an explanation already.")
+        bool, typer.Option("--overwrite", help="Replace DIR if it holds explanations already.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Of one long recording: go on with work that was interrupted.")
+    ] = False,
+    sounds: Annotated[
+        str, typer.Option("--sounds", metavar="S", help="How sounds are written: wav, flac or none.")
+    ] = "wav",
+    pooling: Annotated[
+        str | None,
+        typer.Option("--pooling", metavar="P", help="Score of several windows: the mean of their cosines, or the max."),
+    ] = None,
+    light: Annotated[
+        bool, typer.Option("--light", help="Of many: write the table and the page of all only, no folder each.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="Of many: processes that share the work.")
+    ] = 1,
+    engine: Annotated[str, typer.Option("--engine", metavar="E", help="Of many: local, or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="A", help="Of a Ray cluster; a local one is started without it.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain which sounds in AUDIO make its score for PROMPT."""
-    options = parse_options(option or [])
+    """Explain which sounds in AUDIO make its score for each PROMPT."""
     verdicts: dict[str, bool | str] = {"yes": True, "full": "full", "no": False}
     if verdict not in verdicts:
         raise InputError(f"--verdict is {', '.join(verdicts)}, not {verdict!r}")
+    from zsxai.data.recordings import is_many
+
+    shared: dict[str, Any] = {
+        "explainer": explainer,
+        "options": parse_options(option or []),
+        "against": against or (),
+        "among": among or (),
+        "template": one_or_more(template),
+        "domain": domain,
+        "scale": scale,
+        "seed": seed,
+        "device": device,
+        "verdict": verdicts[verdict],
+        "dark_windows": not all_windows,
+        "reference": reference,
+        "pooling": pooling,
+        "progress": False if as_json else None,
+    }
+    prompts = prompts or []
+    if is_many(audio) or len(prompts) > 1:
+        from zsxai.cli.many import explain_all
+
+        asked = {"model": model, "model_options": parse_options(model_option or []), **shared}
+        spread = {"light": light, "jobs": jobs, "engine": engine, "address": address}
+        explain_all(audio, prompts, out=out, overwrite=overwrite, as_json=as_json, **asked, **spread)
+        return
+    if not prompts:
+        raise InputError("say what to listen for: a PROMPT, such as 'a dog barking'")
     if out is not None:
         check_out(out, overwrite)
-        from zsxai.files import check_folder
-        from zsxai.saved import FILES
+        from zsxai.saved import check_place
 
-        check_folder(out, FILES, overwrite=overwrite)
+        check_place(out, overwrite=overwrite)
+        shared |= {"out": out, "overwrite": overwrite, "resume": resume, "sounds": sounds}
+    elif resume:
+        raise InputError("--resume goes on with the work on a folder: give its --out DIR")
     from zsxai import api
 
-    run: Any = api.explain  # domain and scale are checked there, with one clear line
-    explanation = run(
-        audio,
-        prompt,
-        model=name_or_model(model, model_option, device),
-        explainer=explainer,
-        options=options,
-        against=against or (),
-        among=among or (),
-        template=one_or_more(template),
-        domain=domain,
-        scale=scale,
-        seed=seed,
-        device=device,
-        verdict=verdicts[verdict],
-        dark_windows=not all_windows,
-        reference=reference,
-        progress=False if as_json else None,
-    )
-    folder = None if out is None else explanation.save(out, overwrite=overwrite)
+    with interruptible(f"zsxai explain ... --out {printable(out)} --resume goes on" if out else "nothing was written"):
+        explanation = api.explain(audio, prompts[0], model=name_or_model(model, model_option, device), **shared)
     if as_json:
-        print_json({**explanation.record(), "folder": None if folder is None else printable(folder)})
+        print_json({**explanation.record(), "folder": None if out is None else printable(out)})
         return
     made = explanation.provenance
     say(explanation.describe())
@@ -141,10 +191,10 @@ def explain(
     )
     for warning in made.warnings:
         say(f"  note: {warning}")
-    if folder is None:
+    if out is None:
         say("--out DIR writes the picture, the page and the sounds to look at and listen to.")
     else:
-        say(f"{folder / 'index.html'} shows it and plays it.")
+        say(f"{out / 'index.html'} shows it and plays it.")
 
 
 def classify(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zsxai.errors import ExitCode
 from zsxai.names import printable
 
 
@@ -72,3 +75,32 @@ def find_lost_output() -> OSError | None:
     if failure is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return failure
+
+
+@contextmanager
+def interruptible(otherwise: str) -> Iterator[None]:
+    """Ctrl-C, and SIGTERM, which schedulers send, end the command with a word on what is kept.
+
+    The command line's own word for Ctrl-C is that nothing was written.
+
+    Args:
+        otherwise: That word, where the interruption brings none along (its notes).
+    """
+    terminated = False
+
+    def stop(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    heeds = threading.current_thread() is threading.main_thread()  # signals reach no other
+    before = signal.signal(signal.SIGTERM, stop) if heeds else None
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [otherwise])
+        sys.stderr.write(f"zsxai: interrupted; {notes[0]}\n")
+        raise SystemExit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
+    finally:
+        if heeds:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

@@ -32,7 +32,7 @@ class Folder(Reader):
     def __init__(self, root: str | Path) -> None:
         self.root = existing_folder(root, "folder of class folders")
         place = printable(self.root)
-        folders = sorted(f for f in self.root.iterdir() if f.is_dir() and not _is_clutter(f.name))
+        folders = sorted(f for f in self.root.iterdir() if f.is_dir() and not is_clutter(f.name))
         if not folders:
             raise InputError(f"{place} holds no class folders: looked for {place}/<class>/<name>.wav")
         clips, empty = [], []
@@ -75,9 +75,9 @@ def find_audio(root: Path) -> list[Path]:
 
 def _list_files(root: Path) -> list[Path]:
     """Files below a folder, without clutter."""
-    return [p for p in root.rglob("*") if p.is_file() and not any(map(_is_clutter, p.relative_to(root).parts))]
+    return [p for p in root.rglob("*") if p.is_file() and not any(map(is_clutter, p.relative_to(root).parts))]
 
 
-def _is_clutter(name: str) -> bool:
+def is_clutter(name: str) -> bool:
     """Whether a file or folder is a program's own: hidden, or what macOS puts into archives."""
     return name.startswith(".") or name == "__MACOSX"

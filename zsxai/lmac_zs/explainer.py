@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from zsxai.attribution import map_at
-from zsxai.clip import Clip, Relevance
+from zsxai.clip import Clip, Relevance, features_of, keep_encodings
 from zsxai.errors import InputError
-from zsxai.explainer import Explainer, ExplainerCard
+from zsxai.explainer import BatchExplainer, ExplainerCard
 from zsxai.lmac_zs.card import CARD, DecoderCard, domains_of, domains_served, read_card
 from zsxai.lmac_zs.checkpoint import TrainedDecoder, find_folder
 from zsxai.lmac_zs.decoder import select_maps
@@ -22,14 +22,14 @@ from zsxai.model import SpectralModel, TextEncoding, ZeroShotModel
 from zsxai.spectral import Domain, Grid
 from zsxai.target import BoundTarget, Contrast
 
-_PROMPTS = 16
-"""Number of prompts decoded at once."""
+_PAIRS = 16
+"""Number of pairs of a clip and a prompt decoded at once."""
 
 Cards = dict[Domain, tuple[Path, DecoderCard]]
 """Folders and cards of decoders by their domain."""
 
 
-class LMACZS(Explainer):
+class LMACZS(BatchExplainer):
     """Log-odds of the mask that a decoder gives for the prompt; of a contrast, see :func:`contrast_log_odds`.
 
     Attributes:
@@ -74,28 +74,34 @@ class LMACZS(Explainer):
             notes.append(f"the decoder was trained for the calibration {card.calibration}, not {self.calibration}")
         return tuple(notes)
 
-    def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
-        """See :meth:`zsxai.Explainer.relevance`."""
-        values, grid = self.decode(clip, targets)
-        return Relevance(values, grid, "window", copies="mean")
+    def relevances(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> list[Relevance]:
+        """See :meth:`zsxai.Explainer.relevances`."""
+        found, grid = self.decode(clips, targets)
+        return [Relevance(values, grid, "window", copies="mean") for values in found]
 
-    def decode(self, clip: Clip, targets: Sequence[BoundTarget]) -> tuple[Tensor, Grid]:
-        """Log-odds ``(P, f, t)`` for the targets, and where their cells lie in the filled window."""
-        trained = self.load_decoder(clip)
+    def decode(self, clips: Sequence[Clip], targets: Sequence[BoundTarget]) -> tuple[Tensor, Grid]:
+        """Log-odds ``(B, P, f, t)`` of the clips for the targets, and where their cells lie in the filled window."""
+        trained = self.load_decoder(clips[0])
         names = trained.card.decoder.maps
         # A probability is decoded for its prompt alone, a contrast for the other prompts too.
         prompts = [t.encoding if isinstance(t.target, Contrast) else t.encoding.rows([0]) for t in targets]
         text = TextEncoding.join(prompts)
         groups = list(text.embedding[:, None])
-        clip.encoding, gradients = encode_with_evidence(clip.spectral, clip.features, trained.card.decoder, groups)
-        maps = clip.encoding.feature_maps
+        spec = trained.card.decoder
+        encoding, gradients = encode_with_evidence(clips[0].spectral, features_of(clips), spec, groups)
+        keep_encodings(clips, encoding)
+        maps = encoding.feature_maps
+        pairs = torch.cartesian_prod(torch.arange(len(clips)), torch.arange(len(text))).to(text.embedding.device)
         with torch.no_grad():
             levels = trained.decoder.trunk(select_maps(maps, names))
-            gradient = torch.cat(gradients)
-            parts = [slice(at, at + _PROMPTS) for at in range(0, len(text), _PROMPTS)]
-            log_odds = torch.cat([trained.decoder.head(levels, text.rows(p), gradient[p]) for p in parts])
-        by_target = torch.split(log_odds, [len(p) for p in prompts])
-        values = torch.stack([contrast_log_odds(v[0], v[1:]) for v in by_target])
+            gradient = torch.stack(gradients, dim=1)  # (B, n, f, t)
+            parts = [
+                trained.decoder.head([level[of] for level in levels], text.rows(about), gradient[of, about])
+                for of, about in (part.T for part in pairs.split(_PAIRS))
+            ]
+        log_odds = torch.cat(parts).unflatten(0, (len(clips), len(text)))
+        by_target = log_odds.split([len(p) for p in prompts], dim=1)
+        values = torch.stack([contrast_log_odds(v[:, 0], v[:, 1:]) for v in by_target], dim=1)
         return values, map_at(maps, names[0]).grid
 
     def load_decoder(self, clip: Clip) -> TrainedDecoder:
@@ -130,10 +136,10 @@ def contrast_log_odds(own: Tensor, others: Tensor) -> Tensor:
     """Log-odds of a prompt against others: a cell is kept where they are above 0 and above every other prompt's.
 
     Args:
-        own: ``(f, t)`` of the prompt.
-        others: ``(K, f, t)`` of the other prompts; where K is 0, its own are returned.
+        own: ``(..., f, t)`` of the prompt.
+        others: ``(..., K, f, t)`` of the other prompts; where K is 0, its own are returned.
     """
-    return torch.minimum(own, own - others.amax(dim=0)) if len(others) else own
+    return torch.minimum(own, own - others.amax(dim=-3)) if others.shape[-3] else own
 
 
 @lru_cache(maxsize=4)

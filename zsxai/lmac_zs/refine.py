@@ -104,7 +104,7 @@ class LMACZSPlus(Optimisation, LMACZS):
 
     def relevance(self, clip: Clip, targets: Sequence[BoundTarget]) -> Relevance:
         """See :meth:`zsxai.Explainer.relevance`."""
-        start, grid = self.decode(clip, targets)
+        (start,), grid = self.decode([clip], targets)
         return Relevance(self.optimise(clip, targets, start, grid), grid, "window", copies="mean")
 
 

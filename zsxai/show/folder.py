@@ -10,9 +10,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from zsxai.arrays import write_tensors
+from zsxai.audio.flac import FlacWriter
 from zsxai.audio.wav import WavWriter
+from zsxai.checks import one_of
 from zsxai.files import whole_folder
-from zsxai.saved import ARRAYS, FILES, RECORD, hash_file
+from zsxai.saved import ARRAYS, ORIGINAL, RECORD, SOUNDS, Sounds, files_of, hash_file
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -21,13 +23,14 @@ DRAWING = Lock()
 """Matplotlib draws in one thread at a time; nor can two threads change what is warned of."""
 
 
-def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> Path:
-    """Write a whole explanation: record, arrays, three WAVs, picture and page.
+def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = False, sounds: Sounds = "wav") -> Path:
+    """Write a whole explanation: record, arrays, sounds, picture and page.
 
     Args:
         explanation: What to write.
         folder: Where; its parents are made.
         overwrite: Replace a folder that holds a saved explanation and nothing else, or nothing at all.
+        sounds: How what is kept and what is left are written.
 
     Returns:
         The folder.
@@ -35,38 +38,51 @@ def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = Fa
     Raises:
         InputError: If the folder exists and may not be replaced, or cannot be made.
     """
-    with whole_folder(folder, FILES, overwrite=overwrite) as draft:
-        write_files(explanation, draft)
+    one_of(sounds, tuple(SOUNDS), "sounds")
+    with whole_folder(folder, files_of(folder), overwrite=overwrite) as draft:
+        write_files(explanation, draft, sounds)
     return folder
 
 
-def write_files(explanation: Explanation, folder: Path) -> None:
+def write_files(explanation: Explanation, folder: Path, sounds: Sounds = "wav") -> None:
     """Write the files of an explanation into a folder that exists."""
     from zsxai.show.page import page_html
 
     e = explanation
     arrays = {"mask": e.mask, "relevance": e.relevance, "frequencies": e.frequencies, "times": e.times}
     write_tensors(folder / ARRAYS, arrays)
-    write_sounds(e, folder)
+    write_sounds(e, folder, sounds)
     write_png(e, folder / "explanation.png")
     (folder / "index.html").write_bytes(page_html(e, beside=True).encode())
-    record = {**e.record(), "files": {name: hash_file(folder / name) for name in FILES[1:]}}
+    record = {
+        **e.record(),
+        "files": {
+            path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
+    }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / RECORD).write_bytes(f"{text}\n".encode())
 
 
-def write_sounds(explanation: Explanation, folder: Path) -> None:
-    """Write what is kept, what is left and the recording as WAV files, a part at a time."""
+def write_sounds(explanation: Explanation, folder: Path, sounds: Sounds) -> None:
+    """Write the recording, and what is kept and left of it, a part at a time."""
     e = explanation
     with ExitStack() as stack:
-        kept, left, original = (
-            stack.enter_context(WavWriter(folder / f"{name}.wav", e.sample_rate, len(e.original)))
-            for name in ("explanation", "residue", "original")
-        )
+
+        def open_file(name: str) -> WavWriter | FlacWriter:
+            path = folder / name
+            if path.suffix == ".flac":
+                return stack.enter_context(FlacWriter(path, e.sample_rate))
+            return stack.enter_context(WavWriter(path, e.sample_rate, len(e.original)))
+
+        original, parts = open_file(ORIGINAL), [open_file(name) for name in SOUNDS[sounds]]
         for stretch in e.stretches():
-            kept.write(e.sound_of(stretch))
-            left.write(e.sound_of(stretch, residue=True))
             original.write(e.original[stretch.samples])
+            for file, residue in zip(parts, (False, True), strict=False):
+                file.write(e.sound_of(stretch, residue=residue))
+        cut = sum(file.cut for file in parts if isinstance(file, FlacWriter))
+    if cut:
+        warnings.warn(f"{cut} samples beyond full scale were cut, which FLAC cannot hold: WAV can", stacklevel=2)
 
 
 def write_png(explanation: Explanation, path: Path) -> None:

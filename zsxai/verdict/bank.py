@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zsxai.concepts.embedding import embed_words
-from zsxai.concepts.vocabulary import load_vocabulary
+from zsxai.concepts.vocabulary import Vocabulary, load_vocabulary
 from zsxai.errors import ZsxaiError
 from zsxai.files import whole_file
 from zsxai.model import ZeroShotModel
@@ -81,12 +82,17 @@ class Bank:
 
 def everyday() -> tuple[str, ...]:
     """The names of the bank's sounds: those of AudioSet's ontology."""
-    return load_vocabulary("audioset").words
+    return _audioset().words
 
 
 def hash_bank() -> str:
     """Hash of the bank's words."""
-    return load_vocabulary("audioset").sha256
+    return _audioset().sha256
+
+
+@lru_cache(maxsize=1)
+def _audioset() -> Vocabulary:
+    return load_vocabulary("audioset")
 
 
 def bank_of(model: ZeroShotModel, *, progress: bool | None = None) -> Bank:

@@ -14,10 +14,11 @@ import zsxai
 from tests.toys import ConvToy
 from zsxai import benchmarks
 from zsxai.benchmarks.run.folder import write_record
-from zsxai.benchmarks.run.plan import Settings
+from zsxai.benchmarks.run.plan import Settings, Unit
 from zsxai.benchmarks.run.runner import carry_out, choose, prepare
 from zsxai.benchmarks.run.store import Store
-from zsxai.benchmarks.run.worker import Worker
+from zsxai.benchmarks.run.worker import Job, Worker, lose
+from zsxai.benchmarks.tasks.base import Place
 from zsxai.errors import InputError
 from zsxai.registry import MODELS
 
@@ -56,12 +57,17 @@ def units(monkeypatch: pytest.MonkeyPatch) -> Units:
     seen = Units()
     real = Worker.run
 
-    def run(self: Worker, unit: Any, places: Any) -> Any:
-        seen.append(unit.start)
-        return real(self, unit, places)
+    def run(self: Worker, job: Job) -> Any:
+        seen.append(job.unit.start)
+        return real(self, job)
 
     monkeypatch.setattr(Worker, "run", run)
     return seen
+
+
+def test_a_unit_that_kills_every_worker_has_failed() -> None:
+    job = Job(Unit(0, "m", "d", 0, 0, 0, 1), (Place("a", "stft", "log"), Place("b", "stft", "log")))
+    assert [[f.error for f in cell.failures] for cell in lose(job, "killed")] == [["killed"], ["killed"]]
 
 
 def test_a_run_is_done_once(tmp_path: Path, units: Units) -> None:

@@ -9,35 +9,35 @@ import signal
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic
 
-from zsxai.benchmarks.run.engines import Died, Job, MakeWorker, Ready, Reply, count_workers
+from zsxai.engines.crew import Died, J, MakeWorker, R, Ready, Result, count_workers
 from zsxai.errors import InputError
 
 OBJECTS = 100 * 2**20
-"""Bytes of a local cluster's object store; results are small and travel one unit at a time."""
+"""Bytes of a local cluster's object store; results are small and travel one job at a time."""
 
 
 class Member:
     """A worker in a process of the cluster."""
 
-    def __init__(self, make: MakeWorker) -> None:
+    def __init__(self, make: MakeWorker[Any, Any]) -> None:
         self._worker = make()
 
     def ready(self) -> Ready:
         """Say what this process computes with."""
-        return Ready.of_this_process()
+        return Ready(self._worker.computes_with)
 
-    def run(self, job: Job) -> Any:
+    def run(self, job: Any) -> Result[Any]:
         """Carry a job out."""
-        return self._worker.run(job.unit, job.places)
+        return Result(self._worker.run(job))
 
 
-class Cluster:
-    """Ray actors as a :class:`~zsxai.benchmarks.run.engines.Crew`.
+class Cluster(Generic[J, R]):
+    """Ray actors as a :class:`~zsxai.engines.crew.Crew`.
 
     Args:
-        make: MakeWorkers the worker.
+        make: Makes the worker.
         threads: CPUs per worker.
         workers: How many; as many as the cluster or this machine has room for where None.
         address: Address of a cluster; where None, the one that the caller is connected to, or a local one.
@@ -48,7 +48,7 @@ class Cluster:
     """
 
     def __init__(
-        self, make: MakeWorker, *, threads: int, workers: int | None, address: str | None, device: str | None
+        self, make: MakeWorker[J, R], *, threads: int, workers: int | None, address: str | None, device: str | None
     ) -> None:
         import ray
 
@@ -110,11 +110,11 @@ class Cluster:
         self._calls[actor.ready.remote()] = self._hired
         return self._hired
 
-    def give(self, member: int, job: Job) -> None:
+    def give(self, member: int, job: J) -> None:
         """Send a job."""
         self._calls[self._members[member].run.remote(job)] = member
 
-    def receive(self) -> tuple[int, Reply]:
+    def receive(self) -> tuple[int, Ready | Died | Result[R]]:
         """Wait for an actor."""
         (call,), _ = self._ray.wait(list(self._calls), num_returns=1)
         member = self._calls.pop(call)

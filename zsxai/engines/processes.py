@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic
 
-from zsxai.benchmarks.run.engines import Died, Job, MakeWorker, Ready, Reply
+from zsxai.engines.crew import Died, J, MakeWorker, R, Ready, Result
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class Processes:
-    """A :class:`~zsxai.benchmarks.run.engines.Crew` of processes, which end with the process that hired them.
+class Processes(Generic[J, R]):
+    """A :class:`~zsxai.engines.crew.Crew` of processes, which end with the process that hired them.
 
     Args:
         make: Makes the worker.
         threads: Threads of the libraries that each process computes with.
     """
 
-    def __init__(self, make: MakeWorker, threads: int) -> None:
+    def __init__(self, make: MakeWorker[J, R], threads: int) -> None:
         self._make = pickle.dumps(make)
         self._threads = threads
         self._context = get_context("spawn")
@@ -45,18 +45,18 @@ class Processes:
         self._members[self._hired] = (pipe, process)
         return self._hired
 
-    def give(self, member: int, job: Job) -> None:
+    def give(self, member: int, job: J) -> None:
         """Send a job."""
         with contextlib.suppress(OSError):  # It has just died; its reply will say so.
             self._members[member][0].send(job)
 
-    def receive(self) -> tuple[int, Reply]:
+    def receive(self) -> tuple[int, Ready | Died | Result[R]]:
         """Wait for a message, or for the end of a pipe."""
         pipes = {pipe: member for member, (pipe, _) in self._members.items()}
         pipe = wait(list(pipes))[0]
         member = pipes[pipe]  # type: ignore[index]
         try:
-            reply: Reply = self._members[member][0].recv()
+            reply: Ready | Died | Result[R] = self._members[member][0].recv()
         except (EOFError, OSError):
             process = self._members[member][1]
             process.join()
@@ -86,15 +86,14 @@ def serve(pipe: Connection, make: bytes) -> None:
     except Exception as error:
         pipe.send(Died(f"{type(error).__name__}: {error}"))
         return
-    pipe.send(Ready.of_this_process())
+    pipe.send(Ready(worker.computes_with))
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            job: Job = pipe.recv()
-            pipe.send(worker.run(job.unit, job.places))
+            pipe.send(Result(worker.run(pipe.recv())))
 
 
 def _end_with_parent() -> None:
-    """End when the parent does: a driver that was killed cannot tell its workers, which would finish their unit."""
+    """End when the parent does: a driver that was killed cannot tell its workers, which would finish their job."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -15,32 +15,29 @@ from typing import Any
 
 import pytest
 
-from zsxai.benchmarks.run import engines
-from zsxai.benchmarks.run.engines import CrewError, Died, Job, Ready, run_alone, run_on_crew
-from zsxai.benchmarks.run.plan import Unit
-from zsxai.benchmarks.run.processes import Processes
-from zsxai.benchmarks.run.worker import Measured
-from zsxai.benchmarks.tasks.base import Place
+from zsxai.engines import crew as engines
+from zsxai.engines.crew import CrewError, Died, Ready, Result, run_alone, run_on_crew
+from zsxai.engines.processes import Processes
 
 DOUBLE = '''
 import os, signal
 from pathlib import Path
-from zsxai.benchmarks.tasks.base import Row
-from zsxai.benchmarks.run.worker import Measured
 
 class Double:
-    """Says what it did; is killed as it works on a unit, as often as it is told to."""
+    """Says what it did; is killed as it works on a job, as often as it is told to."""
+
+    computes_with = {"arithmetic": "1"}
 
     def __init__(self, folder, fatal=-1, deaths=0):
         self.folder, self.fatal, self.deaths = Path(folder), fatal, deaths
 
-    def run(self, unit, places):
-        begun = self.folder / f"{unit.start}"
+    def run(self, job):
+        begun = self.folder / f"{job}"
         tries = int(begun.read_text()) + 1 if begun.exists() else 1
         begun.write_text(str(tries))
-        if unit.start == self.fatal and tries <= self.deaths:
+        if job == self.fatal and tries <= self.deaths:
             os.kill(os.getpid(), signal.SIGKILL)
-        return [Measured([Row(p.explainer, (), "", "", "", "", {"x": unit.start / 3})], [], 0.0) for p in places]
+        return job / 3
 
 def broken(*_):
     raise RuntimeError("no such model")
@@ -65,29 +62,31 @@ def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     sys.modules.pop("doubles", None)
 
 
-def jobs(count: int) -> list[Job]:
-    places = (Place("a", "stft", "log"), Place("b", "stft", "log"))
-    return [Job(Unit(0, "m", "d", 0, 0, n, n + 1), places) for n in range(count)]
+SAME = {"arithmetic": "1"}
 
 
-def figures(done: dict[Job, list[Measured]]) -> dict[int, list[tuple[str, object]]]:
-    return {job.unit.start: [(m.rows[0].item, m.rows[0].figures["x"]) for m in found] for job, found in done.items()}
+def lose(job: int, reason: str) -> str:
+    return f"{job}: {reason}"
+
+
+def on_crew(crew: Any, size: int, jobs: Iterable[int]) -> Iterator[tuple[int, Any]]:
+    return run_on_crew(crew, size, jobs, lost=lose, computes_with=SAME)
 
 
 def tries(folder: Path) -> dict[int, int]:
     return {int(p.name): int(p.read_text()) for p in folder.iterdir() if p.is_file()}
 
 
-def test_a_killed_worker_costs_its_unit_alone(double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_costs_its_job_alone(double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main, mask = sys.modules["__main__"], signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    alone = dict(run_alone(partial(double.Double, str(tmp_path)), jobs(6)))
+    alone = dict(run_alone(partial(double.Double, str(tmp_path)), range(6)))
     for begun in tries(tmp_path):
         (tmp_path / str(begun)).unlink()
-    done = list(run_on_crew(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=1), 1), 2, jobs(6)))
+    done = list(on_crew(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=1), 1), 2, range(6)))
     assert len(done) == 6
-    assert figures(dict(done)) == figures(alone) == {n: [("a", n / 3), ("b", n / 3)] for n in range(6)}
+    assert dict(done) == alone == {n: n / 3 for n in range(6)}
     assert tries(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
     assert sys.modules["__main__"] is main
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
@@ -95,32 +94,25 @@ def test_a_killed_worker_costs_its_unit_alone(double: Any, tmp_path: Path, monke
     assert "MKL_NUM_THREADS" not in os.environ
 
 
-def test_a_unit_that_kills_every_worker_has_failed(
-    double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_kills_every_worker_has_failed(double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "TRIES", 2)
-    done = dict(run_on_crew(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=99), 1), 1, jobs(4)))
-    lost = done.pop(jobs(2)[1])
-    assert set(figures(done)) == {0, 2, 3}
-    assert len(lost) == 2
-    for cell in lost:
-        assert (cell.rows, len(cell.failures)) == ([], 1)
-        assert "died 2 times: killed by SIGKILL" in cell.failures[0].error
+    done = dict(on_crew(Processes(partial(double.Double, str(tmp_path), fatal=1, deaths=99), 1), 1, range(4)))
+    assert done == {0: 0.0, 1: "1: the worker died 2 times: killed by SIGKILL", 2: 2 / 3, 3: 1.0}
     assert tries(tmp_path)[1] == 2
 
 
 def test_workers_that_do_not_start(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "TRIES", 1)
     with pytest.raises(CrewError, match="RuntimeError: no such model"):
-        list(run_on_crew(Processes(double.broken, 1), 1, jobs(3)))
+        list(on_crew(Processes(double.broken, 1), 1, range(3)))
     with pytest.raises(CrewError, match="ended with 7"):
-        list(run_on_crew(Processes(double.quits, 1), 1, jobs(3)))
+        list(on_crew(Processes(double.quits, 1), 1, range(3)))
 
 
 def test_workers_of_other_code_are_refused(double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "own_code", lambda: "edited")
-    with pytest.raises(CrewError, match="zsxai's source"):
-        list(run_on_crew(Processes(partial(double.Double, str(tmp_path)), 1), 1, jobs(3)))
+    monkeypatch.setitem(SAME, "arithmetic", "2")
+    with pytest.raises(CrewError, match="arithmetic 1 and the driver 2"):
+        list(on_crew(Processes(partial(double.Double, str(tmp_path)), 1), 1, range(3)))
     assert tries(tmp_path) == {}
 
 
@@ -134,12 +126,12 @@ class Script:
         self.hired += 1
         return self.hired
 
-    def give(self, member: int, job: Job) -> None:
-        self.log.append((f"give {member}", job.unit.start))
+    def give(self, member: int, job: int) -> None:
+        self.log.append((f"give {member}", job))
 
     def receive(self) -> tuple[int, Any]:
         member, said = self.replies.pop(0)
-        return member, READY if said == "ready" else Died("x") if said == "died" else [Measured([], [], 0.0)]
+        return member, READY if said == "ready" else Died("x") if said == "died" else Result(None)
 
     def dismiss(self, member: int) -> None:
         self.log.append(("dismiss", member))
@@ -148,18 +140,18 @@ class Script:
         self.log.append(("close", None))
 
 
-READY = Ready.of_this_process()
+READY = Ready(SAME)
 
 
 def test_a_worker_that_is_late_is_not_waited_for() -> None:
     crew = Script([(1, "ready"), (1, "done"), (1, "done")])
-    assert [job.unit.start for job, _ in run_on_crew(crew, 2, jobs(2))] == [0, 1]
+    assert [job for job, _ in on_crew(crew, 2, range(2))] == [0, 1]
     assert crew.log == [("give 1", 0), ("give 1", 1), ("dismiss", 1), ("close", None)]
 
 
-def test_a_unit_in_flight_goes_to_the_next_free_worker() -> None:
+def test_a_job_in_flight_goes_to_the_next_free_worker() -> None:
     crew = Script([(1, "ready"), (2, "ready"), (1, "died"), (2, "done"), (2, "done"), (2, "done")])
-    assert [job.unit.start for job, _ in run_on_crew(crew, 2, jobs(3))] == [1, 0, 2]
+    assert [job for job, _ in on_crew(crew, 2, range(3))] == [1, 0, 2]
     assert [entry for entry in crew.log if entry[0].startswith("give")] == [
         *(("give 1", 0), ("give 2", 1)),
         *(("give 2", 0), ("give 2", 2)),
@@ -169,13 +161,13 @@ def test_a_unit_in_flight_goes_to_the_next_free_worker() -> None:
 def test_jobs_are_taken_when_somebody_is_free() -> None:
     taken = []
 
-    def lazily() -> Iterator[Job]:
-        for job in jobs(9):
-            taken.append(job.unit.start)
+    def lazily() -> Iterator[int]:
+        for job in range(9):
+            taken.append(job)
             yield job
 
     crew = Script([(1, "ready"), (1, "done"), (1, "done")])
-    done = run_on_crew(crew, 1, lazily())
+    done = on_crew(crew, 1, lazily())
     next(done)
     assert taken == [0, 1, 2]
     done.close()  # type: ignore[attr-defined]
@@ -185,15 +177,13 @@ def test_jobs_are_taken_when_somebody_is_free() -> None:
 NO_GUARD = """
 import sys
 from functools import partial
-from zsxai.benchmarks.run.engines import Job, run_on_crew
-from zsxai.benchmarks.run.plan import Unit
-from zsxai.benchmarks.run.processes import Processes
-from zsxai.benchmarks.tasks.base import Place
+from zsxai.engines.crew import run_on_crew
+from zsxai.engines.processes import Processes
 import doubles
 
 print("once")
-jobs = [Job(Unit(0, "m", "d", 0, 0, n, n + 1), (Place("a", "stft", "log"),)) for n in range(3)]
-print(len(list(run_on_crew(Processes(partial(doubles.Double, sys.argv[1]), 1), 2, jobs))))
+crew = Processes(partial(doubles.Double, sys.argv[1]), 1)
+print(len(list(run_on_crew(crew, 2, range(3), lost=print, computes_with={}))))
 """
 
 
@@ -205,10 +195,11 @@ def test_a_script_without_a_guard(double: Any, tmp_path: Path) -> None:
 
 
 ORPHAN = """
-import sys, time
-from zsxai.benchmarks.run.processes import Processes
+import time
+from functools import partial
+from zsxai.engines.processes import Processes
 import doubles
-crew = Processes(doubles.Double.__mro__[-1], 1)
+crew = Processes(partial(doubles.Double, "."), 1)
 crew.hire()
 crew.receive()
 print(crew._members[1][1].pid, flush=True)
@@ -240,7 +231,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.slow
 def test_a_ray_cluster_does_the_same(double: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray")
-    from zsxai.benchmarks.run.ray_engine import Cluster
+    from zsxai.engines.ray_engine import Cluster
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.chdir(tmp_path)  # Ray puts the folder that it starts in before all others that are imported from
@@ -251,8 +242,8 @@ def test_a_ray_cluster_does_the_same(double: Any, tmp_path: Path, monkeypatch: p
         partial(double.Double, str(tmp_path), fatal=1, deaths=1), threads=1, workers=2, address=None, device=None
     )
     assert crew.size == 2
-    done = dict(run_on_crew(crew, crew.size, jobs(6)))
+    done = dict(on_crew(crew, crew.size, range(6)))
     assert not ray.is_initialized(), "the local cluster is shut down"
-    assert figures(done) == {n: [("a", n / 3), ("b", n / 3)] for n in range(6)}
+    assert done == {n: n / 3 for n in range(6)}
     assert tries(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
     assert not list(home.iterdir()), "nothing is left in the home folder"

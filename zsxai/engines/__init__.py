@@ -1,0 +1,1 @@
+"""Who carries jobs out: this process, processes of this machine, or a Ray cluster."""
