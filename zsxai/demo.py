@@ -19,15 +19,14 @@ from zsxai.show.page import (
     PARTS,
     dimmed,
     extent_bars,
-    kept_note,
     mask_view,
     model_pairs,
-    players_note,
     score_axis,
     score_bars,
 )
 from zsxai.show.parts import Card, Excerpt, excerpt, make_card, make_picture, strip_peak
 from zsxai.show.raster import spectrogram
+from zsxai.show.sounds import kept_note, players_note
 from zsxai.show.templates import render_page
 from zsxai.target import Contrast, Target
 from zsxai.written import signed

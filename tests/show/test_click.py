@@ -64,14 +64,14 @@ def view(page) -> list[float]:
 
 def test_hover_tells_the_numbers_of_the_picture(visit, made):
     page, picture = visit(made[0]), raster(made[0])
-    box = page.locator("[data-plane]").bounding_box()
+    box = page.locator("[data-picture] [data-plane]").bounding_box()
     for x, y in ((0.12, 0.7), (0.7, 0.72), (0.95, 0.1)):
         check_hover(page, picture, box, round(box["x"] + x * box["width"]), round(box["y"] + y * box["height"]))
 
 
 def check_hover(page, picture, box, across, down):
     page.mouse.move(across, down)
-    said = page.locator("[data-readout]").inner_text().replace(MINUS, "-")
+    said = page.locator("[data-picture] [data-readout]").inner_text().replace(MINUS, "-")
     x, y = (across - box["x"]) / box["width"], (down - box["y"]) / box["height"]
     rows, columns = picture.power.shape
     row, column = rows - 1 - int(y * rows), int(x * columns)
@@ -125,7 +125,7 @@ def test_a_region_plays_over_and_over_until_escape(visit, made):
     assert playing(page) == ["Residue"]
     page.keyboard.press("Escape")
     assert playing(page) == []
-    assert page.locator("[data-loop]").is_hidden()
+    assert page.locator("[data-picture] [data-loop]").is_hidden()
 
 
 def test_the_number_on_the_picture_plays_its_region(visit, made):
@@ -138,7 +138,7 @@ def test_the_number_on_the_picture_plays_its_region(visit, made):
 
 def test_drag_and_keys_zoom(visit, made):
     page, seconds = visit(made[0]), made[0].seconds
-    box = page.locator("[data-plane]").bounding_box()
+    box = page.locator("[data-picture] [data-plane]").bounding_box()
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 0.25 * box["width"], y)
     page.mouse.down()
@@ -146,7 +146,7 @@ def test_drag_and_keys_zoom(visit, made):
     page.mouse.up()
     assert view(page) == [pytest.approx(0.25 * seconds, abs=0.01), pytest.approx(0.75 * seconds, abs=0.01)]
     page.mouse.move(box["x"] + 0.5 * box["width"], y)
-    assert page.locator("[data-readout]").inner_text().startswith(f"{seconds / 2:.2f} s")
+    assert page.locator("[data-picture] [data-readout]").inner_text().startswith(f"{seconds / 2:.2f} s")
     page.keyboard.press("+")
     start, stop = view(page)
     assert stop - start == pytest.approx(seconds / 4, abs=0.01)
@@ -209,9 +209,9 @@ def test_tabs_show_one_prompt_and_keep_playing(visit, made):
 
 def test_touch_tells_numbers_on_a_narrow_page_that_does_not_scroll_sideways(visit, made):
     page = visit(made[0], width=390, has_touch=True, is_mobile=True)
-    box = page.locator("[data-plane]").bounding_box()
+    box = page.locator("[data-picture] [data-plane]").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert page.locator("[data-readout]").inner_text().startswith(f"{made[0].seconds / 2:.2f} s")
+    assert page.locator("[data-picture] [data-readout]").inner_text().startswith(f"{made[0].seconds / 2:.2f} s")
     assert page.evaluate("zsxai.position()") == pytest.approx(made[0].seconds / 2, abs=0.02)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -16,8 +16,8 @@ from tests.pages import Reader
 from zsxai.concepts.explanation import Concept, ConceptWindow
 from zsxai.show.concepts import notebook_html, page_html, short_record, sound_folder
 from zsxai.show.concepts_index import index_html
+from zsxai.show.concepts_time import WINDOWS
 from zsxai.show.over_time import ROWS, choose_rows
-from zsxai.show.page import WINDOWS
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>$body{}&amp;\u202e"
 WORDS = ("a rising tone", "rain", "a dog barking", "a siren", "hiss", "a bell")

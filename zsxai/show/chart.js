@@ -4,15 +4,7 @@
   const LEAST = 4; // windows that fill the view at least
   const NICE = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];
 
-  // As zsxai.written.clock.
-  const clock = (seconds, decimals = 1) => {
-    const tenths = Math.round(seconds * 10 ** decimals) / 10 ** decimals;
-    const minutes = Math.floor(tenths / 60);
-    const rest = (tenths - 60 * minutes).toFixed(decimals).padStart(decimals ? 3 + decimals : 2, "0");
-    const hours = Math.floor(minutes / 60);
-    return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
-  };
-  zsxai.clock = clock;
+  const { clock } = zsxai;
 
   const ticks = (from, to) => {
     const span = to - from;
@@ -123,6 +115,7 @@
           this.zoomTo(...[down, event].map((e) => this.locate(e)).sort((a, b) => a - b));
         } else if (down) {
           zsxai.seek(this.locate(event));
+          zsxai.openTab(this.locate(event));
         }
         down = null;
       });
@@ -254,6 +247,16 @@
       item.setAttribute("aria-current", "true");
       for (const chart of charts) chart.reveal(Number(item.dataset.start), Number(item.dataset.stop));
       if (!zsxai.playAt(Number(item.dataset.from))) zsxai.seek(Number(item.dataset.from));
+    });
+  }
+
+  // A part in the list of a whole recording: over and over, on the chart, and in the picture of its minute if there is one.
+  for (const item of document.querySelectorAll("[data-parts] li")) {
+    zsxai.makeLoop(item);
+    item.querySelector("button").addEventListener("click", () => {
+      const start = Number(item.dataset.start), stop = Number(item.dataset.stop);
+      for (const chart of charts.filter((c) => zsxai.shown(c.root))) chart.reveal(start, stop);
+      zsxai.openTab((start + stop) / 2);
     });
   }
 

@@ -101,6 +101,8 @@ class Chart:
         time_ticks: Labels from the left.
         strip: The spectrogram under it as a data URI, empty where there is none.
         top: Highest hertz of the strip.
+        colour: What is kept over the strip as a data URI, empty where there is no mask.
+        dark: Stretches that are shaded.
     """
 
     alt: str
@@ -115,11 +117,13 @@ class Chart:
     time_ticks: tuple[Tick, ...]
     strip: str = ""
     top: float = 0.0
+    colour: str = ""
+    dark: tuple[Box, ...] = ()
 
     @property
     def names(self) -> list[Series]:
         """The lines that have a switch, one of each name."""
-        return list({one.name: one for one in reversed(self.series) if not one.faint}.values())[::-1]
+        return list({one.name: one for one in self.series if not one.faint}.values())
 
 
 def make_scale(

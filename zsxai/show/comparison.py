@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zsxai.regions import say_regions
-from zsxai.show.page import UNITS, best_window, dimmed, kept_note, score_axis
+from zsxai.show.page import UNITS, dimmed, score_axis
 from zsxai.show.parts import (
     SECONDS,
     Axis,
@@ -22,6 +22,7 @@ from zsxai.show.parts import (
     strip_peak,
 )
 from zsxai.show.raster import paint, raster, rgb_png
+from zsxai.show.sounds import best_window, kept_note
 from zsxai.show.templates import read, render_page
 from zsxai.written import data_uri, per_cent, signed
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zsxai.regions import Region
 from zsxai.show.concepts_time import NAMED, view_time
-from zsxai.show.page import NOTEBOOK_SECONDS, PLAYED, dimmed, kept_note, mask_view, model_pairs, players_note
+from zsxai.show.page import NOTEBOOK_SECONDS, dimmed, mask_view, model_pairs
 from zsxai.show.parts import (
     SECONDS,
     Axis,
@@ -25,6 +25,7 @@ from zsxai.show.parts import (
     strip_peak,
 )
 from zsxai.show.raster import spectrogram
+from zsxai.show.sounds import PLAYED, kept_note, players_note
 from zsxai.show.templates import read, render, render_page
 from zsxai.written import as_json, per_cent, signed
 

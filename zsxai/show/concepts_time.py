@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsxai.show.over_time import OverTime, choose_rows
-from zsxai.show.page import WINDOWS
 from zsxai.show.parts import Tick, time_ticks
 from zsxai.show.raster import colours, plain_png
 from zsxai.written import data_uri, per_cent, signed
@@ -17,6 +16,8 @@ from zsxai.written import data_uri, per_cent, signed
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation, ConceptWindow
 
+WINDOWS = 200
+"""Rows of the table of windows at most; of a longer recording those of which words say most are shown."""
 NAMED = 8
 """Words that a line names, before it counts the others."""
 _COLUMNS = 600

@@ -7,42 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from markupsafe import Markup
 
 from zsxai.errors import InputError
-from zsxai.level import QUIET_DB, under_db
 from zsxai.regions import Region, say_regions
-from zsxai.scoring import WindowScores
-from zsxai.show.parts import (
-    SECONDS,
-    Axis,
-    Bar,
-    Card,
-    Excerpt,
-    Picture,
-    excerpt,
-    make_card,
-    make_picture,
-    make_player,
-    strip_peak,
-)
+from zsxai.show.chart import Chart
+from zsxai.show.minutes import LISTED, MINUTES, Minute, Place, is_long, make_chart, make_minutes, name_place
+from zsxai.show.parts import Axis, Bar, Card, Excerpt, Picture, excerpt, make_picture, make_player
 from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
-from zsxai.show.templates import render, render_page
-from zsxai.written import as_json, data_uri, per_cent, signed
+from zsxai.show.sounds import Heard, best_window, hear
+from zsxai.show.templates import read, render, render_page
+from zsxai.written import as_json, clock, data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
     from zsxai.explanation import Explanation
 
-WINDOWS = 200
-"""Rows of the table of windows at most; of a longer recording those that score highest are shown."""
 NOTEBOOK_SECONDS = 15.0
 """Seconds of sound of a player in a notebook at most."""
-PLAYED = 150.0
-"""Seconds of sound that all players of a page hold together: of many sounds each holds less."""
-SAID_DB = 15.0
-"""How far what is kept is under the recording is said from here on."""
 AXES = {
     "cosine": Axis(-0.25, 1.0, (-0.25, 0.0, 0.25, 0.5, 0.75, 1.0)),
     "cosine difference": Axis(-0.5, 0.5, (-0.5, -0.25, 0.0, 0.25, 0.5)),
@@ -78,6 +60,7 @@ class Shown:
         picture: Where.
         dimmed: Why the picture's colours are pale, empty where they are not.
         regions: Where, in words.
+        minutes: The strongest minutes of a long recording, which the page shows instead.
         cards: The players.
         players: What these leave out or change.
         unit: The unit of the scores.
@@ -86,16 +69,18 @@ class Shown:
         presence: How likely the model hears the prompt, as a bar on ``parts_axis``; empty where it is not known.
         extent: Bars on ``parts_axis``.
         parts_axis: From nothing to everything.
-        windows: The table of windows, None where there is only one.
+        chart: Scores over time, None where there is only one window.
+        parts: Where in the whole of a long recording, in words.
         how: How the mask acts.
         record: Everything, as JSON.
     """
 
     e: Explanation
     sentence: str
-    picture: Picture
+    picture: Picture | None
     dimmed: str
     regions: Sequence[Region]
+    minutes: Sequence[Minute]
     cards: Sequence[Card]
     players: str
     unit: str
@@ -103,7 +88,8 @@ class Shown:
     score_axis: Axis
     presence: Sequence[Bar]
     extent: Sequence[Bar]
-    windows: dict[str, object] | None
+    chart: Chart | None
+    parts: Sequence[Place]
     how: str
     record: str
     parts_axis: Axis = PARTS
@@ -118,12 +104,13 @@ def write_page(explanation: Explanation | Sequence[Explanation], path: Path, *, 
 def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool = False) -> str:
     """The page of an explanation, or of several of one recording, which stand under tabs.
 
-    Its size is bounded whatever the recording's length: pictures have at most 1,000 columns, a player holds at most
-    30 s around the window that scores highest, all of them 150 s, the table of windows at most 200 rows.
+    Its size is bounded whatever the recording's length, but for 2 bytes a window and line: pictures have at most 1,000
+    columns, of a recording over a minute those of five minutes; a player holds at most 30 s around the window that
+    scores highest, 15 s of a recording over a minute, all of them 150 s.
 
     Args:
         explanations: What to show.
-        beside: The page lies in the folder of the explanation: link to the files there.
+        beside: The page lies in the folder of the explanation: play the files there, and link to them.
 
     Raises:
         InputError: If there is none, or they are not of one recording and one model.
@@ -134,67 +121,47 @@ def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool
     if len({(e.provenance.audio_sha256, e.provenance.model) for e in several}) > 1:
         raise InputError("a page shows explanations of one recording by one model: write a page for each")
     first = several[0]
-    sounds = [first.original, *(w for e in several for w in (e.audio, e.residue))]
-    part = excerpt(sounds, first.sample_rate, best_window(first), min(SECONDS, PLAYED / len(sounds)))
-    peak = strip_peak(first.original, first.sample_rate)
-    recording = make_card(
-        "Recording",
-        "What the model heard: mono, at its own rate.",
-        first.original,
-        part,
-        peak=peak,
-        figure=f"score {signed(first.score)}" if len(several) == 1 else "",
-        href="original.wav" if beside else "",
-    )
-    shown = [_show(e, part, peak, beside=beside) for e in several]
+    heard = hear(several, beside=beside)
+    shown = [_show(e, h, among=len(several)) for e, h in zip(several, heard, strict=True)]
     prompts = first.prompt if len(several) == 1 else f"{len(several)} prompts"
     return render_page(
         "explanation.html",
         f"{prompts}: explanation of {first.provenance.audio_name}",
+        style=read("chart.css"),
+        script=read("chart.js"),
+        beside=any(h.recording.player.file for h in heard),
         first=first,
         shown=shown,
         facts=_facts(first, alone=len(several) == 1),
         warnings=list(dict.fromkeys(w for e in several for w in e.provenance.warnings)),
-        recording=recording,
+        recording=heard[0].recording,
         model=model_pairs(first),
     )
 
 
-def _show(e: Explanation, part: Excerpt, peak: float, *, beside: bool) -> Shown:
-    kept = make_card(
-        "Explanation",
-        kept_note(e),
-        e.audio,
-        part,
-        peak=peak,
-        kept=True,
-        figure=f"score {signed(e.score_heard)}",
-        href="explanation.wav" if beside else "",
-        recording=e.original,
-    )
-    left = make_card(
-        "Residue",
-        "What the mask leaves.",
-        e.residue,
-        part,
-        peak=peak,
-        href="residue.wav" if beside else "",
-        recording=e.original,
-    )
+def _show(e: Explanation, heard: Heard, *, among: int) -> Shown:
+    long, pale = is_long(e), dimmed(e)
+    axis = score_axis(e)
+    regions = e.regions(LISTED) if long else e.regions()
+    chart = None
+    if len(e.windows) > 1:
+        chart = make_chart(e, heard.overview or raster(e), axis, regions, dimmed=bool(pale))
     return Shown(
         e=e,
         sentence=_sentence(e),
-        picture=mask_view(e, part),
-        dimmed=dimmed(e),
-        regions=e.regions(),
-        cards=(kept, left),
-        players=players_note(e, part),
+        picture=None if long else mask_view(e, heard.part),
+        dimmed=pale,
+        regions=[] if long else regions,
+        minutes=make_minutes(e, count=max(1, MINUTES // among), dimmed=bool(pale)) if long else [],
+        cards=heard.cards,
+        players=heard.note,
         unit=_unit(e),
         scores=score_bars(e),
-        score_axis=score_axis(e),
+        score_axis=axis,
         presence=presence_bars(e),
         extent=extent_bars(e),
-        windows=_windows(e),
+        chart=chart,
+        parts=[name_place(region) for region in regions] if long else [],
         how=_how(e),
         record=as_json(e.model_dump(mode="json", exclude={"windows"})),
     )
@@ -224,43 +191,6 @@ def notebook_html(explanation: Explanation) -> str:
 def notebook_grid(explanations: Sequence[Explanation]) -> str:
     """Several of :func:`notebook_html`, side by side where there is room."""
     return str(render("notebook_grid.html", views=[Markup(notebook_html(e)) for e in explanations]))  # noqa: S704
-
-
-def best_window(explanation: Explanation) -> float:
-    """Middle of the window that scores highest, seconds."""
-    best = max(explanation.windows, key=lambda w: w.score, default=None)
-    return explanation.seconds / 2 if best is None else (best.start + best.stop) / 2
-
-
-def players_note(
-    explanation: Explanation | ConceptExplanation, part: Excerpt, around: str = "the window that scores highest"
-) -> str:
-    """What the players leave out or change, or nothing."""
-    said = []
-    start, stop = part.seconds
-    if stop - start < explanation.seconds - 0.01:
-        said.append(
-            f"The players hold {start:.1f}-{stop:.1f} s of {explanation.seconds:.1f} s, around {around}: a page holds "
-            f"at most {min(SECONDS, stop - start):.0f} s. The WAV files are whole."
-        )
-    if part.factor != 1.0:
-        said.append(
-            f"A peak lies beyond full scale, so all are played at {part.factor:.3f} of their level. "
-            "The WAV files are as they are."
-        )
-    return " ".join(said)
-
-
-def kept_note(explanation: Explanation) -> str:
-    """What the explanation's player plays, and how quiet it is where one might think it broken."""
-    e = explanation
-    if not e.mask.any():
-        return "The mask keeps nothing."
-    under = under_db(e.audio, e.original, e.sample_rate)
-    if under > QUIET_DB:
-        how = f"{under:.0f} dB under the recording" if np.isfinite(under) else "silence"
-        return f"What the mask keeps: {how}, too quiet to hear."
-    return f"What the mask keeps: {under:.0f} dB under the recording." if under > SAID_DB else "What the mask keeps."
 
 
 def dimmed(explanation: Explanation) -> str:
@@ -339,12 +269,13 @@ def _alt(e: Explanation, regions: Sequence[Region]) -> str:
 def _facts(e: Explanation, *, alone: bool) -> list[tuple[str, str]]:
     """Words of ours, and text that comes from elsewhere; of several, what they share."""
     p = e.provenance
+    length = clock(e.seconds) if is_long(e) else f"{e.seconds:.2f} s"
     if not alone:
-        return [(f"{e.seconds:.2f} s", ""), ("model", p.model), ("explainer", p.explainer)]
+        return [(length, ""), ("model", p.model), ("explainer", p.explainer)]
     others = {"contrast": "compared with", "probability": "among"}.get(e.target.kind, "")
     facts = [
         ("", p.audio_name),
-        (f"{e.seconds:.2f} s", ""),
+        (length, ""),
         ("model", p.model),
         ("explainer", p.explainer),
         (others, ", ".join(f"“{o}”" for o in e.target.others) if others else ""),
@@ -368,23 +299,6 @@ def _unit(e: Explanation) -> str:
     if len(e.windows) > 1:
         pooled = f" Scores are of the {e.provenance.pooling} cosine over {len(e.windows)} windows."
     return f"Unit: {e.unit}{f' ({meaning})' if meaning else ''}.{pooled}"
-
-
-def _windows(e: Explanation) -> dict[str, object] | None:
-    """The table of windows, or None where there is only one."""
-    if len(e.windows) < 2:
-        return None
-    shown = sorted(sorted(e.windows, key=lambda w: -w.score)[:WINDOWS], key=lambda w: w.start)
-    caption = f"Scores of {len(e.windows)} windows, {e.unit}"
-    if len(shown) < len(e.windows):
-        caption += f"; the {len(shown)} that score highest are shown, explanation.json holds all"
-    head = ("window", "recording", "kept", "heard", "removed", "cosine")
-    return {"caption": caption, "head": head, "rows": [_window_row(w) for w in shown]}
-
-
-def _window_row(w: WindowScores) -> tuple[str, ...]:
-    scores = (w.score, w.score_in, w.score_heard, w.score_out, w.similarity)
-    return (f"{w.start:.2f}-{w.stop:.2f} s", *(signed(s) for s in scores))
 
 
 def _how(e: Explanation) -> str:

@@ -24,7 +24,7 @@ from zsxai.show.raster import (
     spectrogram,
 )
 from zsxai.spectral.front_end import hz_to_mel
-from zsxai.written import data_uri
+from zsxai.written import clock, data_uri
 
 SECONDS = 30.0
 """A player holds at most this much of a recording, so that a page of an hour is no larger than one of a minute."""
@@ -103,6 +103,8 @@ class Picture:
         deaf: Heights where the model hears nothing.
         unplayed: Widths that the players do not hold.
         marks: Numbers of the regions.
+        start: Where in the recording it starts, seconds.
+        clocked: Whether times are written as a clock shows them.
     """
 
     level: str
@@ -118,6 +120,8 @@ class Picture:
     deaf: tuple[Box, ...]
     unplayed: tuple[Box, ...]
     marks: tuple[Number, ...]
+    start: float = 0.0
+    clocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,9 @@ class Player:
     """A sound.
 
     Attributes:
-        source: The sound as a data URI.
+        source: The sound as a data URI, of a part where there is a file.
+        file: Address of a file beside the page that holds the whole recording; empty where there is none.
+        whole: Length of that file, seconds.
         start: Where in the recording it starts, seconds.
         label: What it is to those who cannot see where it stands.
         match: Factor on its samples that makes it as loud as the recording, as far as full scale allows.
@@ -147,6 +153,8 @@ class Player:
     label: str
     match: float = 1.0
     seconds: float = 0.0
+    file: str = ""
+    whole: float = 0.0
 
     @property
     def match_db(self) -> float:
@@ -335,6 +343,7 @@ def make_picture(
     peak: float | None = None,
     line_db: float = LINE_DB,
     dimmed: bool = False,
+    clocked: bool = False,
 ) -> Picture:
     """Draw the large picture: spectrogram, in colour where it is kept, axes, hatched where the model hears nothing.
 
@@ -346,6 +355,7 @@ def make_picture(
         peak: Power drawn brightest; the picture's own where None.
         line_db: Level that remains at the line, decibels relative to the recording.
         dimmed: Draw pale colours, as of what is not to be believed.
+        clocked: Write times as a clock shows them.
     """
     level, masked = raster.level(peak), bool(raster.mask.any())
     colour = colour_png(level, raster.worn(dimmed=dimmed)) if masked else b""
@@ -363,19 +373,22 @@ def make_picture(
         seconds=raster.seconds,
         line_db=line_db,
         frequency_ticks=tuple(Tick(f"{t:,.0f}", _height(raster, t)) for t in TICKS_HZ if t <= raster.top),
-        time_ticks=time_ticks(raster.seconds),
+        time_ticks=time_ticks(raster.seconds, raster.start, clocked=clocked),
         deaf=tuple(_box(top, bottom) for top, bottom in silent if bottom - top > 0.2),
         unplayed=tuple(_box(a, b) for a, b in ((0.0, started), (stopped, 100.0)) if b - a > 0.1),
         marks=tuple(_number(raster, n, r) for n, r in enumerate(regions, 1)),
+        start=raster.start,
+        clocked=clocked,
     )
 
 
-def time_ticks(seconds: float) -> tuple[Tick, ...]:
-    """Labels of seconds under a picture."""
+def time_ticks(seconds: float, start: float = 0.0, *, clocked: bool = False) -> tuple[Tick, ...]:
+    """Labels of times under a picture that starts at ``start``: seconds, or as a clock shows them."""
     step = 10.0 ** np.floor(np.log10(max(seconds, 1e-3) / 5))
     step *= next(m for m in (1, 2, 5, 10) if seconds / (step * m) <= 6)
-    times = (round(float(t), 6) for t in np.arange(0, seconds * (1 + 1e-9), step))
-    return tuple(_tick(f"{t:g}", 100 * t / seconds) for t in times)
+    first, last = np.ceil(start / step - 1e-9), np.floor((start + seconds) / step + 1e-9)
+    times = (round(float(n * step), 6) for n in np.arange(first, last + 1))
+    return tuple(_tick(clock(t, 0) if clocked else f"{t:g}", 100 * (t - start) / seconds) for t in times)
 
 
 def _tick(text: str, at: float) -> Tick:
@@ -387,7 +400,7 @@ def _box(start: float, stop: float) -> Box:
 
 
 def _number(raster: Raster, number: int, region: Region) -> Number:
-    left, top = min(100 * region.start / raster.seconds, 97.0), max(_height(raster, region.high), 5.0)
+    left, top = min(100 * (region.start - raster.start) / raster.seconds, 97.0), max(_height(raster, region.high), 5.0)
     return Number(str(number), round(left, 2), round(top, 2))
 
 

@@ -9,7 +9,7 @@
 
   // The numbers of a picture, from the lowest row, and what is computed of them.
   class Numbers {
-    constructor(image, hertz, seconds) {
+    constructor(image, hertz, seconds, from = 0) {
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [this.columns, this.rows] = [image.naturalWidth, image.naturalHeight];
       const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -17,6 +17,7 @@
       this.pixels = context.getImageData(0, 0, this.columns, this.rows).data;
       this.hertz = hertz;
       this.seconds = seconds;
+      this.from = from; // where in the recording it starts
     }
 
     // Pixel index of a row (0 is the highest) and a column.
@@ -30,7 +31,7 @@
       const [level, mask, kept] = this.pixels.subarray(this.at(row, column));
       const up = this.rows - 1 - row;
       return {
-        seconds: x * this.seconds,
+        seconds: this.from + x * this.seconds,
         hertz: (this.hertz[up] + this.hertz[up + 1]) / 2,
         level: (level - LEVELS) * LEVEL_STEP,
         mask: mask * MASK_STEP,
@@ -95,8 +96,8 @@
       return parts
         .sort((a, b) => b.kept - a.kept)
         .map((part) => ({
-          start: (part.start / columns) * this.seconds,
-          stop: ((part.stop + 1) / columns) * this.seconds,
+          start: this.from + (part.start / columns) * this.seconds,
+          stop: this.from + ((part.stop + 1) / columns) * this.seconds,
           low: this.hertz[part.low],
           high: this.hertz[part.high + 1],
           share: this.total ? part.kept / this.total : 0,
@@ -139,14 +140,15 @@
 
   const perCent = (part) => (part > 0 && part < 0.005 ? "<1%" : `${Math.round(100 * part)}%`);
 
-  const say = (region) =>
-    `${region.start.toFixed(2)}-${region.stop.toFixed(2)} s, ${hertzWords(region.low)}-${hertzWords(region.high)} Hz ` +
+  const moment = (seconds, clocked) => (clocked ? zsxai.clock(seconds, 2) : seconds.toFixed(2));
+  const say = (region, clocked) =>
+    `${moment(region.start, clocked)}-${moment(region.stop, clocked)}${clocked ? "" : " s"}, ${hertzWords(region.low)}-${hertzWords(region.high)} Hz ` +
     `(${perCent(region.share)} of the energy kept, ${region.under.toFixed(1)} dB under the recording)`;
 
-  const sayPoint = (point, masked) => {
+  const sayPoint = (point, masked, clocked) => {
     const level = point.level <= -LEVELS * LEVEL_STEP ? `under ${point.level}` : point.level.toFixed(1);
     const kept = point.kept === -Infinity ? "nothing kept" : `kept ${(point.kept || 0).toFixed(1)} dB`;
-    const words = [`${point.seconds.toFixed(2)} s`, `${hertzWords(point.hertz)} Hz`, minus(`${level} dB`)];
+    const words = [clocked ? zsxai.clock(point.seconds, 2) : `${point.seconds.toFixed(2)} s`, `${hertzWords(point.hertz)} Hz`, minus(`${level} dB`)];
     if (masked) words.push(`mask ${point.mask.toFixed(2)}`, minus(kept));
     return words.join(" · ");
   };
@@ -173,6 +175,8 @@
     constructor(root) {
       this.root = root;
       this.seconds = Number(root.dataset.seconds);
+      this.from = Number(root.dataset.from);
+      this.clocked = "clocked" in root.dataset;
       this.masked = root.dataset.masked === "1";
       this.line = Number(root.dataset.line);
       this.plane = root.querySelector("[data-plane]");
@@ -196,7 +200,7 @@
       const image = new Image();
       image.src = this.root.dataset.numbers;
       await image.decode();
-      this.numbers = new Numbers(image, this.root.dataset.hertz.split(" ").map(Number), this.seconds);
+      this.numbers = new Numbers(image, this.root.dataset.hertz.split(" ").map(Number), this.seconds, this.from);
       this.readout.textContent = "Point at the picture, or touch it: it tells its numbers.";
     }
 
@@ -207,7 +211,7 @@
     }
 
     tell(event) {
-      if (this.numbers) this.readout.textContent = sayPoint(this.numbers.read(...this.locate(event)), this.masked);
+      if (this.numbers) this.readout.textContent = sayPoint(this.numbers.read(...this.locate(event)), this.masked, this.clocked);
     }
 
     listen() {
@@ -227,7 +231,7 @@
         const from = down;
         this.selected.hidden = true;
         if (event.pointerType === "mouse" && dragged(event)) {
-          zoomTo([from, event].map((e) => this.locate(e)[0] * this.seconds).sort((a, b) => a - b));
+          zoomTo([from, event].map((e) => this.locate(e)[0] * this.seconds).sort((a, b) => a - b), this.from);
         } else if (from && !dragged(event)) {
           this.click(event);
         }
@@ -254,7 +258,7 @@
       const number = Array.from(this.marks.querySelectorAll("text")).findIndex(near);
       const item = number >= 0 && this.regions && this.regions.querySelectorAll("li")[number];
       if (item) item.querySelector("button").click();
-      else zsxai.seek(Math.min(Math.max(this.locate(event)[0], 0), 1) * this.seconds);
+      else zsxai.seek(this.from + Math.min(Math.max(this.locate(event)[0], 0), 1) * this.seconds);
     }
 
     show(from, to) {
@@ -263,16 +267,16 @@
       this.sheet.style.width = (100 * this.seconds) / (to - from) + "%";
       const axis = this.root.querySelector("[data-time] svg");
       axis.replaceChildren(
-        ...ticks(from, to).map((t) => {
-          const at = (100 * (t - from)) / (to - from);
+        ...ticks(this.from + from, this.from + to).map((t) => {
+          const at = (100 * (t - this.from - from)) / (to - from);
           const anchor = at < 1 ? "start" : at > 97 ? "end" : "middle";
-          return svg("text", { x: at + "%", y: 16, "text-anchor": anchor }, String(Number(t.toPrecision(6))));
+          return svg("text", { x: at + "%", y: 16, "text-anchor": anchor }, this.clocked ? zsxai.clock(t, to - from < 6 ? 1 : 0) : String(Number(t.toPrecision(6))));
         }),
       );
     }
 
-    follow(seconds) {
-      const [from, to] = this.view;
+    follow(position) {
+      const [from, to] = this.view, seconds = position - this.from;
       if (to - from > this.seconds - 1e-6 || (seconds >= from && seconds <= to)) return;
       const start = Math.min(Math.max(0, seconds), this.seconds - (to - from));
       this.show(start, start + to - from);
@@ -317,7 +321,7 @@
       const { hertz, rows } = this.numbers;
       this.marks.replaceChildren(
         ...found.map((region, n) => {
-          const left = Math.min((100 * region.start) / this.seconds, 97);
+          const left = Math.min((100 * (region.start - this.from)) / this.seconds, 97);
           const top = Math.max(100 * (1 - hertz.indexOf(region.high) / rows), 5);
           return svg("text", { x: left + "%", y: top + "%", dx: 3, dy: "-.2em", class: "region" }, n + 1);
         }),
@@ -336,7 +340,7 @@
       list.className = "regions number small";
       for (const region of found.slice(0, LISTED)) {
         const item = document.createElement("li");
-        item.textContent = say(region);
+        item.textContent = say(region, this.clocked);
         item.dataset.start = region.start;
         item.dataset.stop = region.stop;
         list.append(item);
@@ -361,11 +365,14 @@
     item.replaceChildren(button);
   };
 
+  zsxai.makeLoop = makeLoop;
+
   const pictures = Array.from(document.querySelectorAll("[data-picture]"), (root) => new Picture(root));
   const shownPictures = () => pictures.filter((p) => zsxai.shown(p.root));
 
-  const zoomTo = ([from, to]) => {
-    for (const picture of pictures) {
+  // All pictures of one part of the recording.
+  const zoomTo = ([from, to], part) => {
+    for (const picture of pictures.filter((p) => p.from === part)) {
       const least = Math.min(picture.seconds, Math.max(0.05, picture.seconds / 200));
       const span = Math.min(Math.max(to - from, least), picture.seconds);
       const start = Math.min(Math.max(0, (from + to - span) / 2), picture.seconds - span);
@@ -377,11 +384,11 @@
   const zoomBy = (factor) => {
     const [picture] = shownPictures();
     if (!picture) return;
-    if (!factor) return zoomTo([0, picture.seconds]);
+    if (!factor) return zoomTo([0, picture.seconds], picture.from);
     const [from, to] = picture.view;
-    const position = zsxai.position();
+    const position = zsxai.position() - picture.from;
     const about = position > from && position < to ? position : (from + to) / 2;
-    zoomTo([about - (about - from) * factor, about + (to - about) * factor]);
+    zoomTo([about - (about - from) * factor, about + (to - about) * factor], picture.from);
   };
   zsxai.zoomBy = zoomBy;
 
@@ -408,7 +415,7 @@
   };
 
   document.addEventListener("loop", (event) => {
-    for (const item of document.querySelectorAll("[data-regions] li")) {
+    for (const item of document.querySelectorAll("[data-regions] li, [data-parts] li")) {
       const on = event.detail && Number(item.dataset.start) === event.detail.from && Number(item.dataset.stop) === event.detail.to;
       item.querySelector("button").setAttribute("aria-pressed", String(Boolean(on)));
     }

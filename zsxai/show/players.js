@@ -13,6 +13,15 @@ const zsxai = {};
   const length = (player) => (Number.isFinite(player.duration) ? player.duration : Number(player.dataset.length));
   const end = (player) => start(player) + length(player);
   const holds = (player, seconds) => seconds >= start(player) && seconds < end(player);
+  // As zsxai.written.clock.
+  zsxai.clock = (seconds, decimals = 1) => {
+    const rounded = Math.round(seconds * 10 ** decimals) / 10 ** decimals;
+    const minutes = Math.floor(rounded / 60);
+    const rest = (rounded - 60 * minutes).toFixed(decimals).padStart(decimals ? 3 + decimals : 2, "0");
+    const hours = Math.floor(minutes / 60);
+    return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+  };
+
   const now = (player) => start(player) + player.currentTime;
   const from = (plane) => Number(plane.dataset.from || 0); // where in the recording a picture starts
   const shown = (element) => !element.closest("[hidden]");
@@ -59,10 +68,11 @@ const zsxai = {};
     for (const plane of planes) {
       const box = plane.querySelector("[data-loop]");
       if (!box) continue;
-      box.hidden = !loop;
-      if (!loop) continue;
-      box.style.left = (100 * (loop.start - from(plane))) / Number(plane.dataset.seconds) + "%";
-      box.style.width = (100 * (loop.stop - loop.start)) / Number(plane.dataset.seconds) + "%";
+      const whole = Number(plane.dataset.seconds);
+      box.hidden = !loop || loop.stop <= from(plane) || loop.start >= from(plane) + whole;
+      if (box.hidden) continue;
+      box.style.left = (100 * (loop.start - from(plane))) / whole + "%";
+      box.style.width = (100 * (loop.stop - loop.start)) / whole + "%";
     }
     document.dispatchEvent(new CustomEvent("loop", { detail: loop }));
   };
@@ -78,7 +88,19 @@ const zsxai = {};
     requestAnimationFrame(follow);
   };
 
+  // A page that was sent alone plays the part that it holds itself.
+  const playPart = (player) => {
+    if (!player.dataset.part) return;
+    const { part, partStart, partLength } = player.dataset;
+    Object.assign(player.dataset, { start: partStart, length: partLength });
+    delete player.dataset.part;
+    player.src = part;
+    const said = player.closest("[data-card]")?.querySelector("[data-lost]");
+    if (said) said.hidden = false;
+  };
   for (const player of players) {
+    if (player.error) playPart(player);
+    player.addEventListener("error", () => playPart(player));
     player.addEventListener("play", () => {
       if (active && active !== player && !active.paused) {
         takeOver(player);
@@ -152,7 +174,7 @@ const zsxai = {};
 
   // Play a part over and over, or stop if it does so already; false where the players do not hold it.
   zsxai.playLoop = (from, to) => {
-    const player = current();
+    const player = [current(), ...visible()].find((p) => p && (holds(p, from) || holds(p, (from + to) / 2))) || current();
     if (!player) return false;
     if (loop && loop.from === from && loop.to === to) {
       zsxai.stopLoop();
@@ -179,8 +201,16 @@ const zsxai = {};
   zsxai.loop = () => loop;
 
   // Equal loudness: every player through a gain, once somebody asks; without Web Audio the switch stays hidden.
+  // Files beside a page are kept from Web Audio: there, the louder ones are turned down.
+  const filed = players.some((player) => player.dataset.part);
   let gains = null;
   const match = (on) => {
+    if (filed) for (const player of players) player.volume = on ? Math.min(1, Number(player.dataset.match)) : 1;
+    else amplify(on);
+    document.body.classList.toggle("matched", on);
+    for (const tool of document.querySelectorAll("[data-match-tool] input")) tool.checked = on;
+  };
+  const amplify = (on) => {
     if (!gains) {
       const context = new AudioContext();
       gains = players.map((player) => {
@@ -193,8 +223,6 @@ const zsxai = {};
     }
     gains.forEach((gain, n) => (gain.gain.value = on ? Number(players[n].dataset.match) : 1));
     zsxai.gains = gains;
-    document.body.classList.toggle("matched", on);
-    for (const tool of document.querySelectorAll("[data-match-tool] input")) tool.checked = on;
   };
   if (window.AudioContext) {
     for (const tool of document.querySelectorAll("[data-match-tool]")) {

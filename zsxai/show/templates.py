@@ -49,7 +49,14 @@ def render(template: str, package: str = HERE, **values: object) -> Markup:
 
 
 def render_page(
-    template: str, title: str, package: str = HERE, *, style: str = "", script: str = "", **values: object
+    template: str,
+    title: str,
+    package: str = HERE,
+    *,
+    style: str = "",
+    script: str = "",
+    beside: bool = False,
+    **values: object,
 ) -> str:
     """Fill a template that extends ``base.html``: a whole page, under whose policy nothing else can load or run.
 
@@ -61,11 +68,13 @@ def render_page(
         package: Where it lies.
         style: Further rules, after those that all pages share.
         script: Further script, after what all pages share.
+        beside: The page plays files that lie beside it.
         **values: What the template names.
     """
     style, script = read("page.css") + style, "".join(map(read, SCRIPTS)) + script
+    media = "data: 'self'" if beside else "data:"
     policy = (
-        "default-src 'none'; img-src data:; media-src data:; "
+        f"default-src 'none'; img-src data:; media-src {media}; "
         f"style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     )
     own = {"title": title, "policy": policy, "style": Markup(style), "script": Markup(script)}  # noqa: S704  our files
