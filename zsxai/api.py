@@ -21,7 +21,7 @@ from zsxai.explaining import Judging, explain_recording
 from zsxai.explanation import Explanation
 from zsxai.explanations import ExplanationList
 from zsxai.files import as_path
-from zsxai.keeper import Keeper
+from zsxai.keeper import Keeper, check_length
 from zsxai.model import Pooling, SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.prompt import check_prompts, embed_prompts, find_template
@@ -171,6 +171,7 @@ def explain(
         with evaluating(loaded):
             around = find_template(template, loaded)
             bound = [target.bind(loaded, around) for target in targets]
+            check_length(stream.name, stream.seconds or 0.0)
             waveform = stream.read(loaded.sample_rate) if keeper is None else keeper.read(stream, loaded.sample_rate)
             given: dict[str, Any] = {"domain": domain, "scale": scale, "seed": seed, "pooling": pooling}
             recording = Recording(loaded, waveform, **given, batch_size=batch_size)
