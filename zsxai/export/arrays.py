@@ -13,9 +13,6 @@ from zsxai.audio.wav import WavWriter
 from zsxai.explanation import Explanation
 from zsxai.files import as_path, whole_file
 
-_BLOCK = 2**20
-"""Samples written at a time."""
-
 
 def to_npz(e: Explanation, path: str | Path) -> Path:
     """Write ``mask``, ``relevance`` (``(F, N)``), ``frequencies`` (hertz) and ``times`` (seconds) for NumPy."""
@@ -45,9 +42,9 @@ def to_png(e: Explanation, path: str | Path) -> Path:
 
 def to_wav(e: Explanation, path: str | Path) -> Path:
     """Write what the mask keeps as a mono float32 WAV, sample for sample."""
-    with whole_file(as_path(path)) as draft, WavWriter(draft, e.sample_rate, len(e.audio)) as file:
-        for at in range(0, len(e.audio), _BLOCK):
-            file.write(e.audio[at : at + _BLOCK])
+    with whole_file(as_path(path)) as draft, WavWriter(draft, e.sample_rate, len(e.original)) as file:
+        for stretch in e.stretches():
+            file.write(e.sound_of(stretch))
     return as_path(path)
 
 
@@ -58,8 +55,8 @@ def to_flac(e: Explanation, path: str | Path) -> Path:
         InputError: If FLAC has no such rate.
     """
     with whole_file(as_path(path)) as draft, FlacWriter(draft, e.sample_rate) as file:
-        for at in range(0, len(e.audio), _BLOCK):
-            file.write(e.audio[at : at + _BLOCK])
+        for stretch in e.stretches():
+            file.write(e.sound_of(stretch))
     if file.cut:
         warnings.warn(f"{file.cut:,} samples lie beyond full scale and were cut: WAV keeps them", stacklevel=2)
     return as_path(path)
