@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, cast, overload
@@ -20,7 +21,7 @@ from zsxai.explaining import Judging, explain_recording
 from zsxai.explanation import Explanation
 from zsxai.explanations import ExplanationList
 from zsxai.files import as_path
-from zsxai.keeper import Keeper
+from zsxai.keeper import Keeper, check_length
 from zsxai.model import Pooling, SpectralModel, ZeroShotModel, check_rows
 from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
 from zsxai.prompt import check_prompts, embed_prompts, find_template
@@ -164,12 +165,13 @@ def explain(
     seed = whole_number(seed, "the seed", 0)
     how = judging_of(verdict, dark_windows, reference)
     keeper = None if out is None else Keeper(as_path(out), targets, single=single, overwrite=overwrite, resume=resume)
-    with open_sound(audio, sample_rate) as stream:
+    with open_sound(audio, sample_rate) as stream, nullcontext() if keeper is None else keeper.noting():
         loaded = model_of(model, device)
         method = explainer_of(explainer, options, loaded)
         with evaluating(loaded):
             around = find_template(template, loaded)
             bound = [target.bind(loaded, around) for target in targets]
+            check_length(stream.name, stream.seconds or 0.0)
             waveform = stream.read(loaded.sample_rate) if keeper is None else keeper.read(stream, loaded.sample_rate)
             given: dict[str, Any] = {"domain": domain, "scale": scale, "seed": seed, "pooling": pooling}
             recording = Recording(loaded, waveform, **given, batch_size=batch_size)

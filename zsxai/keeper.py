@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ from zsxai.versions import versions
 
 _BLOCK = 2**20
 """Samples that are read at a time."""
+MOST_SECONDS = 5400.0
+"""Longest recording that is explained whole: an hour and a half, some 4 GB of maps and sounds."""
+
+
+def check_length(name: str, seconds: float) -> None:
+    """See that a recording is not too long to be explained whole.
+
+    Raises:
+        InputError: If it is.
+    """
+    if seconds > MOST_SECONDS:
+        raise InputError(
+            f"{name} is longer than the {MOST_SECONDS / 3600:g} h that are explained whole: zsxai timeline scores it "
+            "over time, and with --explain-peaks N explains its strongest parts"
+        )
 
 
 class Keeper:
@@ -55,7 +71,16 @@ class Keeper:
         if not self._is_long:
             return stream.read(sample_rate)  # type: ignore[no-any-return]
         self.work.open(resume=self.resume, overwrite=self.overwrite)
-        return self.work.write("original", stream.blocks(sample_rate, _BLOCK))
+        return self.work.write("original", self._checked(stream, sample_rate))
+
+    @staticmethod
+    def _checked(stream: SoundStream, sample_rate: int) -> Iterator[NDArray[Any]]:
+        """Blocks of a recording whose header may not say how long it is."""
+        samples = 0
+        for block in stream.blocks(sample_rate, _BLOCK):
+            samples += len(block)
+            check_length(stream.name, samples / sample_rate)
+            yield block
 
     def begin(self, recording: Recording, method: Explainer, bound: Sequence[BoundTarget], how: Judging) -> Scratch:
         """Where the work goes.
@@ -80,6 +105,16 @@ class Keeper:
             }
         )
         return self.work
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """What interrupts the work says that it can go on."""
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            if self.work.folder.is_dir():
+                interrupt.add_note(f"{printable(self.work.folder)} holds what is done: resume goes on with it")
+            raise
 
     def save(self, explanations: Sequence[Explanation], sounds: Sounds) -> list[Explanation]:
         """Save the explanations, and remove the work; those on disk come back from where they are now."""

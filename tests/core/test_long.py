@@ -217,6 +217,14 @@ def test_a_process_that_is_killed_leaves_nothing_half_written(tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e", "long.wav"]
 
 
+def test_a_night_is_for_the_timeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zsxai.keeper.MOST_SECONDS", 3.0)
+    for options in ({}, {"out": tmp_path / "e"}):
+        with pytest.raises(InputError, match="--explain-peaks N explains its strongest parts"):
+            explain(ConvToy(), "gradcam", "stft", **options)
+    assert not list(tmp_path.iterdir())
+
+
 def test_sounds_by_choice(tmp_path: Path) -> None:
     e = zsxai.explain(sound(RATE), "dog", model=ConvToy(), sample_rate=RATE, explainer="gradcam")
     for sounds, names in (("wav", 3), ("flac", 3), ("none", 1)):

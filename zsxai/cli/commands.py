@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsxai.cli.output import say
+from zsxai.cli.output import interruptible, say
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 from zsxai.names import printable
 
@@ -178,7 +178,7 @@ def explain(
         raise InputError("--resume goes on with the work on a folder: give its --out DIR")
     from zsxai import api
 
-    with interruptible(f"zsxai explain ... --out {printable(out)} --resume goes on" if out else "nothing was written"):
+    with interruptible("nothing was written"):
         explanation = api.explain(audio, prompts[0], model=name_or_model(model, model_option, device), **shared)
     if as_json:
         print_json({**explanation.record(), "folder": None if out is None else printable(out)})
