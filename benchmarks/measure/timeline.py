@@ -23,7 +23,7 @@ import zsxai
 from zsxai.benchmarks.measure.frame import AsJson, ModelName, Repeats, Table, app, one_thread, show
 from zsxai.benchmarks.measure.timing import compare, in_new_process, peak_bytes
 from zsxai.clip import BATCH_SIZE
-from zsxai.recording import split
+from zsxai.timelines.windows import cut_of, cut_windows
 from zsxai.versions import versions
 
 PROMPTS = ("a dog barking", "rain", "siren")
@@ -46,8 +46,7 @@ def timeline(
         short = Path(folder) / "short.wav"
         _write(short, rate, _SECONDS)
         wave = soundfile.read(short, dtype="float32")[0]
-        window = loaded.audio_spec.window_samples or len(wave)
-        spans = split(len(wave), window, loaded.audio_spec.overlap, loaded.front_end.spec.hop)
+        spans = [(start, start + len(cut)) for start, cut in cut_windows([wave], cut_of(loaded))]
         text = loaded.embed_text(PROMPTS)
 
         def bare() -> None:

@@ -146,7 +146,9 @@ def policy(page: str) -> str:
 def test_only_files_beside_are_admitted_and_only_where_they_are_played(folder, long, explanation):
     assert policy((folder / "index.html").read_text(encoding="utf-8")) == "data: 'self'"
     assert len((folder / "index.html").read_bytes()) < 5_000_000
-    for page in (page_html(long), page_html(explanation, beside=True)):
+    sources = [a["src"] for a in Reader(page_html(long, beside="flac")).all("audio")]
+    assert sources == ["explanation.flac", "residue.flac", "original.wav"]
+    for page in (page_html(long), page_html(long, beside="none"), page_html(explanation, beside=True)):
         assert policy(page) == "data:"
         assert all(a["src"].startswith("data:") for a in Reader(page).all("audio"))
 

@@ -11,6 +11,7 @@ import soundfile
 import zsxai
 from tests.toys import BandToy, BlackBoxToy
 from zsxai.data.scene import demo_scene
+from zsxai.export import to_audacity
 from zsxai.recording import TAIL_SECONDS, split
 from zsxai.timelines.overview import BLOCK, COLUMN, MOST, Overview
 from zsxai.timelines.peaks import Run, find_runs
@@ -212,6 +213,12 @@ def test_frames_rows_and_plots_tell_the_same(found):
     assert [row["stop"] for row in found.rows()] == found.stop_times.tolist()
     axes = found.plot(measure="cosine")
     np.testing.assert_allclose(axes.patches[3].get_data().values, found.cosines[:, 3])
+
+
+def test_peaks_go_into_other_tools(found):
+    peaks = found.peaks(0.65, measure="cosine")
+    track = to_audacity(found.events(peaks))
+    assert track.split("\t") == ["12", "14", "band 3\n"]
 
 
 def test_a_peak_is_explained_with_its_offset(model, found, tmp_path):

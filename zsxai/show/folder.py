@@ -53,7 +53,7 @@ def write_files(explanation: Explanation, folder: Path, sounds: Sounds = "wav") 
     write_tensors(folder / ARRAYS, arrays)
     write_sounds(e, folder, sounds)
     write_png(e, folder / "explanation.png")
-    (folder / "index.html").write_bytes(page_html(e, beside=True).encode())
+    (folder / "index.html").write_bytes(page_html(e, beside=sounds).encode())
     record = {
         **e.record(),
         "files": {

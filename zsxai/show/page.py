@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from zsxai.errors import InputError
 from zsxai.regions import Region, say_regions
+from zsxai.saved import Sounds
 from zsxai.show.chart import Chart
 from zsxai.show.minutes import LISTED, MINUTES, Minute, Place, is_long, make_chart, make_minutes, name_place
 from zsxai.show.parts import Axis, Bar, Card, Excerpt, Picture, excerpt, make_picture, make_player
@@ -95,13 +96,13 @@ class Shown:
     parts_axis: Axis = PARTS
 
 
-def write_page(explanation: Explanation | Sequence[Explanation], path: Path, *, beside: bool = False) -> Path:
+def write_page(explanation: Explanation | Sequence[Explanation], path: Path, *, beside: bool | Sounds = False) -> Path:
     """Write :func:`page_html` to a file."""
     path.write_bytes(page_html(explanation, beside=beside).encode())
     return path
 
 
-def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool = False) -> str:
+def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool | Sounds = False) -> str:
     """The page of an explanation, or of several of one recording, which stand under tabs.
 
     Its size is bounded whatever the recording's length, but for 2 bytes a window and line: pictures have at most 1,000
@@ -110,7 +111,8 @@ def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool
 
     Args:
         explanations: What to show.
-        beside: The page lies in the folder of the explanation: play the files there, and link to them.
+        beside: The page lies in the folder of the explanation: play the files there, and link to them. As what they
+            were written; True is ``wav``.
 
     Raises:
         InputError: If there is none, or they are not of one recording and one model.
@@ -121,7 +123,8 @@ def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool
     if len({(e.provenance.audio_sha256, e.provenance.model) for e in several}) > 1:
         raise InputError("a page shows explanations of one recording by one model: write a page for each")
     first = several[0]
-    heard = hear(several, beside=beside)
+    kind: Sounds | None = "wav" if beside is True else beside or None
+    heard = hear(several, beside=kind)
     shown = [_show(e, h, among=len(several)) for e, h in zip(several, heard, strict=True)]
     prompts = first.prompt if len(several) == 1 else f"{len(several)} prompts"
     return render_page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.level import QUIET_DB, under_db
+from zsxai.saved import ORIGINAL, SOUNDS, Sounds
 from zsxai.show.minutes import Levels, is_long, make_levels, strip_of
 from zsxai.show.parts import SECONDS, Card, Excerpt, excerpt, make_card, make_player, strip_peak
 from zsxai.show.raster import Raster, raster
@@ -47,19 +48,20 @@ class Heard:
     overview: Raster | None = None
 
 
-def hear(explanations: Sequence[Explanation], *, beside: bool) -> list[Heard]:
+def hear(explanations: Sequence[Explanation], *, beside: Sounds | None) -> list[Heard]:
     """Players of explanations of one recording, which hold the same seconds at the same level.
 
     Args:
         explanations: The explanations.
-        beside: The page lies in the folder of the explanation: where players cannot hold all, they play the files
-            there, and a part where these are missing.
+        beside: As what the sounds were written, where the page lies in their folder: where players cannot hold all,
+            they play the files there, and a part where these are missing.
     """
     first = explanations[0]
     seconds = min(SECONDS, PLAYED / (1 + 2 * len(explanations)))
-    filed = beside and first.seconds > seconds
+    files = _files(beside)
+    filed = all(files.values()) and first.seconds > seconds
     if is_long(first):
-        return _hear_long(explanations, ALONE if filed else min(seconds, LEAST), beside=beside)
+        return _hear_long(explanations, ALONE if filed else min(seconds, LEAST), files)
     seconds = ALONE if filed else seconds
     sounds = [first.original, *(w for e in explanations for w in (e.audio, e.residue))]
     part = excerpt(sounds, first.sample_rate, best_window(first), seconds)
@@ -78,7 +80,7 @@ def hear(explanations: Sequence[Explanation], *, beside: bool) -> list[Heard]:
                 peak=peak,
                 kept=name == "explanation",
                 figure=figure,
-                href=f"{name}.wav" if beside else "",
+                href=files[name],
                 recording=None if name == "original" else e.original,
             )
 
@@ -87,7 +89,7 @@ def hear(explanations: Sequence[Explanation], *, beside: bool) -> list[Heard]:
     return found
 
 
-def _hear_long(explanations: Sequence[Explanation], seconds: float, *, beside: bool) -> list[Heard]:
+def _hear_long(explanations: Sequence[Explanation], seconds: float, files: Mapping[str, str]) -> list[Heard]:
     """As :func:`hear`, a part of the recording at a time."""
     first = explanations[0]
     start = float(np.clip(best_window(first) - seconds / 2, 0.0, first.seconds - seconds))
@@ -111,10 +113,11 @@ def _hear_long(explanations: Sequence[Explanation], seconds: float, *, beside: b
             peak = float(np.abs(sound).max()) * whole.factor
             match = min(_factor(under), 1.0 / peak) if peak > 0.0 else 1.0
             picture = strip_of(overview, strip, f"Spectrogram of {title}")
-            href = f"{name}.wav" if beside else ""
-            cards.append(Card(title, note, picture, replace(player, match=match), figure, href))
+            cards.append(Card(title, note, picture, replace(player, match=match), figure, files[name]))
         part = replace(whole, start=at, stop=at + whole.stop)
-        found.append(_join(e, (cards[0], cards[1], cards[2]), part, level, filed=beside, overview=overview))
+        found.append(
+            _join(e, (cards[0], cards[1], cards[2]), part, level, filed=all(files.values()), overview=overview)
+        )
     return found
 
 
@@ -135,9 +138,17 @@ def _join(
         replace(card, player=replace(card.player, file=card.href, whole=e.seconds, match=factor / max(factors)))
         for card, factor in zip(cards, factors, strict=True)
     )
-    note = "The players play the WAV files beside this page: keep them together."
+    note = "The players play the files beside this page: keep them together."
     everything = Excerpt(0, len(e.original), e.sample_rate, 1.0)
     return Heard(playing[0], (playing[1], playing[2]), everything, note, overview)
+
+
+def _files(beside: Sounds | None) -> dict[str, str]:
+    """The files beside a page by what they hold; empty where there is none."""
+    if beside is None:
+        return dict.fromkeys(("original", "explanation", "residue"), "")
+    parts = SOUNDS[beside] or ("", "")
+    return dict(zip(("original", "explanation", "residue"), (ORIGINAL, *parts), strict=True))
 
 
 def _factor(under: float) -> float:

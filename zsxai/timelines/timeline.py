@@ -24,6 +24,8 @@ from zsxai.verdict.presence import logistic
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from zsxai.export.event import Event
+
 
 class TimelineProvenance(Value):
     """Everything that can change a number.
@@ -258,6 +260,26 @@ class Timeline(Value):
             presence=None if evidence is None else float(logistic(np.array(evidence))),
             clear=None if evidence is None or self.bar is None else evidence > self.bar,
         )
+
+    def events(self, peaks: Sequence[Peak]) -> list[Event]:
+        """Peaks for other tools: what :func:`zsxai.export.to_raven` and its like take.
+
+        Args:
+            peaks: From :meth:`peaks`.
+        """
+        from zsxai.export.event import Event
+
+        about: dict[str, Any] = {"model": self.provenance.model}
+        return [
+            Event(
+                start=peak.start,
+                stop=peak.stop,
+                label=peak.prompt,
+                file=self.provenance.audio_name,
+                extra={"cosine": peak.cosine, "presence": peak.presence, "clear": peak.clear, **about},
+            )
+            for peak in peaks
+        ]
 
     def rows(self, measure: Measure | None = None) -> Iterator[dict[str, float]]:
         """A row a window: ``start`` and ``stop`` in seconds, and a number for every prompt by its name."""
