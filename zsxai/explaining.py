@@ -321,7 +321,10 @@ class _Window(NamedTuple):
     clip: Clip
 
     def may_join(self, other: _Window) -> bool:
-        """Whether both may share a forward; sections of long recordings do not: resumed work does the same."""
+        """Whether both may share a forward.
+
+        A section of a long recording stands alone: work that goes on then does the same.
+        """
         together = self.section is other.section or (self.of.recording.is_short and other.of.recording.is_short)
         return together and self.clip.window_samples == other.clip.window_samples
 

@@ -410,6 +410,24 @@ class Explanation(Value):
 
         return read_folder(cls, as_path(folder))
 
+    def to_raven(self, path: str | Path | None = None, count: int | None = None) -> str:
+        """Its regions as a selection table for Raven (:func:`zsxai.export.to_raven`)."""
+        from zsxai.export import to_raven
+
+        return to_raven(self, path, count)
+
+    def to_audacity(self, path: str | Path | None = None, count: int | None = None) -> str:
+        """Its regions as a label track for Audacity (:func:`zsxai.export.to_audacity`)."""
+        from zsxai.export import to_audacity
+
+        return to_audacity(self, path, count)
+
+    def to_frame(self, count: int | None = None) -> Any:
+        """Its regions as a pandas DataFrame (:func:`zsxai.export.to_frame`)."""
+        from zsxai.export import to_frame
+
+        return to_frame(self, count)
+
     def verify(self, model: object | None = None) -> Report:
         """Check the record against its own arrays and score it again with the model.
 

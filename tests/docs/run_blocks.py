@@ -195,8 +195,8 @@ def make_environment(home: Path) -> Path:
 
 def write_scene(file: Path) -> None:
     """Write the recording that ``zsxai demo`` writes."""
-    from zsxai.data.scene import demo_scene
     from zsxai.audio.wav import wav_bytes
+    from zsxai.data.scene import demo_scene
 
     scene = demo_scene()
     file.parent.mkdir(parents=True)

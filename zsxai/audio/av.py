@@ -61,11 +61,11 @@ class AvDecoder:
     why = ""
 
     def __init__(self, file: BinaryIO, form: str) -> None:
-        self._file, self._container = file, None
-        self._stopped = ""
+        self._file, self._stopped = file, ""
+        self._container: Any = None
         try:
             self._container = _import().open(file, format=form)
-            self._stream = next(iter(self._container.streams.audio), None)
+            self._stream: Any = next(iter(self._container.streams.audio), None)
             if self._stream is None:
                 raise ValueError("it holds no sound")
             frames = self._decode()
@@ -119,13 +119,13 @@ class AvDecoder:
 
 def _samples(frame: Any, channels: int) -> NDArray[np.float32]:
     """``(n, C)``, integers scaled by their full range."""
-    values = frame.to_ndarray()
+    values: NDArray[Any] = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, channels)
     if values.dtype.kind == "f":
-        return values.astype(np.float32, copy=False)
+        return np.asarray(values, np.float32)
     info = np.iinfo(values.dtype)
     middle = 0 if values.dtype.kind == "i" else (info.max + 1) / 2
-    return ((values - middle) / (info.max + 1 - middle)).astype(np.float32)
+    return np.asarray((values - middle) / (info.max + 1 - middle), np.float32)
 
 
 def _import() -> Any:

@@ -114,6 +114,16 @@ def explain(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace DIR if it holds explanations already.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Of one long recording: go on with work that was interrupted.")
+    ] = False,
+    sounds: Annotated[
+        str, typer.Option("--sounds", metavar="S", help="How sounds are written: wav, flac or none.")
+    ] = "wav",
+    pooling: Annotated[
+        str | None,
+        typer.Option("--pooling", metavar="P", help="Score of several windows: the mean of their cosines, or the max."),
+    ] = None,
     light: Annotated[
         bool, typer.Option("--light", help="Of many: write the table and the page of all only, no folder each.")
     ] = False,
@@ -145,6 +155,7 @@ def explain(
         "verdict": verdicts[verdict],
         "dark_windows": not all_windows,
         "reference": reference,
+        "pooling": pooling,
         "progress": False if as_json else None,
     }
     prompts = prompts or []
@@ -159,16 +170,18 @@ def explain(
         raise InputError("say what to listen for: a PROMPT, such as 'a dog barking'")
     if out is not None:
         check_out(out, overwrite)
-        from zsxai.files import check_folder
-        from zsxai.saved import FILES
+        from zsxai.saved import check_place
 
-        check_folder(out, FILES, overwrite=overwrite)
+        check_place(out, overwrite=overwrite)
+        shared |= {"out": out, "overwrite": overwrite, "resume": resume, "sounds": sounds}
+    elif resume:
+        raise InputError("--resume goes on with the work on a folder: give its --out DIR")
     from zsxai import api
 
-    explanation = api.explain(audio, prompts[0], model=name_or_model(model, model_option, device), **shared)
-    folder = None if out is None else explanation.save(out, overwrite=overwrite)
+    with interruptible(f"zsxai explain ... --out {printable(out)} --resume goes on" if out else "nothing was written"):
+        explanation = api.explain(audio, prompts[0], model=name_or_model(model, model_option, device), **shared)
     if as_json:
-        print_json({**explanation.record(), "folder": None if folder is None else printable(folder)})
+        print_json({**explanation.record(), "folder": None if out is None else printable(out)})
         return
     made = explanation.provenance
     say(explanation.describe())
@@ -178,10 +191,10 @@ def explain(
     )
     for warning in made.warnings:
         say(f"  note: {warning}")
-    if folder is None:
+    if out is None:
         say("--out DIR writes the picture, the page and the sounds to look at and listen to.")
     else:
-        say(f"{folder / 'index.html'} shows it and plays it.")
+        say(f"{out / 'index.html'} shows it and plays it.")
 
 
 def classify(
