@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsxai.cli.output import say
+from zsxai.cli.output import interruptible, say
 from zsxai.errors import ExitCode, InputError, ZsxaiError, unknown
 from zsxai.names import printable
 
