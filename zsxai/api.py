@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack, cast, overload
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 
 import torch
 
@@ -209,7 +209,7 @@ def judging_of(verdict: object = True, dark_windows: object = True, reference: o
     if verdict is not True and verdict is not False and verdict != "full":
         raise InputError(f"verdict is True, False or 'full', not {verdict!r}")
     figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
-    return Judging(cast("bool | Literal['full']", verdict), dark_windows, figures)
+    return Judging(verdict, dark_windows, figures)
 
 
 class Classified(list[Classification]):

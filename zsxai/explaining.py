@@ -142,8 +142,10 @@ def _draft(
     calibrations = [_calibration(method, found, least) for found, least in zip(maps, rounding, strict=True)]
     sections = work.recording.sections(len(bound))
     arrays = [work.scratch.array(f"mask-{p}", found.values.shape) for p, found in enumerate(maps)]
-    given = zip(maps, calibrations, weights, arrays, strict=True)
-    masks = [_calibrate(work.recording, sections, found.values, *how_much, into) for found, *how_much, into in given]
+    masks = [
+        _calibrate(work.recording, sections, found.values, calibration, weight, into)
+        for found, calibration, weight, into in zip(maps, calibrations, weights, arrays, strict=True)
+    ]
     return Draft(work, maps, presences, weights, calibrations, masks, [])
 
 
@@ -317,7 +319,7 @@ class _Window(NamedTuple):
     of: _Relevance
     k: int
     section: Section
-    index: int
+    number: int
     clip: Clip
 
     def may_join(self, other: _Window) -> bool:

@@ -152,7 +152,7 @@ def share(options: ExplainOptions) -> ExplainOptions:
     for name in ("against", "among", "template"):
         given = shared.get(name)
         if given is not None and not isinstance(given, str):
-            shared[name] = take_list(given, name)  # type: ignore[literal-required]
+            shared[name] = take_list(given, name)
     model = shared["model"] = model_of(shared.get("model", "tiny"), shared.pop("device", None))
     shared["explainer"] = explainer_of(shared.get("explainer"), shared.pop("options", None), model)
     find_template(shared.get("template"), model)

@@ -97,10 +97,11 @@ class LMACZS(BatchExplainer):
             gradient = torch.stack(gradients, dim=1)  # (B, n, f, t)
             parts = [
                 trained.decoder.head([level[of] for level in levels], text.rows(about), gradient[of, about])
-                for of, about in (part.T for part in pairs.split(_PAIRS))
+                for of, about in (part.T for part in torch.split(pairs, _PAIRS))
             ]
-        log_odds = torch.cat(parts).unflatten(0, (len(clips), len(text)))
-        by_target = log_odds.split([len(p) for p in prompts], dim=1)
+        log_odds = torch.cat(parts)
+        log_odds = log_odds.reshape(len(clips), len(text), *log_odds.shape[1:])
+        by_target = torch.split(log_odds, [len(p) for p in prompts], dim=1)
         values = torch.stack([contrast_log_odds(v[:, 0], v[:, 1:]) for v in by_target], dim=1)
         return values, map_at(maps, names[0]).grid
 
