@@ -58,7 +58,8 @@ def active_power(waveform: Samples, frame: int) -> float:
 
 def _powers(waveform: Samples, frame: int) -> Samples:
     size = min(len(waveform), max(1, frame))
-    return (waveform[: len(waveform) // size * size].reshape(-1, size) ** 2).mean(1)
+    powers: Samples = (waveform[: len(waveform) // size * size].reshape(-1, size) ** 2).mean(1)
+    return powers
 
 
 def _active(powers: Samples) -> float:

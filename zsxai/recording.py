@@ -312,6 +312,8 @@ class Stitch:
         self, recording: Recording, first: int = 0, before: tuple[NDArray[Any], NDArray[Any]] | None = None
     ) -> None:
         self._recording, self._next = recording, first
+        self._total: NDArray[Any]
+        self._count: NDArray[Any]
         self._total, self._count = before or (np.zeros(0), np.zeros(0))
 
     def add(self, index: int, values: NDArray[Any]) -> None:

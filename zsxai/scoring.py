@@ -102,7 +102,11 @@ class Measured:
 
 
 def score_masks(
-    recording: Recording, masks: Sequence[NDArray[Any]], targets: Sequence[BoundTarget], *, rolled: bool = False
+    recording: Recording,
+    masks: Sequence[NDArray[Any]] | NDArray[Any],
+    targets: Sequence[BoundTarget],
+    *,
+    rolled: bool = False,
 ) -> list[Scores]:
     """Score one mask per target, every version of the audio encoded once.
 
@@ -133,7 +137,7 @@ class Part(NamedTuple):
 
     recording: Recording
     section: Section
-    masks: Sequence[NDArray[Any]]
+    masks: Sequence[NDArray[Any]] | NDArray[Any]
     controls: Sequence[NDArray[Any]] = ()
 
 

@@ -144,7 +144,7 @@ def _gradcam(file: Path, out: Path, model: str, *, resume: bool = False) -> None
 
 def _join(path: Path, data: Path, minutes: float, seed: int) -> Path:
     """Recordings of folds 1 to 3 one behind the other, drawn with a seed, until they are long enough."""
-    clips = list(load_dataset("esc50", data, folds=[1, 2, 3]))
+    clips = load_dataset("esc50", data, folds=[1, 2, 3]).clips
     rng = np.random.default_rng(seed)
     left = round(60 * minutes * _RATE)
     with soundfile.SoundFile(path, "w", _RATE, 1, "PCM_16") as file:

@@ -128,9 +128,7 @@ def _text(target: BoundTarget) -> NDArray[np.float32]:
 def _judge(
     recording: Recording, masks: NDArray[Any], targets: Sequence[BoundTarget], heard: Sequence[Presence]
 ) -> list[Verdict]:
-    scores: list[Scores] = score_masks(
-        recording, torch.from_numpy(masks).to(recording.model.device), targets, rolled=True
-    )
+    scores: list[Scores] = score_masks(recording, masks, targets, rolled=True)
     means = mask_mean(masks, recording.grid.in_band)
     return [
         judge(

@@ -91,7 +91,8 @@ class Raster:
     @property
     def columns_s(self) -> NDArray[Any]:
         """Centres of the columns, seconds."""
-        return (self.time_edges[1:] + self.time_edges[:-1]) / 2
+        centres: NDArray[Any] = (self.time_edges[1:] + self.time_edges[:-1]) / 2
+        return centres
 
     @property
     def under_db(self) -> NDArray[Any]:
@@ -145,7 +146,7 @@ def raster(explanation: Explanation, columns: int = COLUMNS, part: tuple[float, 
     bins = np.arange(e.front_end.n_bins) * (e.sample_rate / e.front_end.n_fft)
     from_bins = overlap(np.concatenate([[0.0], (bins[1:] + bins[:-1]) / 2, [top]]), pixels).astype(np.float32)
     from_rows = overlap(grid.frequency_edges, pixels).astype(np.float32)
-    frames = np.count_nonzero((grid.time_edges[1:] > start) & (grid.time_edges[:-1] < stop))
+    frames = int(np.count_nonzero((grid.time_edges[1:] > start) & (grid.time_edges[:-1] < stop)))
     wanted = np.linspace(start, stop, min(columns, frames) + 1)
     power, mask, gain = (_Average(grid.time_edges, wanted) for _ in range(3))
     for stretch in stretches:
