@@ -149,7 +149,7 @@ def _join(path: Path, data: Path, minutes: float, seed: int) -> Path:
     left = round(60 * minutes * _RATE)
     with soundfile.SoundFile(path, "w", _RATE, 1, "PCM_16") as file:
         while left:
-            part = clips[rng.integers(len(clips))].read().at(_RATE)[:left]
+            part = clips[int(rng.integers(len(clips)))].read().at(_RATE)[:left]
             file.write(part)
             left -= len(part)
     return path
