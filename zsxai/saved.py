@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from zsxai.arrays import is_mapped, map_tensors
 from zsxai.audio import fingerprint, read_audio
 from zsxai.audio.wav import read_wav
 from zsxai.errors import InputError
-from zsxai.files import check_folder, listed_files
+from zsxai.files import check_folder
 from zsxai.names import printable
 from zsxai.regions import Region
 from zsxai.value import Value
@@ -40,8 +39,8 @@ SOUNDS: dict[Sounds, tuple[str, ...]] = {
 _BESIDE = (ARRAYS, ORIGINAL, "explanation.png", "index.html")
 FILES = (RECORD, *SOUNDS["wav"], *_BESIDE)
 """What a saved explanation holds, if nothing else is asked for; the first marks it as one."""
-_PART = re.compile(r"parts/[0-9-]+\.html")
-"""Names of pages of parts of a long recording."""
+REPLACEABLE = (*FILES, *SOUNDS["flac"])
+"""What it may hold."""
 _KINDS = [{*_BESIDE, *sounds} for sounds in SOUNDS.values()]
 
 _RECORD_BYTES = 2**26
@@ -99,12 +98,7 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: If it exists and may not be replaced, or cannot be made.
     """
-    check_folder(folder, files_of(folder), overwrite=overwrite)
-
-
-def files_of(folder: Path) -> list[str]:
-    """What may be replaced in a folder that an explanation is saved to."""
-    return [*FILES, *SOUNDS["flac"], *(name for name in listed_files(folder, RECORD) if _PART.fullmatch(name))]
+    check_folder(folder, REPLACEABLE, overwrite=overwrite)
 
 
 def sounds_in(files: Iterable[str]) -> list[str]:
@@ -199,7 +193,7 @@ def _read(kind: type[Explanation], folder: Path) -> Explanation:
     lost = envelope.sha256.keys() ^ hash_fields(fields).keys()
     if lost:
         raise ValueError(f"{RECORD} has lost or gained {', '.join(sorted(lost))}")
-    if {name for name in envelope.files if not _PART.fullmatch(name)} not in _KINDS:
+    if set(envelope.files) not in _KINDS:
         raise ValueError(f"{RECORD} lists other files than {', '.join(FILES[1:])}")
     arrays = _read_arrays(folder / ARRAYS)
     original, rate = read_wav(folder / ORIGINAL)

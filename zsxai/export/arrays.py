@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zsxai.audio.flac import FlacWriter
 from zsxai.audio.wav import WavWriter
-from zsxai.explanation import Explanation
 from zsxai.files import as_path, whole_file
+
+if TYPE_CHECKING:
+    from zsxai.explanation import Explanation
 
 
 def to_npz(e: Explanation, path: str | Path) -> Path:

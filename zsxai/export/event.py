@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from pydantic import Field
 
 from zsxai.errors import InputError
-from zsxai.explanation import Explanation
 from zsxai.files import as_path, whole_file
 from zsxai.names import printable
 from zsxai.value import Value
+
+if TYPE_CHECKING:
+    from zsxai.explanation import Explanation
 
 Cell = str | bool | int | float | None
 
@@ -52,7 +55,7 @@ class Event(Value):
         }
 
 
-Source = Explanation | Event | Iterable[Explanation | Event]
+Source: TypeAlias = "Explanation | Event | Iterable[Explanation | Event]"
 """What can be exported: explanations, for their regions; events; or many of either."""
 
 
@@ -68,7 +71,7 @@ def events_of(source: Source, count: int | None = None) -> list[Event]:
     """
     if count is not None and count < 1:
         raise InputError(f"count is how many regions an explanation gives, 1 or more, not {count}")
-    each = [source] if isinstance(source, (Explanation, Event)) else source
+    each = [source] if isinstance(source, Value) else source
     return [event for one in each for event in ([one] if isinstance(one, Event) else _regions(one, count))]
 
 

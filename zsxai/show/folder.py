@@ -14,7 +14,7 @@ from zsxai.audio.flac import FlacWriter
 from zsxai.audio.wav import WavWriter
 from zsxai.checks import one_of
 from zsxai.files import whole_folder
-from zsxai.saved import ARRAYS, ORIGINAL, RECORD, SOUNDS, Sounds, files_of, hash_file
+from zsxai.saved import ARRAYS, ORIGINAL, RECORD, REPLACEABLE, SOUNDS, Sounds, hash_file
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -39,7 +39,7 @@ def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = Fa
         InputError: If the folder exists and may not be replaced, or cannot be made.
     """
     one_of(sounds, tuple(SOUNDS), "sounds")
-    with whole_folder(folder, files_of(folder), overwrite=overwrite) as draft:
+    with whole_folder(folder, REPLACEABLE, overwrite=overwrite) as draft:
         write_files(explanation, draft, sounds)
     return folder
 
@@ -56,9 +56,7 @@ def write_files(explanation: Explanation, folder: Path, sounds: Sounds = "wav") 
     (folder / "index.html").write_bytes(page_html(e, beside=sounds).encode())
     record = {
         **e.record(),
-        "files": {
-            path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(folder.rglob("*")) if path.is_file()
-        },
+        "files": {path.name: hash_file(path) for path in sorted(folder.iterdir())},
     }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / RECORD).write_bytes(f"{text}\n".encode())
