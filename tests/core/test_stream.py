@@ -119,6 +119,7 @@ LATE[-1] = np.nan
         (wav(np.zeros(0)), 16000, "holds no samples that libsndfile finds"),
         (wav(np.ones(1), 192_000), 8000, "nothing is left of stream at 8,000 samples per second: it has 1 samples"),
     ],
+    ids=["nan", "loud", "silent", "cancelling", "empty", "nothing left"],
 )
 def test_what_is_wrong_shows_when_it_is_reached(audio: bytes, rate: int, message: str) -> None:
     with open_sound(audio) as stream, pytest.raises(InputError, match=message):
@@ -137,7 +138,7 @@ def test_notes_come_with_the_end() -> None:
     ]
 
 
-@pytest.mark.parametrize("audio", [wav(LATE[:-1]), LATE[:-1]])
+@pytest.mark.parametrize("audio", [wav(LATE[:-1]), LATE[:-1]], ids=["file", "array"])
 def test_a_stream_is_read_once(audio: Any) -> None:
     with open_sound(audio, 16000) as stream:
         assert fingerprint(np.concatenate(list(stream.blocks(16000, 7)))) == fingerprint(LATE[:-1])
