@@ -110,7 +110,8 @@ def flip(path: Path) -> None:
 CASES = [
     # The recording
     Case("missing", "no such file: gone.wav", explain("gone.wav"), said(audio="gone.wav")),
-    Case("folder", "folder is a folder, not an audio file", explain("folder"), said(audio="folder")),
+    Case("folder", "folder is a folder, not an audio file", explain("folder")),
+    Case("no-recordings", "folder holds no audio", lambda: zsxai.explain_folder("folder", "a"), said(audio="folder")),
     Case("no-audio", "text.wav is not audio", explain("text.wav"), said(audio="text.wav")),
     Case("no-bytes", "zero.wav is not audio", explain("zero.wav"), said(audio="zero.wav")),
     Case("cut-short", "cut.wav", explain("cut.wav"), said(audio="cut.wav")),
@@ -249,7 +250,7 @@ CASES = [
     Case("no-prompt", "PROMPT", None, ("explain", "good.wav")),
     Case("option-name", "--explaner", None, said("--explaner", "gradcam")),
     Case("top-option", "--nothing", None, ("--nothing",)),
-    Case("too-many", "extra", None, said("b")),
+    Case("too-many", "extra", None, ("list", "models", "extra")),
     Case("list", "'modles'", None, ("list", "modles")),
     Case("list-nothing", "models|explainers", None, ("list",)),
     Case("demo-taken", "taken exists", None, ("demo", "--out", "taken")),
