@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsxai.api import Classification, classify, explain
+    from zsxai.auditing.api import audit
+    from zsxai.auditing.audit import Audit
     from zsxai.clip import Clip, Relevance
     from zsxai.comparison.api import compare
     from zsxai.comparison.comparison import Comparison
@@ -30,6 +32,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "api": ("Classification", "classify", "explain"),
     "many": ("explain_many",),
+    "auditing.api": ("audit",),
+    "auditing.audit": ("Audit",),
     "clip": ("Clip", "Relevance"),
     "comparison.api": ("compare",),
     "comparison.comparison": ("Comparison",),
@@ -47,6 +51,7 @@ _ROOMS = {
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Audit",
     "AudioSpec",
     "Classification",
     "Clip",
@@ -67,6 +72,7 @@ __all__ = [
     "ZeroShotModel",
     "ZsxaiError",
     "__version__",
+    "audit",
     "classify",
     "classify_concepts",
     "compare",
