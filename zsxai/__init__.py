@@ -51,8 +51,8 @@ _ROOMS = {
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
-    "Audit",
     "AudioSpec",
+    "Audit",
     "Classification",
     "Clip",
     "Comparison",

@@ -206,7 +206,13 @@ def _table(found: list[dict[str, Any]], context: dict[str, Any]) -> Table:
     for row in found:
         of = [(row.get(f"{name} class", "-"), _said(row.get(f"{name} found"))) for name in ("tone", "click")]
         rows.append(
-            (*(str(row[key]) for key in ("seed", "clips")), *of[0], *of[1], str(len(row["wrong"])), str(row["wrong, of the model"]))
+            (
+                *(str(row[key]) for key in ("seed", "clips")),
+                *of[0],
+                *of[1],
+                str(len(row["wrong"])),
+                str(row["wrong, of the model"]),
+            )
         )
     return Table(heads, rows, {**context, "first besides": json.dumps([w for r in found for w in r["wrong"]][:3])})
 

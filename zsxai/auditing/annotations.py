@@ -30,7 +30,9 @@ def read_annotations(path: Path, clips: Sequence[LabelledClip]) -> dict[str, Spa
     table = existing_file(path, "CSV file of annotations")
     base = {clip.name: PurePosixPath(clip.path.as_posix() if clip.path else clip.name).name for clip in clips}
     alone = {name for name, count in Counter(base.values()).items() if count == 1}
-    by_file = {base[clip.name]: clip for clip in clips if base[clip.name] in alone} | {clip.name: clip for clip in clips}
+    by_file = {base[clip.name]: clip for clip in clips if base[clip.name] in alone} | {
+        clip.name: clip for clip in clips
+    }
     found: dict[str, Spans] = defaultdict(list)
     for row in read_table(table, ("file", "start", "stop")):
         clip = by_file.get(tidy_name(row["file"].strip()))

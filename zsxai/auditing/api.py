@@ -193,8 +193,7 @@ class _Removal:
             places = [place for _, place in wanted[clip.name]]
             values = falls(recording, self._bound[clip.label], places, self._spans.get(clip.name))
             found += [
-                (cue, clip.label, clip.source, fall)
-                for (cue, _), fall in zip(wanted[clip.name], values, strict=True)
+                (cue, clip.label, clip.source, fall) for (cue, _), fall in zip(wanted[clip.name], values, strict=True)
             ]
         return found
 
@@ -229,7 +228,9 @@ def _measured(
     done = []
     for cue, p in zip(cues, corrected, strict=True):
         measured = cue.model_copy(update={"p": float(p) if cue.elsewhere is not None else None})
-        rests = cue.fall is not None and cue.elsewhere is not None and drives(cue.fall.mean, cue.elsewhere.mean, float(p))
+        rests = (
+            cue.fall is not None and cue.elsewhere is not None and drives(cue.fall.mean, cue.elsewhere.mean, float(p))
+        )
         unmet = (*cue.unmet, "drive") if cue.of_model and not rests else cue.unmet
         done.append(measured.model_copy(update={"unmet": unmet}))
     return done

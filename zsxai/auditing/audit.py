@@ -233,6 +233,13 @@ class Audit(Value):
         found = [cue for one in self.classes for cue in one.cues if cue.named]
         return tuple(sorted(found, key=lambda cue: not cue.drives))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the records are the same, with players or without."""
+        return self.model_dump() == other.model_dump() if isinstance(other, Audit) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.title, self.model, self.weights_sha256, self.explainer, self.seed))
+
     def __str__(self) -> str:
         found = "\n".join(map(str, self.cues)) or "No cue is named."
         return f"{found}\n{_as_text(self.rows())}"
@@ -331,7 +338,9 @@ def _as_text(rows: list[dict[str, str | int | float | None]]) -> str:
     for row in rows:
         shares = [_part(row[name]) for name in ("start", "end", "silence", "outside", "band")]
         low, high = row["band_low_hz"], row["band_high_hz"]
-        where = str(Place(kind="band", low=float(low), high=float(high))) if low is not None and high is not None else ""
+        where = (
+            str(Place(kind="band", low=float(low), high=float(high))) if low is not None and high is not None else ""
+        )
         score = f"{row['score']:.3f}"
         lines.append((str(row["class"]), str(row["clips"]), score, *shares, where, str(row["named"])))
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]

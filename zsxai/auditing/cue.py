@@ -41,7 +41,9 @@ class Place(Value):
 
     def __str__(self) -> str:
         if self.kind in ("band", "tone"):
-            low, high, unit = (self.low, self.high, "Hz") if self.low < 1000 else (self.low / 1e3, self.high / 1e3, "kHz")
+            low, high, unit = (
+                (self.low, self.high, "Hz") if self.low < 1000 else (self.low / 1e3, self.high / 1e3, "kHz")
+            )
             return f"{low:.0f}-{high:.0f} {unit}" if unit == "Hz" else f"{low:.1f}-{high:.1f} {unit}"
         if self.kind == "click":
             since = "after the start" if self.start >= 0 else "before the end"

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from zsxai.auditing.audit import ClassAudit, Cue, Curve, Curves, Mean, Outlier
 from zsxai.auditing.cue import Kind, Place
 from zsxai.auditing.profile import BANDS, EDGE_PARTS, MOMENT, MOMENTS, Array, Part, Profile
-from zsxai.auditing.rule import PREVALENT, SHARE, STANDS_DB, chance, unmet_of_data, unmet_of_model
+from zsxai.auditing.rule import SHARE, STANDS_DB, chance, unmet_of_data, unmet_of_model
 from zsxai.concepts.statistics import bootstrap_means, bounds, mean_by
 
 WIDE = 3
 """Bands that a narrow band is wide."""
 _NEAR, _FAR = 2, 5
-"""A steady or short sound stands out of the bands or moments so many places beside it; the nearest one it leaks into."""
+"""A steady or short sound stands out of the places so far beside it; into the nearest one it leaks."""
 OUTLIERS = 3
 """Of a class, by its profile and by its score."""
 
@@ -54,7 +54,9 @@ class Group:
     def mean(self, values: Array) -> Mean:
         """Mean of recordings' values ``(R,)``."""
         curve = self.curve(values[:, None])
-        return Mean(mean=curve.mean[0], low=curve.low[0] if curve.low else None, high=curve.high[0] if curve.high else None)
+        return Mean(
+            mean=curve.mean[0], low=curve.low[0] if curve.low else None, high=curve.high[0] if curve.high else None
+        )
 
     def curve(self, values: Array) -> Curve:
         """Means of recordings' values ``(R, K)``."""
@@ -143,7 +145,7 @@ def cues_of_model(groups: Sequence[Group], edges: Array) -> list[Cue]:
 
 
 def cues_of_data(groups: Sequence[Group], edges: Array) -> list[Cue]:
-    """What recordings of a class share and others lack: for every class a steady tone and a click where it is surest."""
+    """What recordings of a class share and others lack: a steady tone and a click, each where it is surest."""
     cues: list[Cue] = []
     for kind in ("tone", "click"):
         has = [_has(group, kind) for group in groups]
@@ -156,7 +158,7 @@ def cues_of_data(groups: Sequence[Group], edges: Array) -> list[Cue]:
             holding = int(own[:, at].sum())
             p = min(1.0, places * chance(holding, len(own), int(hits[at]), total))
             shared, most = float(rates[index, at]), float(others[at])
-            unmet = unmet_of_data(shared, most, p, len(own))
+            unmet = unmet_of_data(kind, shared, most, p, len(own))
             if "prevalence" in unmet:
                 continue  # nothing that they share
             cues.append(
@@ -185,8 +187,10 @@ def _has(group: Group, kind: str) -> NDArray[Any]:
 
 
 def _above(levels: Array, *, open_ended: bool = True) -> Array:
-    """How far each place stands above the louder of both sides, decibels; at the first, where no sound is before it,
-    above the side behind it (``open_ended``), or nothing."""
+    """How far each place stands above the louder of both sides, decibels, ``(R, K)``.
+
+    Before the first places there is nothing: they stand above what is behind them (``open_ended``), or do not count.
+    """
     count = levels.shape[1]
     found = np.full(levels.shape, -np.inf)
     for at in range(count):
@@ -259,4 +263,4 @@ def find_outliers(group: Group) -> tuple[Outlier, ...]:
 
 def is_promising(cue: Cue) -> bool:
     """Whether it is worth measuring what the score is without it."""
-    return cue.share >= SHARE if cue.of_model else cue.share >= PREVALENT
+    return cue.share >= SHARE if cue.of_model else cue.named
