@@ -187,7 +187,7 @@ def measure_audit(
         planted = make_planted(clips, classes, seed, plant=plant)
         with tempfile.TemporaryDirectory() as place:
             made = zsxai.audit(
-                _Given(planted.clips, planted.labels),
+                Recordings(planted.clips, planted.labels),
                 model=_classifier(classifier, planted.clips, Path(place)),
                 explainer=explainer,
                 options=parse_options(option or []),
@@ -223,7 +223,7 @@ def _said(cues: list[dict[str, Any]] | None) -> str:
     return "found, the score rests on it" if any(cue["drives"] for cue in cues) else "found, the score does not"
 
 
-class _Given(NamedTuple):
+class Recordings(NamedTuple):
     """A data set."""
 
     clips: list[LabelledClip]

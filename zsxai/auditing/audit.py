@@ -102,6 +102,16 @@ class Cue(Value):
         measured = self.fall is not None and self.elsewhere is not None and self.p is not None
         return measured and drives(self.fall.mean, self.elsewhere.mean, self.p)  # type: ignore[union-attr,arg-type]
 
+    @property
+    def judged(self) -> str:
+        """What was found of the score, in words."""
+        if self.drives:
+            return "the score rests on it"
+        if self.fall is None or self.elsewhere is None or self.p is None:
+            return "not measured"
+        more = self.fall.mean > max(self.elsewhere.mean, 0.0)
+        return f"perhaps by chance (p {self.p:.2g})" if more else "the score does not rest on it"
+
     def __str__(self) -> str:
         where, many = str(self.place), f"{self.holding} of {self.recordings} recordings"
         if self.of_model:
@@ -115,8 +125,7 @@ class Cue(Value):
             return f"{self.label}: {said}; {rest}"
         turned = "lowers" if self.fall.mean >= 0 else "raises"
         changed = f"removing it {turned} the score by {_size(self.fall)}, in other classes by {self.elsewhere.mean:.3f}"
-        judged = "the score rests on it" if self.drives else "the score does not rest on it"
-        return f"{self.label}: {said}; {changed}: {judged}; {rest}"
+        return f"{self.label}: {said}; {changed}: {self.judged}; {rest}"
 
 
 class Outlier(Value):
@@ -334,7 +343,7 @@ def _as_csv(rows: list[dict[str, str | int | float | None]]) -> str:
 def _as_text(rows: list[dict[str, str | int | float | None]]) -> str:
     """The figures that fit on a line."""
     heads = ("class", "clips", "score", "start", "end", "silence", "outside", "band", "where", "named")
-    lines = [heads]
+    lines: list[tuple[str, ...]] = [heads]
     for row in rows:
         shares = [_part(row[name]) for name in ("start", "end", "silence", "outside", "band")]
         low, high = row["band_low_hz"], row["band_high_hz"]

@@ -36,7 +36,7 @@ class Group:
         self.label, self.profiles, self.seed = label, list(profiles), seed
         self.sources = np.array([p.source for p in profiles])
         self.recordings = len(set(self.sources.tolist()))
-        self._clips = {name: _stacked(profiles, lambda p, n=name: getattr(p, n)) for name in _PARTS}
+        self._clips = {name: _stacked([getattr(p, name) for p in profiles]) for name in _PARTS}
 
     def part(self, name: str, columns: Callable[[Array], Array] = lambda values: values) -> Part | None:
         """Shares ``(R, K)`` of the recordings; None where no clip has evidence there."""
@@ -77,8 +77,7 @@ class Group:
 _PARTS = ("hertz", "time", "after", "silence", "outside")
 
 
-def _stacked(profiles: Sequence[Profile], get: Callable[[Profile], Part]) -> Part:
-    parts = [get(p) for p in profiles]
+def _stacked(parts: Sequence[Part]) -> Part:
     return Part(*(np.stack([getattr(p, field) for p in parts]) for field in ("evidence", "power", "level", "size")))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsxai.auditing.rule import PREVALENT, RARE, SHARE, SHARED, STANDS_DB, TIMES
 from zsxai.show.parts import Player
@@ -82,7 +83,7 @@ def page_html(found: Audit, excerpts: Mapping[str, bytes]) -> str:
             ("explainer", found.explainer),
             ("score:", found.unit),
         ],
-        cues=[(str(cue), cue.drives, cue.of_model) for cue in found.cues],
+        cues=[(str(cue), cue.drives) for cue in found.cues],
         skipped=[f"{clip.name}: {clip.error}" for clip in found.skipped],
         heads=heads,
         rows=[_row(one, found, annotated) for one in found.classes],
@@ -141,7 +142,7 @@ def _row(one: ClassAudit, found: Audit, annotated: bool) -> Row:
     )
 
 
-def _on_hertz(cue: Cue, edges: Sequence[float], across: Sequence[float]) -> tuple[float, float] | None:
+def _on_hertz(cue: Cue, edges: NDArray[Any], across: Sequence[float]) -> tuple[float, float] | None:
     if cue.place.kind not in ("band", "tone"):
         return None
     low, high = (float(np.interp(hertz, edges, across)) for hertz in (cue.place.low, cue.place.high))
