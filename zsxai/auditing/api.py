@@ -154,7 +154,8 @@ def _profiles(
     by_name = {clip.name: clip for clip in clips}
 
     def pairs() -> Iterator[tuple[object, str]]:
-        for clip in track(clips, len(clips), "explaining", progress, lines=True):
+        # Class by class: recordings that are asked for the same share forwards.
+        for clip in track(sorted(clips, key=lambda c: c.label), len(clips), "explaining", progress, lines=True):
             try:
                 yield clip.read(), clip.label
             except InputError as error:
