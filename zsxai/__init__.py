@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsxai.api import Classification, classify, explain
+    from zsxai.auditing.api import audit
+    from zsxai.auditing.audit import Audit
     from zsxai.batch.api import explain_folder
     from zsxai.clip import Clip, Relevance
     from zsxai.comparison.api import compare
@@ -34,6 +36,8 @@ _ROOMS = {
     "api": ("Classification", "classify", "explain"),
     "batch.api": ("explain_folder",),
     "many": ("explain_many",),
+    "auditing.api": ("audit",),
+    "auditing.audit": ("Audit",),
     "clip": ("Clip", "Relevance"),
     "comparison.api": ("compare",),
     "comparison.comparison": ("Comparison",),
@@ -54,6 +58,7 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "AudioSpec",
+    "Audit",
     "Classification",
     "Clip",
     "Comparison",
@@ -74,6 +79,7 @@ __all__ = [
     "ZeroShotModel",
     "ZsxaiError",
     "__version__",
+    "audit",
     "classify",
     "classify_concepts",
     "compare",

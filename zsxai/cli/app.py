@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from zsxai.cli import commands
+from zsxai.cli.audit import audit
 from zsxai.cli.compare import compare
 from zsxai.cli.concepts import concepts
 from zsxai.cli.export import export
@@ -23,7 +24,7 @@ COMMANDS: Registry[Any] = Registry("command", "zsxai.commands")
 """Further commands: a Typer application or a function per name, found through entry points."""
 
 BUILT_IN: tuple[Callable[..., None], ...] = (
-    *(commands.explain, timeline, compare, concepts, commands.classify, commands.list_),
+    *(commands.explain, timeline, compare, concepts, audit, commands.classify, commands.list_),
     *(commands.demo, commands.verify, export, commands.check, commands.doctor),
 )
 """In the order of the help."""

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Collection
 from pathlib import Path
 
-from zsxai.data.checks import Reader, complete, existing_file, in_folds, read_table, whole_number
+from zsxai.data.checks import Reader, complete, existing_file, existing_folder, in_folds, read_table, whole_number
 from zsxai.data.clip import LabelledClip
 from zsxai.errors import InputError
 
@@ -21,13 +21,17 @@ class Table(Reader):
     Args:
         root: The CSV file.
         folds: Folds to keep; all by default. Classes stay all.
+        folder: Where the paths start; the folder of the CSV file where None.
 
     Raises:
         InputError: If the table or the files are incomplete.
     """
 
-    def __init__(self, root: str | Path, folds: Collection[int] | None = None) -> None:
+    def __init__(
+        self, root: str | Path, folds: Collection[int] | None = None, folder: str | Path | None = None
+    ) -> None:
         table = existing_file(root, "CSV file")
+        start = table.parent if folder is None else existing_folder(folder, "folder of recordings")
         rows = read_table(table, ("path",))
         for row in rows:
             row["path"] = posixpath.normpath(row["path"])  # ./a.wav is a.wav
@@ -45,7 +49,7 @@ class Table(Reader):
                 label=said[0],
                 source=row.get("source") or row["path"],
                 fold=whole_number(row["fold"], "fold", table) if row.get("fold") else 0,
-                path=table.parent / row["path"],
+                path=start / row["path"],
                 captions=tuple(said) if text == "caption" else (),
             )
             for row, said in zip(rows, texts, strict=True)

@@ -1,0 +1,269 @@
+"""``zsxai.audit``: explain every recording of a data set for its own label, and look for cues that are none."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from zsxai.api import explainer_of, model_of
+from zsxai.auditing.annotations import Spans, read_annotations
+from zsxai.auditing.audit import Audit, Cue, SkippedClip
+from zsxai.auditing.cue import Place
+from zsxai.auditing.profile import BIN, Profile, band_edges, profile_of
+from zsxai.auditing.removal import falls
+from zsxai.auditing.rule import drives
+from zsxai.auditing.tables import Group, cues_of_data, cues_of_model, is_promising, summarise
+from zsxai.checks import whole_number
+from zsxai.concepts.statistics import correct_holm, permutation_test
+from zsxai.conditions import evaluating, plain_torch
+from zsxai.data.clip import Dataset, LabelledClip
+from zsxai.data.naming import open_dataset
+from zsxai.errors import InputError
+from zsxai.files import as_path
+from zsxai.many import explain_many
+from zsxai.model import ZeroShotModel
+from zsxai.progress import track
+from zsxai.prompt import find_template
+from zsxai.recording import Recording
+from zsxai.target import BoundTarget, as_target
+from zsxai.versions import versions
+
+ELSEWHERE = 40
+"""Recordings of other classes that a part is removed from, drawn evenly from these classes."""
+PLAYED, PLAYED_SECONDS, PLAYED_RATE = 12, 5.0, 16000
+"""Clips that the page plays at most, how much of each, and at which rate: a page stays under 3 MB of sound."""
+
+
+@plain_torch()
+def audit(
+    data: str | Path | Dataset,
+    *,
+    labels: str | Path | None = None,
+    outside: str | Path | None = None,
+    data_options: Mapping[str, Any] | None = None,
+    among: bool = False,
+    limit: int | None = None,
+    model: object = "tiny",
+    explainer: object | None = None,
+    options: Mapping[str, Any] | None = None,
+    template: str | Iterable[str] | None = None,
+    seed: int = 0,
+    device: str | int | torch.device | None = None,
+    batch_size: int | None = None,
+    progress: bool | None = None,
+) -> Audit:
+    """Find cues that a model may take for a class: where evidence lies, over all recordings of each class.
+
+    Of each recording a few hundred numbers are kept, not its sound. The recordings are read twice: parts of the sound
+    that look like cues are removed in a second pass.
+
+    Args:
+        data: A folder of class folders, a CSV file with ``path`` and ``label``, ``READER=DIR`` as in ``esc50=DIR``, or
+            a data set.
+        labels: A CSV file of the labels, where ``data`` is a folder that its ``path`` lies below.
+        outside: A CSV file of what is annotated, with ``file``, ``start`` and ``stop`` (seconds), perhaps ``label``.
+        data_options: Options of the reader, such as ``{"folds": [1, 2]}``.
+        among: Explain the probability among the data set's labels; else the cosine with the label.
+        limit: Clips of a class at most, evenly taken.
+        model: As :func:`zsxai.explain` takes it, as are those that follow.
+        explainer: None takes the first that fits.
+        options: Of the explainer.
+        template: Around the labels.
+        seed: Of explainers, bootstrap, permutations, and of which other recordings parts are removed from.
+        device: A torch device for a model given by name.
+        batch_size: Clips per forward.
+        progress: Show bars; None shows them on a terminal.
+
+    Raises:
+        InputError: If anything about the input is wrong, or no recording can be read; a single file that cannot be
+            read is passed over and named in ``skipped``.
+    """
+    dataset, title = open_dataset(data, labels, data_options or {})
+    most = None if limit is None else whole_number(limit, "limit", 1)
+    seed = whole_number(seed, "the seed", 0)
+    clips = _limited(dataset.clips, most)
+    spans = {} if outside is None else read_annotations(as_path(outside), clips)
+    loaded = model_of(model, device)
+    method = explainer_of(explainer, options, loaded)
+    around = find_template(template, loaded)
+    every = list(dataset.labels) if among else None
+    skipped: list[SkippedClip] = []
+    shared: dict[str, Any] = {"model": loaded, "explainer": method, "template": template, "batch_size": batch_size}
+    profiles = list(_profiles(clips, spans, skipped, progress, {**shared, "among": every, "seed": seed}))
+    if not profiles:
+        raise InputError(f"none of the {len(clips)} recordings can be read; the first: {skipped[0].error}")
+    named = sorted({p.label for p in profiles})
+    groups = [Group(name, [p for p in profiles if p.label == name], seed) for name in named]
+    edges = band_edges(_band(loaded))
+    cues = [*cues_of_model(groups, edges), *cues_of_data(groups, edges)]
+    with evaluating(loaded):
+        bound = {name: as_target(name, None, every).bind(loaded, around) for name in named}
+        again = [clip for clip in clips if clip.name in {p.name for p in profiles}]
+        cues = _measured(cues, groups, _Removal(loaded, bound, spans, batch_size, progress), again, seed)
+    made = Audit(
+        title=title,
+        classes=tuple(summarise(group, [cue for cue in cues if cue.label == group.label]) for group in groups),
+        skipped=tuple(skipped),
+        band_edges=tuple(map(float, edges)),
+        bin_seconds=BIN,
+        unit=next(iter(bound.values())).target.unit,
+        model=model if isinstance(model, str) else loaded.card.name,
+        weights_sha256=loaded.card.weights_sha256,
+        explainer=method.name or type(method).__name__,
+        options=method.model_dump(mode="json"),
+        template=(around,) if isinstance(around, str) else tuple(around or ()),
+        annotations=None if outside is None else as_path(outside).name,
+        seed=seed,
+        limit=most,
+        versions=versions(),
+    )
+    made._excerpts.update(_excerpts(made, {clip.name: clip for clip in again}))
+    return made
+
+
+def _limited(clips: Sequence[LabelledClip], most: int | None) -> list[LabelledClip]:
+    """At most so many of each class, evenly taken."""
+    by_label: dict[str, list[LabelledClip]] = defaultdict(list)
+    for clip in clips:
+        by_label[clip.label].append(clip)
+    if most is None:
+        return list(clips)
+    kept = {clip.name for own in by_label.values() for clip in own[:: max(1, len(own) // most)][:most]}
+    return [clip for clip in clips if clip.name in kept]
+
+
+def _band(model: ZeroShotModel) -> tuple[float, float]:
+    """Lowest and highest frequency that it hears."""
+    silence = np.zeros(model.sample_rate, dtype=np.float32)
+    return Recording(model, silence + np.float32(1e-3)).grid.band
+
+
+def _profiles(
+    clips: Sequence[LabelledClip],
+    spans: Mapping[str, Spans],
+    skipped: list[SkippedClip],
+    progress: bool | None,
+    options: dict[str, Any],
+) -> Iterator[Profile]:
+    by_name = {clip.name: clip for clip in clips}
+
+    def pairs() -> Iterator[tuple[object, str]]:
+        # Class by class: recordings that are asked for the same share forwards.
+        for clip in track(sorted(clips, key=lambda c: c.label), len(clips), "explaining", progress, lines=True):
+            try:
+                yield clip.read(), clip.label
+            except InputError as error:
+                skipped.append(SkippedClip(name=clip.name, error=str(error)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what is passed over is a part of what comes back
+        made = explain_many(pairs(), on_error="skip", verdict=False, progress=False, **options)
+        for explanation in made:
+            clip = by_name[explanation.provenance.audio_name]
+            yield profile_of(explanation, clip.name, clip.label, clip.source, spans.get(clip.name))
+    skipped += [SkippedClip(name=getattr(each.audio, "name", ""), error=str(each.error)) for each in made.skipped]
+
+
+class _Removal:
+    """How a score without a part is measured."""
+
+    def __init__(
+        self,
+        model: ZeroShotModel,
+        bound: Mapping[str, BoundTarget],
+        spans: Mapping[str, Spans],
+        batch_size: int | None,
+        progress: bool | None,
+    ) -> None:
+        self._model, self._bound, self._spans = model, bound, spans
+        self._batch_size, self._progress = batch_size, progress
+
+    def falls(self, clips: Sequence[LabelledClip], wanted: Mapping[str, Sequence[tuple[int, Place]]]) -> list[_Fall]:
+        """How far the score of clips falls without the parts that are wanted of each, by the clip's name."""
+        found: list[_Fall] = []
+        chosen = [clip for clip in clips if clip.name in wanted]
+        for clip in track(chosen, len(chosen), "removing", self._progress, lines=True):
+            sound = clip.read().at(self._model.sample_rate)
+            recording = Recording(self._model, sound, batch_size=self._batch_size)
+            places = [place for _, place in wanted[clip.name]]
+            values = falls(recording, self._bound[clip.label], places, self._spans.get(clip.name))
+            found += [
+                (cue, clip.label, clip.source, fall) for (cue, _), fall in zip(wanted[clip.name], values, strict=True)
+            ]
+        return found
+
+
+_Fall = tuple[int, str, str, float]
+"""Number of the cue, class of the clip, its source, and by how much its score fell."""
+
+
+def _measured(
+    cues: list[Cue], groups: Sequence[Group], removal: _Removal, clips: Sequence[LabelledClip], seed: int
+) -> list[Cue]:
+    """Cues with what removing them does, and the last condition of the rule."""
+    wanted: dict[str, list[tuple[int, Place]]] = defaultdict(list)
+    for number, cue in enumerate(cues):
+        if is_promising(cue):
+            for clip in _drawn(clips, cue.label, seed):
+                wanted[clip.name].append((number, cue.place))
+    by_cue: dict[int, list[_Fall]] = defaultdict(list)
+    for fall in removal.falls(clips, wanted):
+        by_cue[fall[0]].append(fall)
+    own_of = {group.label: group for group in groups}
+    p_values = np.ones(len(cues))
+    for number, fell in by_cue.items():
+        own, other = (_by_source([f for f in fell if (f[1] == cues[number].label) is mine]) for mine in (True, False))
+        group = own_of[cues[number].label]
+        update = {"fall": group.mean(own), "elsewhere": group.mean(other) if len(other) else None}
+        cues[number] = cues[number].model_copy(update=update)
+        if len(other):
+            p_values[number] = permutation_test(own[:, None], other[:, None], seed=seed)[0][0]
+    # All that were looked at are the family, those that were not measured too.
+    corrected = correct_holm(p_values)
+    done = []
+    for cue, p in zip(cues, corrected, strict=True):
+        measured = cue.model_copy(update={"p": float(p) if cue.elsewhere is not None else None})
+        rests = (
+            cue.fall is not None and cue.elsewhere is not None and drives(cue.fall.mean, cue.elsewhere.mean, float(p))
+        )
+        unmet = (*cue.unmet, "drive") if cue.of_model and not rests else cue.unmet
+        done.append(measured.model_copy(update={"unmet": unmet}))
+    return done
+
+
+def _drawn(clips: Sequence[LabelledClip], label: str, seed: int) -> list[LabelledClip]:
+    """All clips of a class, and :data:`ELSEWHERE` of others, one of each other class after the other."""
+    own = [clip for clip in clips if clip.label == label]
+    by_label: dict[str, list[LabelledClip]] = defaultdict(list)
+    rng = np.random.default_rng(seed)
+    for index in rng.permutation(len(clips)):
+        if clips[index].label != label:
+            by_label[clips[index].label].append(clips[index])
+    turns = [(turn, clip) for others in by_label.values() for turn, clip in enumerate(others)]
+    return own + [clip for _, clip in sorted(turns, key=lambda pair: pair[0])[:ELSEWHERE]]
+
+
+def _by_source(fell: Sequence[_Fall]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    by_source: dict[str, list[float]] = defaultdict(list)
+    for _, _, source, value in fell:
+        by_source[source].append(value)
+    return np.array([np.mean(by_source[source]) for source in sorted(by_source)])
+
+
+def _excerpts(made: Audit, clips: Mapping[str, LabelledClip]) -> dict[str, bytes]:
+    """A few seconds of the clips that differ most, as WAV."""
+    from zsxai.show.parts import excerpt, wav
+
+    every = [outlier for one in made.classes for outlier in one.outliers]
+    far = sorted(every, key=lambda outlier: -(outlier.distance or 0.0))[:PLAYED]
+    found = {}
+    for outlier in far:
+        waveform = clips[outlier.name].read().at(PLAYED_RATE)
+        found[outlier.name] = wav(waveform, excerpt([waveform], PLAYED_RATE, 0.0, PLAYED_SECONDS))
+    return found
