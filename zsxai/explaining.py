@@ -402,7 +402,8 @@ def _score(
             controls = make_controls(recording, section, method, values, asked) if asked else []
             fresh.append((number, k))
             parts.append(Part(recording, section, values, controls))
-        for (number, k), part, found in zip(fresh, parts, measure(parts, bound, rolled=bool(how.verdict)), strict=True):
+        results = measure(parts, bound, rolled=bool(how.verdict)) if parts else []
+        for (number, k), part, found in zip(fresh, parts, results, strict=True):
             forget(part.recording.original, *part.masks)
             drafts[number].work.scratch.keep(f"scores-{k}", **found.arrays())
             measured[number].append(found)

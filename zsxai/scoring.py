@@ -194,8 +194,6 @@ def measure(parts: Sequence[Part], targets: Sequence[BoundTarget], *, rolled: bo
     staged = [_Staged(part, rolled=rolled) for part in parts]
     found: list[list[list[Tensor]]] = [[[] for _ in targets] for _ in parts]
     todo = [(n, index) for n, part in enumerate(parts) for index in part.section.windows]
-    if not todo:
-        return []
     size, count = parts[0].recording.batch_size, len(targets)
     # So many windows at a time that batches are full, and no more: their masks take memory.
     rows = 2 * count * (1 + rolled + len(parts[0].controls))

@@ -103,8 +103,9 @@ def test_no_steps_leave_the_decoders_mask(model: ConvToy) -> None:
     for options in ({}, {"domain": "mel"}, {"samples": 10000}, {"samples": 1200}, {"against": ["rain", "wind"]}):
         plain = explain(model, explainer="lmac-zs", **options)
         refined = explain(model, explainer="lmac-zs+", options={"steps": 0}, **options)
-        np.testing.assert_array_equal(refined.relevance, plain.relevance)
-        np.testing.assert_array_equal(refined.mask, plain.mask)
+        # Windows share the decoder's forward in the one and not in the other.
+        np.testing.assert_allclose(refined.relevance, plain.relevance, atol=1e-5)
+        np.testing.assert_allclose(refined.mask, plain.mask, atol=1e-5)
 
 
 def test_steps_improve_on_the_decoders_mask(model: ConvToy) -> None:

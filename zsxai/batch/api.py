@@ -94,17 +94,14 @@ def explain_folder(
     worker.check({prompt for one in listed for prompt in one.prompts})
     store, todo = None, [Asked(one, "") for one in listed]
     if out is not None:
-        place = as_path(out)
-        keep_apart(place, [source])
-        store = RunFolder(place, {**worker.describe(), "prompts": asked, "light": light}, overwrite=overwrite)
+        keep_apart(as_path(out), [source])
+        store = RunFolder(as_path(out), {**worker.describe(), "prompts": asked, "light": light}, overwrite=overwrite)
         work = replace(work, store=store)
         folders = store.name_folders([one.name for one in listed])
         todo = [Asked(one, folders[one.name]) for one in listed if store.find(one, saved=not light) is None]
-    if engine == "local" and jobs == 1:
-        worker.work = work
-        make: MakeWorker[Job, list[Outcome]] = lambda: worker  # noqa: E731
-    else:
-        make = partial(Worker, work)
+    alone = engine == "local" and jobs == 1
+    worker.work = work
+    make: MakeWorker[Job, list[Outcome]] = partial(_itself, worker) if alone else partial(Worker, work)
     run = partial(
         run_jobs,
         make,
@@ -124,18 +121,27 @@ def explain_folder(
     except KeyboardInterrupt as interrupt:
         if store is not None:
             done = len(listed) - len(todo) + sum(not outcome.reason for outcome in found.values())
+            place = printable(store.folder)
             interrupt.add_note(
-                f"{done} of {len(listed)} recordings are in {printable(store.folder)}; "
-                "the same command goes on from there"
+                f"{done} of {len(listed)} recordings are in {place}; the same command goes on from there"
             )
         raise
     finally:
         failures = {one.name: found[one.name].reason for one in listed if one.name in found and found[one.name].reason}
         if store is not None:
             store.write_lists([one.name for one in listed], failures)
-    known = {kept.name: tuple(s.row for s in kept.shown) for kept in store.read_all()} if store is not None else {}
-    rows = (row for one in listed for row in (found[one.name].rows if one.name in found else known[one.name]))
-    return FolderRun(rows=tuple(rows), failures=failures, before=len(listed) - len(todo), folder=store and store.folder)
+    before = {} if store is None else {kept.name: [shown.row for shown in kept.shown] for kept in store.read_all()}
+    rows = [row for one in listed for row in (found[one.name].rows if one.name in found else before[one.name])]
+    return FolderRun(
+        rows=tuple(rows),
+        failures=failures,
+        before=len(listed) - len(todo),
+        folder=None if store is None else store.folder,
+    )
+
+
+def _itself(worker: Worker) -> Worker:
+    return worker
 
 
 def _explain(
