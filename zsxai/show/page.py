@@ -29,7 +29,7 @@ from zsxai.show.parts import (
 )
 from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
 from zsxai.show.templates import render, render_page
-from zsxai.written import as_json, data_uri, per_cent, signed
+from zsxai.written import as_json, computed_on, data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
@@ -347,6 +347,7 @@ def _facts(e: Explanation, *, alone: bool) -> list[tuple[str, str]]:
         (f"{e.seconds:.2f} s", ""),
         ("model", p.model),
         ("explainer", p.explainer),
+        ("computed on", computed_on(p.device, p.dtype)),
         (others, ", ".join(f"“{o}”" for o in e.target.others) if others else ""),
         ("template", f"{p.template}") if p.template else ("", ""),
     ]
