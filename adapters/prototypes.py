@@ -142,13 +142,12 @@ def load(argument: str | None = None, *, device: str | None = None) -> Prototype
 
     Args:
         argument: A folder that holds one folder of recordings per class.
-        device: The CPU or None: numpy computes there.
+        device: Not used: numpy computes, on the CPU.
 
     Raises:
-        InputError: If there is no such folder, it holds no classes, or another device is asked for.
+        InputError: If there is no such folder, or it holds no classes.
     """
-    if device not in (None, "cpu"):
-        raise InputError(f"prototypes computes on the CPU, in numpy: leave the device {device!r} out")
+    del device
     if argument is None:
         raise InputError(
             "prototypes needs a folder that holds one folder of recordings per class: prototypes:my-sounds"

@@ -9,6 +9,7 @@ from typing import Any
 from zsxai.benchmarks.analyse.result import Result
 from zsxai.benchmarks.run.runner import carry_out, check_engine, choose, prepare
 from zsxai.benchmarks.run.suite import Suite
+from zsxai.devices import is_auto
 from zsxai.names import printable
 from zsxai.places import shorten_place
 
@@ -23,7 +24,7 @@ def run_suite(
     limit: int | None = None,
     engine: str = "local",
     workers: int | None = None,
-    device: str | None = None,
+    device: str | None = "auto",
     address: str | None = None,
     progress: bool | None = None,
 ) -> Result:
@@ -40,9 +41,9 @@ def run_suite(
         without: Data sets that you do not have: what needs them is left out, and the folder's record says so.
         limit: Items per data set and setting; all where None.
         engine: ``local``, or ``ray`` (extra ``[scale]``).
-        workers: Processes. Where None: one on a GPU; else as many as cores, memory (2 GiB each) and work allow; one, in
-            this process, where a plugin is registered here only.
-        device: Torch device; the CPU where None.
+        workers: Processes. Where None: one for each GPU; else as many as cores, memory (2 GiB each) and work allow;
+            one, in this process, where a plugin is registered here only.
+        device: Torch device; ``auto`` takes a GPU where there is one.
         address: Address of a Ray cluster; a local one is started where None.
         progress: True or False, or None for a bar on a terminal.
 
@@ -59,7 +60,8 @@ def run_suite(
         "without": list(without),
         "limit": limit,
     }
-    said |= {"engine": engine if engine != "local" else None, "workers": workers, "device": device, "address": address}
+    said |= {"engine": engine if engine != "local" else None, "workers": workers, "address": address}
+    said |= {"device": None if is_auto(device) else device}
     call = _write_call(suite if isinstance(suite, (str, Path)) else chosen.name, out, said)
     prepared = prepare(chosen, out, data=data, limit=limit, device=device, command=call)
     carry_out(prepared, engine=engine, workers=workers, address=address, progress=progress)

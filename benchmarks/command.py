@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsxai.cli.commands import DeviceOption
 from zsxai.cli.output import interruptible
 from zsxai.errors import ExitCode, InputError
 from zsxai.names import printable
@@ -61,7 +62,7 @@ def run(
         list[str] | None,
         typer.Option("--without", metavar="NAME", help="Leave out what needs this data set; may be repeated."),
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+    device: DeviceOption = "auto",
     address: Annotated[
         str | None, typer.Option("--address", metavar="A", help="Of a Ray cluster; a local one is started without it.")
     ] = None,

@@ -14,7 +14,7 @@ import torch
 from zsxai.audio import open_sound, read_audio
 from zsxai.checks import take_list, whole_number
 from zsxai.conditions import evaluating, plain_torch
-from zsxai.devices import find_device, is_same_device
+from zsxai.devices import Device, find_device
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explaining import Judging, explain_recording
@@ -23,7 +23,8 @@ from zsxai.explanations import ExplanationList
 from zsxai.files import as_path
 from zsxai.keeper import Keeper, check_length
 from zsxai.model import Pooling, SpectralModel, ZeroShotModel, check_rows
-from zsxai.plugins import LOADING, default_explainer, load_explainer, load_model
+from zsxai.plugins import LOADING, check_asked, default_explainer, load_by_name, load_explainer, load_model
+from zsxai.precision import find_dtype
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
@@ -66,7 +67,8 @@ class ExplainOptions(TypedDict, total=False):
     domain: Domain
     scale: Scale
     seed: int
-    device: str | int | torch.device | None
+    device: Device
+    dtype: str | torch.dtype | None
     batch_size: int | None
     progress: bool | None
     pooling: Pooling | None
@@ -105,7 +107,8 @@ def explain(
     domain: Domain = "stft",
     scale: Scale = "log",
     seed: int = 0,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
+    dtype: str | torch.dtype | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
     pooling: Pooling | None = None,
@@ -138,8 +141,10 @@ def explain(
         scale: How the mask acts: ``log`` (level toward a floor), ``gain`` (magnitude times mask), or ``log1p`` as
             published recipes have it.
         seed: Seed of explainers that draw.
-        device: A torch device for a model given by name.
-        batch_size: Clips per forward.
+        device: A torch device for a model given by name; ``auto`` takes a GPU where there is one.
+        dtype: What the networks of a model given by name compute in: ``float32``, as where None, or ``bfloat16``. Masks
+            and scores are float32 whatever it is.
+        batch_size: Clips per forward; halved once, with a note, where memory does not hold so many.
         progress: Show a bar; None shows one on a terminal where there is more than one window.
         pooling: How the cosines of several windows make the recording's: their ``mean``, or their ``max``, that of the
             window that hears it best; as the model says where None.
@@ -166,7 +171,7 @@ def explain(
     how = judging_of(verdict, dark_windows, reference)
     keeper = None if out is None else Keeper(as_path(out), targets, single=single, overwrite=overwrite, resume=resume)
     with open_sound(audio, sample_rate) as stream, nullcontext() if keeper is None else keeper.noting():
-        loaded = model_of(model, device)
+        loaded = model_of(model, device, dtype)
         method = explainer_of(explainer, options, loaded)
         with evaluating(loaded):
             around = find_template(template, loaded)
@@ -231,7 +236,8 @@ def classify(
     model: object = "tiny",
     template: str | Iterable[str] | None = None,
     top_k: int | None = None,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
+    dtype: str | torch.dtype | None = None,
 ) -> Classified:
     """Score a recording against prompts, best first.
 
@@ -242,7 +248,8 @@ def classify(
         model: A name or a model object.
         template: As :func:`explain` takes.
         top_k: Keep the best k.
-        device: A torch device for a model given by name.
+        device: A torch device for a model given by name; ``auto`` takes a GPU where there is one.
+        dtype: As :func:`explain` takes it.
 
     Returns:
         A list of named tuples ``(label, score, similarity)``, with ``notes``. Cosines of several windows are pooled as
@@ -256,7 +263,7 @@ def classify(
         raise InputError("classify takes a list of prompts, such as ['a dog barking', 'rain'], not an empty one")
     most = len(labels) if top_k is None else whole_number(top_k, "top_k", 1)
     sound = read_audio(audio, sample_rate)
-    loaded = model_of(model, device)
+    loaded = model_of(model, device, dtype)
     with evaluating(loaded), torch.no_grad():
         text = embed_prompts(loaded, labels, find_template(template, loaded)).embedding
         recording = Recording(loaded, sound.at(loaded.sample_rate))
@@ -272,22 +279,18 @@ def classify(
     return found
 
 
-def model_of(model: object, device: object) -> ZeroShotModel:
+def model_of(model: object, device: Device = "auto", dtype: str | torch.dtype | None = None) -> ZeroShotModel:
     """The model that a name or an object means; a name's is kept for the next call.
 
     Raises:
         InputError: If it cannot be loaded, or the device is not there or not the object's own.
     """
-    where = find_device(device)
-    if not isinstance(model, str):
-        loaded = load_model(model)
-        if where is not None and not is_same_device(where, loaded.device):
-            raise InputError(f"{loaded.card.name} is an object on {loaded.device}: move it there, or leave device out")
-        return loaded
-    if not is_kept(model):
-        return load_model(model, device=where)
+    if not isinstance(model, str) or not is_kept(model):
+        return load_model(model, device=device, dtype=dtype)
     with LOADING:  # threads that come at once share what the first one loads
-        return _cached_model(model, where)
+        loaded = _cached_model(model, find_device(device), find_dtype(dtype))
+    check_asked(loaded, device, dtype)
+    return loaded
 
 
 def is_kept(model: object) -> bool:
@@ -296,8 +299,8 @@ def is_kept(model: object) -> bool:
 
 
 @lru_cache(maxsize=2)
-def _cached_model(name: str, device: str | None) -> ZeroShotModel:
-    return load_model(name, device=device)
+def _cached_model(name: str, device: str, dtype: torch.dtype | None) -> ZeroShotModel:
+    return load_by_name(name, device, dtype)
 
 
 def explainer_of(explainer: object | None, options: object, model: ZeroShotModel) -> Explainer:

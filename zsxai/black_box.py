@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from zsxai.errors import InputError, ZsxaiError, first_line, first_problem
-from zsxai.model import AudioSpec, ModelCard, ZeroShotModel, check_rows, modules_held_by, rounding_of
+from zsxai.model import AudioSpec, ModelCard, ZeroShotModel, check_rows, modules_held_by
 from zsxai.names import printable
+from zsxai.precision import rounding_of
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -38,18 +39,20 @@ def plain_torch() -> Iterator[None]:
 
 
 class _Entered:
-    """How many threads need the default dtype, which is the whole process's, and what it was before the first."""
+    """How many threads need settings that are the whole process's, and what these were before the first."""
 
     count = 0
     before = torch.float32
+    products: tuple[Any, ...] = ()
 
 
 @contextmanager
 def _float32() -> Iterator[None]:
     with _SHARED:
         if not _Entered.count:
-            _Entered.before = torch.get_default_dtype()
+            _Entered.before, _Entered.products = torch.get_default_dtype(), _products()
             torch.set_default_dtype(torch.float32)
+            _set_products(_EXACT)
         _Entered.count += 1
     try:
         yield
@@ -58,6 +61,30 @@ def _float32() -> Iterator[None]:
             _Entered.count -= 1
             if not _Entered.count:
                 torch.set_default_dtype(_Entered.before)
+                _set_products(_Entered.products)
+
+
+# Left to itself, torch rounds the factors of float32 convolutions on recent GPUs to TF32, ten bits, and on request
+# those of other products too, also on CPUs. Torch before 2.9 has one switch for each kind, and later ones refuse to mix
+# both.
+_NEW = hasattr(torch.backends.cudnn, "conv")
+_SWITCHES: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+if _NEW:
+    _SWITCHES = (
+        *(torch.backends.cuda.matmul, torch.backends.cudnn.conv),
+        *(torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv),
+    )
+_SWITCH = "fp32_precision" if _NEW else "allow_tf32"
+_EXACT: tuple[Any, ...] = ("ieee" if _NEW else False,) * len(_SWITCHES)
+
+
+def _products() -> tuple[Any, ...]:
+    return tuple(getattr(switch, _SWITCH) for switch in _SWITCHES)
+
+
+def _set_products(values: tuple[Any, ...]) -> None:
+    for switch, value in zip(_SWITCHES, values, strict=True):
+        setattr(switch, _SWITCH, value)
 
 
 @contextmanager

@@ -191,9 +191,10 @@ def _devices() -> Iterator[Finding]:
 def _torch() -> str:
     import torch
 
-    from zsxai.devices import list_devices
+    from zsxai.devices import find_device, list_devices
 
-    return f"{torch.get_num_threads()} threads; devices: {', '.join(list_devices())}"
+    found = f"devices: {', '.join(list_devices())}; auto takes {find_device('auto')}"
+    return f"{torch.get_num_threads()} threads; {found}"
 
 
 def _audio_files() -> str:

@@ -14,10 +14,12 @@ from zsxai.arrays import forget
 from zsxai.audio import fingerprint
 from zsxai.calibration import NOTHING, distribution, to_mask
 from zsxai.clip import Clip, encode_all, join_up
+from zsxai.devices import device_name
 from zsxai.explainer import Explainer
 from zsxai.explanation import Explanation, Provenance
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import SpectralModel
+from zsxai.precision import dtype_name
 from zsxai.progress import track
 from zsxai.recording import Recording, Section, Stitch
 from zsxai.scoring import Measured, Part, Scores, join_scores, measure
@@ -93,7 +95,7 @@ def explain_recordings(
     section by section: beside the maps themselves, memory does not grow with it.
 
     Args:
-        works: Recordings before one model, with the same batch size.
+        works: Recordings before one model, with one batch size, which is halved once where memory runs out.
         method: The explainer.
         bound: The targets.
         how: What is asked beside the map.
@@ -103,6 +105,18 @@ def explain_recordings(
     Returns:
         For every recording an explanation of each target.
     """
+    return works[0].recording.batch.run(lambda _: _explain_all(works, method, bound, how, progress, model))
+
+
+def _explain_all(
+    works: Sequence[Work],
+    method: Explainer,
+    bound: Sequence[BoundTarget],
+    how: Judging,
+    progress: bool | None,
+    model: object,
+) -> list[list[Explanation]]:
+    """:func:`explain_recordings`, in batches as they are now."""
     found = _find_relevance(works, method, bound, progress)
     recordings = [work.recording for work in works]
     listener, of_model = _listen(recordings, how, progress), recordings[0].model.rounding
@@ -170,7 +184,8 @@ def _explain(
             )
             _score([one], method, [target], how, False)
             scores[p] = one.scores[0]
-    notes = (*sound.notes, *method.notes(recording.clips[0]))
+    halved = [recording.batch.note] if recording.batch.note else []
+    notes = (*sound.notes, *method.notes(recording.clips[0]), *halved)
     bank = recording.stft.bank.cpu().numpy() if isinstance(recording.stft, FrontEnd) else None
     shared: dict[str, Any] = {
         "model": model if isinstance(model, str) else recording.model.card.name,
@@ -180,6 +195,8 @@ def _explain(
         "explainer_weights": method.weights(recording.model),
         "seed": recording.seed,
         "batch_size": recording.batch_size,
+        "device": device_name(recording.model.device),
+        "dtype": dtype_name(recording.model),
         "pooling": recording.audio_spec.pooling,
         "audio_name": sound.name,
         "audio_sha256": fingerprint(recording.original),

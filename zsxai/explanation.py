@@ -59,6 +59,8 @@ class Provenance(Value):
         template: Template around the prompts, or templates whose embeddings were averaged, if any.
         seed: Seed of whatever was random.
         batch_size: Clips per forward.
+        device: What the model computed on: ``cpu``, ``mps``, or ``cuda`` with the GPU's name.
+        dtype: What its networks computed in; None of a black box that shows no weights.
         pooling: How the cosines of the windows made the file's.
         window_weights: How much each window counted before the relevance was calibrated, in [0, 1]; empty where all
             counted alike.
@@ -80,6 +82,8 @@ class Provenance(Value):
     template: Template
     seed: int = Field(ge=0)
     batch_size: int = Field(gt=0)
+    device: Name
+    dtype: str | None
     pooling: str
     window_weights: tuple[float, ...] = ()
     audio_name: Name

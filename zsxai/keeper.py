@@ -15,6 +15,7 @@ from zsxai.explainer import Explainer
 from zsxai.explaining import Judging
 from zsxai.explanation import Explanation
 from zsxai.names import folder_names, printable
+from zsxai.precision import dtype_name
 from zsxai.recording import Recording
 from zsxai.saved import FORMAT, Sounds, check_place
 from zsxai.scratch import Folder, Scratch, unfinished
@@ -100,6 +101,7 @@ class Keeper:
                 "masking": recording.masking.model_dump(mode="json"),
                 "seed": recording.seed,
                 "batch size": recording.batch_size,
+                "dtype": dtype_name(recording.model),
                 "verdict": [how.verdict, how.dark_windows, how.reference and how.reference.model_dump(mode="json")],
                 "version": [FORMAT, versions()],
             }

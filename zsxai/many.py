@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from zsxai.api import ExplainOptions, explainer_of, judging_of, model_of, targets_of
 from zsxai.audio import open_sound
 from zsxai.checks import one_of, take_list, whole_number
-from zsxai.clip import BATCH_SIZE, join_up
+from zsxai.clip import join_up
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.errors import InputError, unknown
 from zsxai.explainer import Explainer
 from zsxai.explaining import Source, Work, explain_recordings
 from zsxai.explanation import Explanation
 from zsxai.explanations import ExplanationList
+from zsxai.memory import BatchSize
 from zsxai.model import ZeroShotModel
 from zsxai.progress import track
 from zsxai.prompt import find_template
@@ -153,7 +154,8 @@ def share(options: ExplainOptions) -> ExplainOptions:
         given = shared.get(name)
         if given is not None and not isinstance(given, str):
             shared[name] = take_list(given, name)
-    model = shared["model"] = model_of(shared.get("model", "tiny"), shared.pop("device", None))
+    where = shared.pop("device", "auto"), shared.pop("dtype", None)
+    model = shared["model"] = model_of(shared.get("model", "tiny"), *where)
     shared["explainer"] = explainer_of(shared.get("explainer"), shared.pop("options", None), model)
     find_template(shared.get("template"), model)
     one_of(shared.get("domain", "stft"), DOMAINS, "domain")
@@ -226,14 +228,16 @@ class _Together:
         self._model, self._method = cast("ZeroShotModel", options["model"]), cast("Explainer", options["explainer"])
         self._name = name
         self._given: dict[str, Any] = {
-            name: options[name] for name in ("domain", "scale", "pooling", "batch_size") if name in options
+            name: options[name] for name in ("domain", "scale", "pooling") if name in options
         }
         self._given["seed"] = whole_number(options.get("seed", 0), "the seed", 0)
         self._how = judging_of(
             options.get("verdict", True), options.get("dark_windows", True), options.get("reference")
         )
         self._template = find_template(options.get("template"), self._model)
-        self.size = options.get("batch_size") or BATCH_SIZE
+        # One for all recordings: where memory runs out once, it would again.
+        self._batch = BatchSize(options.get("batch_size"))
+        self._given["batch_size"], self.size = self._batch, self._batch.size
         self._bound: tuple[tuple[Target, ...], list[BoundTarget]] = ((), [])
 
     @plain_torch()
@@ -248,7 +252,10 @@ class _Together:
                 Work(Recording(self._model, one.waveform, **self._given), cast("Source", one.sound), Scratch())
                 for one in some
             ]
+            before = self._batch.note
             made = explain_recordings(works, self._method, self._bound[1], self._how, False, model=self._name)
+        if self._batch.note != before:
+            warnings.warn(self._batch.note, stacklevel=2)
         return [found[0] if one.single else ExplanationList(found) for one, found in zip(some, made, strict=True)]
 
 

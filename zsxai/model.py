@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from zsxai.errors import InputError
 from zsxai.fill import FillRule, fill
+from zsxai.precision import dtype_of, rounding_of
 from zsxai.spectral import FrontEnd, Grid
 
 Pooling = Literal["mean", "max"]
@@ -135,11 +136,6 @@ _ROUNDING = 1e-6
 """Of cosines in float32: a few units in the last place, which already batches of another size change."""
 
 
-def rounding_of(dtype: torch.dtype) -> float:
-    """Relative rounding of a type of numbers; 0 of whole ones."""
-    return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
-
-
 def check_rows(rows: Tensor, count: int, model: str, what: str) -> None:
     """See that a model gave one finite row for each of what it was given.
 
@@ -211,8 +207,7 @@ class ZeroShotModel(ABC):
     @property
     def rounding(self) -> float:
         """How far a cosine may be off by the precision that the model computes in: what lies below it is nothing."""
-        weights = (p for root in self.modules() for p in root.parameters() if p.is_floating_point())
-        return max([_ROUNDING, *map(rounding_of, {p.dtype for p in weights})])
+        return max(_ROUNDING, rounding_of(dtype_of(self) or torch.float32))
 
     def modules(self) -> tuple[nn.Module, ...]:
         """The torch modules behind the model, whose mode and hooks must survive an explanation unchanged.
@@ -349,7 +344,7 @@ class SpectralModel(ZeroShotModel):
 
     @abstractmethod
     def encode(self, features: Features) -> Encoding:
-        """Run the audio encoder on ``features.input`` and ``features.extras``."""
+        """Run the audio encoder on ``features.input``, cast to the type of its weights, and ``features.extras``."""
 
     @abstractmethod
     def encode_text(self, prompts: Sequence[str]) -> TextEncoding:

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from zsxai.black_box import BlackBoxLike, as_model
 from zsxai.conditions import plain_torch
-from zsxai.devices import find_device
+from zsxai.devices import Device, find_device, is_auto, is_same_device
 from zsxai.errors import InputError, first_problem
 from zsxai.explainer import Explainer
 from zsxai.model import ZeroShotModel
+from zsxai.precision import compute_in, dtype_name, dtype_of, find_dtype
 from zsxai.registry import EXPLAINERS, MODELS
 
 LOADING = threading.RLock()
@@ -23,7 +24,9 @@ PREFERRED_EXPLAINERS = ("lmac-zs", "gradcam", "occlusion")
 """What ``explainer=None`` tries in turn; the first that fits the model is used and recorded."""
 
 
-def load_model(model: object, /, *, device: str | int | torch.device | None = None, **options: Any) -> ZeroShotModel:
+def load_model(
+    model: object, /, *, device: Device = "auto", dtype: str | torch.dtype | None = None, **options: Any
+) -> ZeroShotModel:
     """Load a model by name, or wrap an object.
 
     Whatever the caller has set for all of torch (``inference_mode``, a default dtype) does not reach the model.
@@ -31,23 +34,52 @@ def load_model(model: object, /, *, device: str | int | torch.device | None = No
     Args:
         model: ``"tiny"``, ``"hf:<id or folder>"``, a registered name, or an object with ``sample_rate``,
             ``embed_audio`` and ``embed_text``.
-        device: A torch device; the CPU where None.
+        device: A torch device; ``auto`` takes a GPU where there is one (:func:`zsxai.devices.find_device`). An object
+            stays where it is.
+        dtype: What the networks compute in: ``float32``, as where None, or ``bfloat16``. An object keeps its own.
         **options: What the backend's loader takes besides.
 
     Raises:
-        InputError: If the name is unknown, the device is not there, or the weights are missing or corrupt.
+        InputError: If the name is unknown, the device is not there or not the object's, or the weights are missing or
+            corrupt.
         MissingExtraError: If the backend's package is not installed.
     """
+    if is_loaded_by_name(model):
+        loaded = load_by_name(str(model), find_device(device), find_dtype(dtype), **options)
+    else:
+        loaded = as_model(MODELS.get(model.partition(":")[0]) if isinstance(model, str) else model)
+    check_asked(loaded, device, dtype)
+    return loaded
+
+
+def check_asked(model: ZeroShotModel, device: object, dtype: object) -> None:
+    """See that a model lies and computes as it was asked for.
+
+    Raises:
+        InputError: If it does not.
+    """
+    if not is_auto(device) and not is_same_device(find_device(device), model.device):
+        raise InputError(f"{model.card.name} is an object on {model.device}: move it there, or leave device out")
+    if find_dtype(dtype) not in (None, dtype_of(model) or torch.float32):
+        raise InputError(f"{model.card.name} computes in {dtype_name(model)}: cast it, or leave dtype out")
+
+
+def is_loaded_by_name(model: object) -> bool:
+    """Whether a model is made anew by its name, and is nobody's object."""
     if not isinstance(model, str):
-        return as_model(model)
+        return False
+    loader = MODELS.get(model.partition(":")[0])
+    return callable(loader) and not isinstance(loader, ZeroShotModel)
+
+
+def load_by_name(model: str, device: str, dtype: torch.dtype | None, **options: Any) -> ZeroShotModel:
+    """A model from its loader, on a device that is there, its networks computing in a type."""
     name, _, argument = model.partition(":")
-    loader = MODELS.get(name)
-    if not callable(loader) or isinstance(loader, ZeroShotModel):
-        return as_model(loader)
     try:
-        where = find_device(device)
         with LOADING, plain_torch():
-            return as_model(loader(argument or None, device=where, **options))
+            loaded = as_model(MODELS.get(name)(argument or None, device=device, **options))
+            compute_in(loaded, dtype)
+            return loaded
     except ModuleNotFoundError as error:
         raise MODELS.missing(name, error) from error
     except TypeError as error:

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zsxai.checks import one_of, whole_number
-from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE, Clip, make_grid
+from zsxai.checks import one_of
+from zsxai.clip import Clip, make_grid
 from zsxai.errors import InputError
+from zsxai.memory import BatchSize
 from zsxai.model import POOLINGS, SpectralModel, ZeroShotModel
 from zsxai.spectral import DOMAINS, SCALES, Domain, Masking, Scale, Stft, StftSpec, floor_of
 from zsxai.stretch import SECONDS, Stretch, walk
@@ -78,13 +79,14 @@ class Recording:
         domain: Where masks lie, ``stft`` or ``mel``.
         scale: How masks act: ``log``, ``gain`` or ``log1p``.
         seed: Seed of whatever is random.
-        batch_size: Clips per forward.
+        batch_size: Clips per forward; or those of several recordings, which share what is done where memory runs out.
         masking: A masking to use as it is, in place of ``domain`` and ``scale``.
         embeddings: ``(D,)`` of every window, where they are known: no window is then encoded for it again.
         pooling: How the cosines of the windows make the recording's; as the model says where None.
 
     Attributes:
         original: The waveform as it was given.
+        batch: Clips per forward, and whether memory held so many.
         spans: ``(start, stop)`` of every window, in samples.
     """
 
@@ -96,7 +98,7 @@ class Recording:
         domain: Domain = "stft",
         scale: Scale = "log",
         seed: int = 0,
-        batch_size: int | None = None,
+        batch_size: int | BatchSize | None = None,
         masking: Masking | None = None,
         embeddings: Sequence[Tensor] = (),
         pooling: str | None = None,
@@ -105,7 +107,7 @@ class Recording:
         self.original = np.asanyarray(waveform, dtype=np.float32)
         self.samples = len(waveform)
         self.seed = seed
-        self.batch_size = BATCH_SIZE if batch_size is None else whole_number(batch_size, "batch_size", 1, MOST_AT_ONCE)
+        self.batch = batch_size if isinstance(batch_size, BatchSize) else BatchSize(batch_size)
         audio = model.audio_spec
         if pooling is not None:
             one_of(pooling, POOLINGS, "pooling")
@@ -122,7 +124,12 @@ class Recording:
         self.masking = masking or self._masking(domain, scale)
         self.grid = make_grid(spec, self.masking.domain, self.samples)
         self._embeddings = dict(enumerate(embeddings))
-        self._clip: tuple[int, Clip] | None = None
+        self._clip: tuple[tuple[int, int], Clip] | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Clips per forward."""
+        return self.batch.size
 
     def _masking(self, domain: Domain, scale: Scale) -> Masking:
         one_of(domain, DOMAINS, "domain")
@@ -186,7 +193,8 @@ class Recording:
 
     def _window(self, index: int) -> Clip:
         # The one asked for last is kept: a recording of one window is analysed once.
-        if self._clip is None or self._clip[0] != index:
+        key = index, self.batch_size
+        if self._clip is None or self._clip[0] != key:
             start, stop = self.spans[index]
             clip = Clip(
                 self.model,
@@ -198,7 +206,7 @@ class Recording:
                 embedding=self._embeddings.get(index),
                 power=self.power if self._whole else None,
             )
-            self._clip = index, clip
+            self._clip = key, clip
         return self._clip[1]
 
     def embedding(self, index: int) -> Tensor:

@@ -17,7 +17,8 @@ from zsxai.errors import InputError
 from zsxai.metrics.functional import mask_mean
 from zsxai.model import POOLINGS
 from zsxai.names import printable
-from zsxai.plugins import load_model
+from zsxai.plugins import is_loaded_by_name, load_model
+from zsxai.precision import DTYPES
 from zsxai.recording import Recording
 from zsxai.report import Check, Report
 from zsxai.saved import RECORD, Saved, hash_fields, hash_file, read_sound, sounds_in
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from zsxai.explanation import Explanation
 
 TOLERANCE = 1e-4
-"""Scores of another machine or library version may differ by rounding, not by more."""
+"""Scores of another machine or library version may differ by rounding, not by more; in float32 by less than this."""
 _MASK_TOLERANCE = 1e-6
 _SOUND_TOLERANCE = 1e-5
 """Of the recording's peak: 100 dB under it."""
@@ -49,7 +50,10 @@ def verify(explanation: Explanation, model: object | None = None) -> Report:
     e = explanation
     record = _check_record(e)
     try:
-        loaded = load_model(e.provenance.model if model is None else model)
+        named = e.provenance.model if model is None else model
+        # A model given as an object computes as it does.
+        computes_in = e.provenance.dtype if is_loaded_by_name(named) and e.provenance.dtype in DTYPES else None
+        loaded = load_model(named, dtype=computes_in)
     except InputError as error:
         if record.ok:
             raise
@@ -108,13 +112,14 @@ def _check_scores(e: Explanation, recording: Recording) -> Iterator[Check]:
     with evaluating(loaded):
         target = e.target.bind(loaded, e.provenance.template)
         scores = score_masks(recording, [e.mask], [target])[0]
+    tolerance = max(TOLERANCE, target.rounding(loaded.rounding))
     again, windows = {**scores.whole, "kept_energy": scores.kept_energy}, scores.windows
     again["mask_mean"] = _mean(e.mask, e.grid.in_band, [section.frames for section in recording.sections()])
     for name in (*SCORES, "mask_mean", "kept_energy"):
         was, now = getattr(e, name), again[name]
-        yield _check(name, abs(was - now) <= TOLERANCE, f"recorded {was:.5f}, now {now:.5f}")
+        yield _check(name, abs(was - now) <= tolerance, f"recorded {was:.5f}, now {now:.5f}")
     before, after = (np.array([list(w.model_dump().values()) for w in ws]) for ws in (e.windows, windows))
-    same = before.shape == after.shape and bool((np.abs(before - after) <= TOLERANCE).all())
+    same = before.shape == after.shape and bool((np.abs(before - after) <= tolerance).all())
     yield _check("windows", same, f"recorded {len(e.windows)}, now {len(windows)}")
 
 

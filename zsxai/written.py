@@ -32,3 +32,8 @@ def clock(seconds: float, decimals: int = 1) -> str:
     hours, minutes = divmod(int(minutes), 60)
     width = 3 + decimals if decimals else 2
     return f"{f'{hours}:{minutes:02d}' if hours else minutes}:{rest:0{width}.{decimals}f}"
+
+
+def computed_on(device: str, dtype: str | None) -> str:
+    """What a model computed on, and in what where that is not float32."""
+    return device if dtype in (None, "float32") else f"{device} in {dtype}"

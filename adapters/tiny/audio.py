@@ -77,7 +77,8 @@ class AudioEncoder(nn.Module):
         Returns:
             ``(B, D)`` unit rows and the tapped maps ``(B, C, f, t)`` by name.
         """
-        maps = (log_mel - self.mean[:, None]) / self.std[:, None]
+        # Only then in the type of the weights: decibels as they come would lose most to a coarse one.
+        maps = ((log_mel - self.mean[:, None]) / self.std[:, None]).to(self.stem.weight.dtype)
         maps = self.taps["stem"](torch.relu(self.stem_norm(self.stem(maps))))
         tapped = {"stem": maps}
         for i, stage in enumerate(self.stages, start=1):

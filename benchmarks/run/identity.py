@@ -14,8 +14,6 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zsxai.benchmarks.run.suite import Named
 from zsxai.black_box import BlackBox
 from zsxai.explainer import Explainer
@@ -35,12 +33,6 @@ def hashed(value: object) -> str:
     """SHA-256 of a value as JSON."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
-
-
-def device_name(device: str | None) -> str:
-    """A device, and which GPU it is."""
-    found = torch.device(device or "cpu")
-    return f"cuda {torch.cuda.get_device_name(found)}" if found.type == "cuda" else found.type
 
 
 def model_identity(model: ZeroShotModel, named: Named) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from zsxai.benchmarks.run.identity import (
     code_of,
-    device_name,
     explainer_identity,
     hashed,
     metric_identity,
@@ -26,6 +25,7 @@ from zsxai.benchmarks.tasks.classes import logit_scale_of
 from zsxai.benchmarks.tasks.settings import Contamination, Task
 from zsxai.data import load_dataset
 from zsxai.data.clip import Dataset, LabelledClip
+from zsxai.devices import device_name
 from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.model import SpectralModel, ZeroShotModel
@@ -52,7 +52,7 @@ class Settings:
 
     roots: Mapping[str, str]
     limit: int | None = None
-    device: str | None = None
+    device: str | None = "auto"
     command: str = ""
 
 
@@ -260,7 +260,7 @@ def _cells_of(library: Library, named: ModelSpec, files: Files) -> Iterator[Plan
     of_run = {
         "format": 2,
         "model": model_identity(model, named),
-        "device": device_name(library.settings.device),
+        "device": device_name(model.device),
         "threads": suite.threads,
         "prompting": suite.prompting.model_dump(mode="json"),
         "versions": versions(),

@@ -15,8 +15,10 @@ from zsxai.benchmarks.run.suite import POOLS, ModelSpec, Suite, load_models, loa
 from zsxai.benchmarks.run.worker import Job, Measured, Worker, group_by_unit, lose, what_computes
 from zsxai.benchmarks.tasks import runner_of
 from zsxai.data.checks import keep_apart
+from zsxai.devices import find_device
 from zsxai.engines import choice
 from zsxai.engines.crew import count_workers
+from zsxai.engines.gpus import gpus_for
 from zsxai.errors import InputError
 from zsxai.extras import need
 from zsxai.progress import track
@@ -91,7 +93,7 @@ def prepare(
     *,
     data: Mapping[str, str | Path] | None = None,
     limit: int | None = None,
-    device: str | None = None,
+    device: str | None = "auto",
     command: str = "",
 ) -> Prepared:
     """Check everything, plan, and open the folder; arguments as of :func:`~zsxai.benchmarks.api.run_suite`.
@@ -100,12 +102,11 @@ def prepare(
     """
     if limit is not None and limit < 1:
         raise InputError(f"a limit is at least 1, not {limit}")
+    find_device(device)  # says what is wrong with it before anything is written
     settings = Settings(roots=_resolve_roots(suite, data or {}), limit=limit, device=device, command=command)
     folder = Path(out)
     keep_apart(folder, settings.roots.values())
     check_folder(folder, suite)
-    if device is not None:
-        _check_device(device)
     cells = plan(suite, settings)
     make_folder(folder)
     store = Store(folder, write=True)
@@ -172,10 +173,10 @@ def _measure_and_keep(
 def _measure(
     prepared: Prepared, units: int, jobs: Iterator[Job], engine: str, workers: int | None, address: str | None
 ) -> Iterator[tuple[Job, list[Measured]]]:
-    suite, device = prepared.suite, prepared.settings.device
+    suite, device = prepared.suite, find_device(prepared.settings.device)
     if engine == "local" and workers is None:
-        alone = device not in (None, "cpu") or _find_local_plugin(suite) is not None
-        workers = 1 if alone else count_workers(suite.threads)
+        most = count_workers(suite.threads) if device == "cpu" else max(1, len(gpus_for(device)))
+        workers = 1 if _find_local_plugin(suite) is not None else most
     return choice.run_jobs(
         partial(Worker, suite, prepared.settings),
         jobs,
@@ -188,15 +189,6 @@ def _measure(
         address=address,
         device=device,
     )
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:  # the latter from a torch that was built without CUDA
-        raise InputError(f"cannot compute on the device {device!r}: {str(error).partition(chr(10))[0]}") from error
 
 
 def _resolve_roots(suite: Suite, data: Mapping[str, str | Path]) -> dict[str, str]:

@@ -29,9 +29,19 @@ def test_what_is_not_there(device: object) -> None:
         zsxai.classify(NOISE, ["rain"], sample_rate=16000, device=device)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("device", ["cpu", torch.device("cpu"), None])
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
 def test_what_is_there(device: object) -> None:
-    assert find_device(device) == (None if device is None else "cpu")
+    assert find_device(device) == "cpu"
+
+
+@pytest.mark.parametrize(("cuda", "mps", "taken"), [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
+@pytest.mark.parametrize("device", ["auto", None])
+def test_auto_takes_the_first_that_is_there(
+    cuda: int, mps: int, taken: str, device: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: bool(mps))
+    assert find_device(device) == taken
 
 
 def test_an_object_stays_where_it_is() -> None:
@@ -46,6 +56,10 @@ COMMANDS = [
     ["explain", "{wav}", "rain"],
     ["classify", "{wav}", "rain"],
     ["check", "tiny"],
+    ["timeline", "{wav}", "rain"],
+    ["compare", "{wav}", "rain"],
+    ["concepts", "{wav}"],
+    ["explain", "{wav}", "rain", "snow"],
     ["train", "lmac-zs", "--data", "synthetic", "--out", "{out}"],
 ]
 

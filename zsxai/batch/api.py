@@ -16,6 +16,7 @@ from zsxai.checks import take_list, whole_number
 from zsxai.clip import BATCH_SIZE
 from zsxai.data.checks import keep_apart
 from zsxai.data.recordings import find_recordings
+from zsxai.devices import find_device, is_auto
 from zsxai.engines.choice import check_engine, run_jobs
 from zsxai.engines.crew import MakeWorker, count_cores
 from zsxai.errors import InputError
@@ -68,7 +69,8 @@ def explain_folder(
         light: Write the table and the page with its small pictures only: a saved explanation takes megabytes.
         overwrite: Start anew where ``out`` holds a run; else what it holds is kept, and a run with other settings is
             refused.
-        jobs: Processes that share the work, on this machine or of a Ray cluster.
+        jobs: Processes that share the work, on this machine, where several GPUs are dealt out to them, or of a Ray
+            cluster.
         engine: ``local`` or ``ray``.
         address: Of a Ray cluster, which has to see the same files; a local one is started where None.
         model_options: Options of a model given by name.
@@ -85,12 +87,14 @@ def explain_folder(
     listed = find_recordings(source, asked)
     whole_number(jobs, "jobs", 1)
     check_engine(engine, jobs, address)
+    device = _device_of(options.get("device"), engine)
     progress = options.pop("progress", None)
     work = Work(options.pop("model", "tiny"), dict(model_options or {}), _load_reference(options), None, light)
-    if engine == "ray" or jobs > 1:
+    alone = engine == "local" and jobs == 1
+    if not alone:
         _check_named(work)
     # Loaded here too: what is wrong with it is no fault of a recording, and the folder is told what it is.
-    worker = Worker(_here(work, engine))
+    worker = Worker(work if alone else replace(work, options={**work.options, "device": "cpu"}))
     worker.check({prompt for one in listed for prompt in one.prompts})
     store, todo = None, [Asked(one, "") for one in listed]
     if out is not None:
@@ -99,8 +103,8 @@ def explain_folder(
         work = replace(work, store=store)
         folders = store.name_folders([one.name for one in listed])
         todo = [Asked(one, folders[one.name]) for one in listed if store.find(one, saved=not light) is None]
-    alone = engine == "local" and jobs == 1
-    worker.work = work
+    if alone:
+        worker.work = work
     make: MakeWorker[Job, list[Outcome]] = partial(_itself, worker) if alone else partial(Worker, work)
     run = partial(
         run_jobs,
@@ -111,7 +115,7 @@ def explain_folder(
         workers=jobs,
         threads=max(1, count_cores() // jobs),
         address=address,
-        device=None if options.get("device") is None else str(options["device"]),
+        device=device,
     )
     found: dict[str, Outcome] = {}
     size = min(options.get("batch_size") or BATCH_SIZE, -(-len(todo) // jobs) or 1)
@@ -168,9 +172,9 @@ def _load_reference(options: ExplainOptions) -> ExplainOptions:
     return {**options, "reference": load_reference(as_path(reference))}
 
 
-def _here(work: Work, engine: str) -> Work:
-    """The same for this process; of a cluster, it may be the only one without a GPU."""
-    return replace(work, options={**work.options, "device": None}) if engine == "ray" else work
+def _device_of(device: object, engine: str) -> str:
+    """Where workers compute. What ``auto`` means, this machine says; of a cluster, it may be all that has no GPU."""
+    return str(device) if engine == "ray" and not is_auto(device) else find_device(device)
 
 
 def _check_named(work: Work) -> None:

@@ -95,7 +95,8 @@ class Worker:
         options = work.options.copy()
         options["model"] = work.model
         if work.model_options:
-            options["model"] = load_model(work.model, device=options.pop("device", None), **work.model_options)
+            where = {"device": options.pop("device", "auto"), "dtype": options.pop("dtype", None)}
+            options["model"] = load_model(work.model, **where, **work.model_options)
         self._name = work.model
         # What the record calls the model: its name, where that alone says which it is.
         self._called = work.model if isinstance(work.model, str) and not work.model_options else None
@@ -114,6 +115,7 @@ class Worker:
 
     def describe(self) -> dict[str, Any]:
         """All that can change a row, ready for JSON."""
+        from zsxai.precision import dtype_name
         from zsxai.prompt import find_template
 
         options = self._options
@@ -125,6 +127,7 @@ class Worker:
             "model": self._name if isinstance(self._name, str) else model.card.name,
             "model_options": {name: str(value) for name, value in self.work.model_options.items()},
             "weights": model.card.weights_sha256,
+            "dtype": dtype_name(model),
             "explainer": method.name or type(method).__name__,
             "options": method.model_dump(mode="json"),
             "explainer_weights": method.weights(model),

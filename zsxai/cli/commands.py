@@ -35,7 +35,17 @@ TemplateOption = Annotated[
         "ensemble, published.",
     ),
 ]
-DeviceOption = Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", metavar="D", help="A torch device, such as cuda; auto takes a GPU where there is one."),
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option("--dtype", metavar="T", help="What the model computes in: float32, the default, or bfloat16."),
+]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", help="Clips that go through the model at a time.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 AudioArgument = Annotated[str, typer.Argument(metavar="AUDIO", help="A recording: WAV, FLAC, OGG, MP3, ...")]
 
@@ -90,7 +100,9 @@ def explain(
         typer.Option("--option", metavar="KEY=VALUE", help="An option of the explainer; may be repeated."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of explainers that draw.")] = 0,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
+    batch_size: BatchOption = None,
     verdict: Annotated[
         str,
         typer.Option("--verdict", metavar="V", help="Judge the map: yes, full (more controls) or no (quicker)."),
@@ -152,6 +164,8 @@ def explain(
         "scale": scale,
         "seed": seed,
         "device": device,
+        "dtype": dtype,
+        "batch_size": batch_size,
         "verdict": verdicts[verdict],
         "dark_windows": not all_windows,
         "reference": reference,
@@ -179,7 +193,7 @@ def explain(
     from zsxai import api
 
     with interruptible("nothing was written"):
-        explanation = api.explain(audio, prompts[0], model=name_or_model(model, model_option, device), **shared)
+        explanation = api.explain(audio, prompts[0], model=name_or_model(model, model_option, device, dtype), **shared)
     if as_json:
         print_json({**explanation.record(), "folder": None if out is None else printable(out)})
         return
@@ -204,15 +218,16 @@ def classify(
     model_option: ModelOptions = None,
     template: TemplateOption = None,
     top_k: Annotated[int | None, typer.Option("--top-k", metavar="K", help="Print the best K only.")] = None,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score AUDIO against every PROMPT, best first."""
     from zsxai import api
 
-    loaded = name_or_model(model, model_option, device)
+    loaded = name_or_model(model, model_option, device, dtype)
     around = one_or_more(template)
-    found = api.classify(audio, prompts, model=loaded, template=around, top_k=top_k, device=device)
+    found = api.classify(audio, prompts, model=loaded, template=around, top_k=top_k, device=device, dtype=dtype)
     if as_json:
         asked = {"audio": printable(audio), "model": model, "template": around, "prompts": prompts}
         print_json({**asked, "results": [row._asdict() for row in found], "notes": found.notes})
@@ -298,7 +313,8 @@ def verify(
 
     kind: type[Explanation | ConceptExplanation] = ConceptExplanation if (folder / RECORD).exists() else Explanation
     explanation = kind.load(folder)
-    report = explanation.verify(name_or_model(explanation.provenance.model, model_option))
+    made = explanation.provenance
+    report = explanation.verify(name_or_model(made.model, model_option, dtype=getattr(made, "dtype", None)))
     if as_json:
         print_json({"ok": report.ok, **report.model_dump(mode="json")})
     else:
@@ -327,7 +343,8 @@ def check(
         list[str] | None,
         typer.Option("--prompt", metavar="P", help="Three, where a model takes only some."),
     ] = None,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that a model or an explainer keeps to the contract; ends with 1 where a check fails."""
@@ -341,10 +358,10 @@ def check(
 
     shared: dict[str, Any] = {"progress": False if as_json else None, **({"prompts": prompt} if prompt else {})}
     if kind == "model":
-        report = check_model(load_with_options(name, option, device), **shared)
+        report = check_model(load_with_options(name, option, device, dtype), **shared)
     else:
         explainer = load_explainer(name, **parse_options(option or []))
-        report = check_explainer(explainer, load_with_options(model or "tiny", model_option, device), **shared)
+        report = check_explainer(explainer, load_with_options(model or "tiny", model_option, device, dtype), **shared)
     if as_json:
         print_json({"name": name, "kind": kind, "ok": report.ok, **report.model_dump(mode="json")})
     else:
@@ -384,19 +401,22 @@ def _print_report(title: str, report: Report) -> None:
     console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
 
 
-def name_or_model(name: str, pairs: list[str] | None, device: str | None = None) -> object:
+def name_or_model(name: str, pairs: list[str] | None, device: str = "auto", dtype: str | None = None) -> object:
     """The model where it has options, or just its name."""
-    return load_with_options(name, pairs, device) if pairs else name
+    return load_with_options(name, pairs, device, dtype) if pairs else name
 
 
-def load_with_options(name: str, pairs: list[str] | None, device: str | None) -> ZeroShotModel:
+def load_with_options(
+    name: str, pairs: list[str] | None, device: str = "auto", dtype: str | None = None
+) -> ZeroShotModel:
     """A model with its options."""
     options = parse_options(pairs or [])
-    if "device" in options:
-        raise InputError("a device is chosen by --device")
+    for own in ("device", "dtype"):
+        if own in options:
+            raise InputError(f"a {own} is chosen by --{own}")
     from zsxai.plugins import load_model
 
-    return load_model(name, device=device, **options)
+    return load_model(name, device=device, dtype=dtype, **options)
 
 
 def one_or_more(values: list[str] | None) -> str | list[str] | None:

@@ -10,7 +10,9 @@ import typer
 
 from zsxai.cli.commands import (
     AudioArgument,
+    BatchOption,
     DeviceOption,
+    DtypeOption,
     JsonOption,
     TemplateOption,
     check_out,
@@ -53,7 +55,9 @@ def compare(
     ] = True,
     template: TemplateOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of explainers that draw.")] = 0,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
+    batch_size: BatchOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write one page of all, and a folder for each, here.")
     ] = None,
@@ -83,6 +87,8 @@ def compare(
         template=one_or_more(template),
         seed=seed,
         device=device,
+        dtype=dtype,
+        batch_size=batch_size,
         progress=False if as_json else None,
     )
     folder = None if out is None else found.save(out, overwrite=overwrite)

@@ -83,7 +83,7 @@ def concepts(
     paired: Annotated[
         bool, typer.Option("--paired", help="With --by: two folders hold the same recordings, before and after.")
     ] = False,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write the page, and the sounds of the words, here.")
     ] = None,

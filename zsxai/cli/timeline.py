@@ -10,7 +10,9 @@ import typer
 
 from zsxai.cli.commands import (
     AudioArgument,
+    BatchOption,
     DeviceOption,
+    DtypeOption,
     JsonOption,
     ModelOption,
     ModelOptions,
@@ -65,7 +67,9 @@ def timeline(
         Path | None,
         typer.Option("--reference", metavar="FILE", help="Reference figures of the model, from zsxai reference."),
     ] = None,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
+    batch_size: BatchOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write the page, the table and the picture here.")
     ] = None,
@@ -90,10 +94,12 @@ def timeline(
     found = run(
         audio,
         prompts,
-        model=name_or_model(model, model_option, device),
+        model=name_or_model(model, model_option, device, dtype),
         template=one_or_more(template),
         hop=hop,
         device=device,
+        dtype=dtype,
+        batch_size=batch_size,
         reference=reference,
         progress=quiet,
     )

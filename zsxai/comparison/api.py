@@ -18,6 +18,7 @@ from zsxai.comparison.comparison import Best, Cell, Comparison, Cost, Wordings
 from zsxai.comparison.wordings import TEMPLATES, Paraphrases, check_wordings, measure_wordings
 from zsxai.conditions import evaluating
 from zsxai.counting import counted
+from zsxai.devices import Device
 from zsxai.errors import InputError, first_line
 from zsxai.explanation import Explanation
 from zsxai.model import ZeroShotModel
@@ -77,7 +78,8 @@ def compare(
     domain: Domain = "stft",
     scale: Scale = "log",
     seed: int = 0,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
+    dtype: str | torch.dtype | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
     verdict: bool | Literal["full"] = True,
@@ -102,7 +104,8 @@ def compare(
         domain: Where the mask lies.
         scale: How the mask acts.
         seed: Seed of explainers that draw.
-        device: A torch device for models given by name.
+        device: A torch device for models given by name; ``auto`` takes a GPU where there is one.
+        dtype: As :func:`zsxai.explain` takes it.
         batch_size: Clips per forward.
         progress: Show a bar; None shows one on a terminal.
         verdict: As :func:`zsxai.explain` takes it, like what follows.
@@ -118,13 +121,13 @@ def compare(
     others = None if among is None else take_list(among, "among")
     around = template if template is None or isinstance(template, str) else take_list(template, "template")
     sound = read_audio(audio, sample_rate)
-    subjects = _subjects(models, device)
+    subjects = _subjects(models, device, dtype)
     best, count = _find_best(sound, labels, top, subjects[0].model, around)
     targets = _targets(prompts, best, contrasts, others)
     wanted = check_wordings(paraphrases, [target.prompt for target in targets], bare=around is not None)
     rows = _rows(explainers, [subject.model for subject in subjects], controls=controls)
     shared: dict[str, Any] = {"domain": domain, "scale": scale, "seed": seed, "batch_size": batch_size}
-    shared |= {"verdict": verdict, "dark_windows": dark_windows, "progress": False}
+    shared |= {"verdict": verdict, "dark_windows": dark_windows, "progress": False, "device": device, "dtype": dtype}
 
     jobs = [(subject, row) for subject in subjects for row in rows]
     done = [
@@ -157,12 +160,12 @@ def compare(
     )
 
 
-def _subjects(models: object, device: object) -> list[Subject]:
+def _subjects(models: object, device: Device, dtype: str | torch.dtype | None) -> list[Subject]:
     several = isinstance(models, Iterable) and not isinstance(models, str) and not hasattr(models, "embed_audio")
     given = take_list(models, "models", "models") if several else [models]
     if not given:
         raise InputError("the list of models is empty: name one, such as 'tiny'")
-    loaded = [model_of(model, device) for model in given]
+    loaded = [model_of(model, device, dtype) for model in given]
     names = [model if isinstance(model, str) else one.card.name for model, one in zip(given, loaded, strict=True)]
     kept = [model if is_kept(model) else one for model, one in zip(given, loaded, strict=True)]
     return [Subject(*parts) for parts in zip(loaded, kept, _number(names), strict=True)]

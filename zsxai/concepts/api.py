@@ -21,6 +21,7 @@ from zsxai.concepts.saved import MOST_SOUNDS
 from zsxai.concepts.solver import Solution
 from zsxai.concepts.vocabulary import VOCABULARIES, Vocabulary
 from zsxai.conditions import evaluating, plain_torch
+from zsxai.devices import Device
 from zsxai.errors import InputError
 from zsxai.explanation import Explanation
 from zsxai.model import ZeroShotModel
@@ -57,7 +58,7 @@ def explain_concepts(
     listen: bool | int = False,
     window: float | None = None,
     grouped: float = GROUPED,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
     progress: bool | None = None,
 ) -> ConceptExplanation:
     """Say what a model hears in a recording, in words: its embedding as a sparse non-negative mix of concepts.
@@ -82,7 +83,7 @@ def explain_concepts(
         window: Seconds of the windows of the words over time, half overlapping; None takes a fifth of the recording,
             1 s at least and the model's window at most; 0 leaves them out.
         grouped: Text cosine from which on words are near-synonyms, one concept (less what all words have in common).
-        device: A torch device for a model given by name.
+        device: A torch device for a model given by name; ``auto`` takes a GPU where there is one.
         progress: Show bars; None shows them on a terminal.
 
     Raises:

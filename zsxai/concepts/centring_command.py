@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zsxai.cli.commands import DeviceOption
+
 
 def centring(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes, such as mean.safetensors.")],
@@ -25,7 +27,7 @@ def centring(
     kind: Annotated[str, typer.Option("--kind", metavar="K", help="mean, or pls, which also reads captions.")] = "mean",
     axes: Annotated[int, typer.Option("--axes", metavar="N", help="Shared axes of pls at most.")] = 48,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Recordings at most.")] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Take the means (or, with --kind pls, the shared axes) of a data set, for concept explanations of MODEL."""
     from zsxai.checks import whole_number

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zsxai.clip import BATCH_SIZE, batches
+from zsxai.clip import batches
 from zsxai.model import check_rows
 from zsxai.recording import Recording
 
@@ -21,8 +21,12 @@ def embed_recording(recording: Recording) -> Tensor:
 
 def embed_spans(recording: Recording, spans: Sequence[tuple[int, int]]) -> Tensor:
     """Unit embeddings of stretches of a recording, given in samples, ``(W, D)`` float64."""
+    return recording.batch.run(lambda size: _embed_spans(recording, spans, size))
+
+
+def _embed_spans(recording: Recording, spans: Sequence[tuple[int, int]], size: int) -> Tensor:
     model, rows = recording.model, []
-    for part in batches(len(spans), BATCH_SIZE):
+    for part in batches(len(spans), size):
         cut = [recording.waveform[start:stop] for start, stop in spans[part]]
         alike = len({len(piece) for piece in cut}) == 1
         rows += [model.embed_audio(torch.stack(cut))] if alike else [model.embed_audio(piece[None]) for piece in cut]

@@ -21,6 +21,7 @@ from zsxai.concepts.vocabulary import Vocabulary
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.data.folder import Folder
+from zsxai.devices import Device
 from zsxai.errors import InputError
 from zsxai.files import as_path, whole_folder
 from zsxai.progress import track
@@ -179,7 +180,7 @@ def explain_folder(
     paired: bool = False,
     least: int = LEAST,
     seed: int = 0,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
     progress: bool | None = None,
 ) -> FolderConcepts:
     """Say what a model hears in sets of recordings, and how the sets differ.
@@ -200,7 +201,7 @@ def explain_folder(
             below their folders are the same but for their endings; of a data set those of one source.
         least: Recordings that must use a concept for it to be tested.
         seed: Of bootstrap and permutations.
-        device: A torch device for a model given by name.
+        device: A torch device for a model given by name; ``auto`` takes a GPU where there is one.
         progress: Show a bar; None shows one on a terminal.
 
     Raises:

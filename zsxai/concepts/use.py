@@ -24,6 +24,7 @@ from zsxai.concepts.groups import GROUPED, group_words
 from zsxai.concepts.scores import Retrieval, owned, retrieve
 from zsxai.concepts.vocabulary import Vocabulary
 from zsxai.conditions import evaluating, plain_torch
+from zsxai.devices import Device
 from zsxai.errors import InputError, unknown
 from zsxai.model import ZeroShotModel
 from zsxai.prompt import check_prompts, embed_prompts, find_template
@@ -103,7 +104,7 @@ def classify_concepts(
     lam: float | None = None,
     vocabulary: str | Sequence[str] | Vocabulary | Dictionary = "clustered",
     centring: object = "auto",
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
     progress: bool | None = None,
 ) -> ConceptClassification:
     """Classify a recording by the words that it is a mix of (arXiv 2504.14076, section III), and without some of them.
@@ -124,7 +125,7 @@ def classify_concepts(
         lam: Penalty.
         vocabulary: The words; a :class:`~zsxai.concepts.dictionary.Dictionary` is not embedded again.
         centring: What is taken off.
-        device: A torch device for a model given by name.
+        device: A torch device for a model given by name; ``auto`` takes a GPU where there is one.
         progress: Show bars; None shows them on a terminal.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from zsxai.engines.crew import J, MakeWorker, R, run_alone, run_on_crew
+from zsxai.engines.gpus import gpus_for
 from zsxai.engines.processes import Processes
 from zsxai.errors import InputError
 from zsxai.extras import need
@@ -53,7 +54,8 @@ def run_jobs(
         workers: How many; of ``ray`` as many as there is room for where None, else one.
         threads: Threads of each worker.
         address: Of a Ray cluster.
-        device: Torch device; on ``cuda`` each worker of a Ray cluster gets a GPU of its own.
+        device: Torch device; on ``cuda`` each worker of a Ray cluster gets a GPU of its own, and where this machine has
+            several, they are dealt out to its processes.
 
     Yields:
         Jobs with their results, in the order in which they are done.
@@ -66,4 +68,4 @@ def run_jobs(
     size = min(workers or 1, most)
     if size <= 1:
         return run_alone(make, jobs)
-    return run_on_crew(Processes(make, threads), size, jobs, lost=lost, computes_with=computes_with)
+    return run_on_crew(Processes(make, threads, gpus_for(device)), size, jobs, lost=lost, computes_with=computes_with)

@@ -8,13 +8,14 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any, Generic
 
 from zsxai.engines.crew import Died, J, MakeWorker, R, Ready, Result
+from zsxai.engines.gpus import VARIABLE, deal
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -25,23 +26,30 @@ class Processes(Generic[J, R]):
     Args:
         make: Makes the worker.
         threads: Threads of the libraries that each process computes with.
+        gpus: Dealt out to the processes, which see no other; each sees all that this process sees where there are none.
     """
 
-    def __init__(self, make: MakeWorker[J, R], threads: int) -> None:
+    def __init__(self, make: MakeWorker[J, R], threads: int, gpus: Sequence[str] = ()) -> None:
         self._make = pickle.dumps(make)
         self._threads = threads
         self._context = get_context("spawn")
         self._hired = 0
+        self._gpus = gpus
         self._members: dict[int, tuple[Connection, Any]] = {}
+        self._has: dict[int, str] = {}
 
     def hire(self) -> int:
         """Start a process."""
         pipe, its_end = self._context.Pipe()
         process = self._context.Process(target=serve, args=(its_end, self._make), daemon=True)
-        with _without_main(), _without_interrupts(), _with_thread_variables(self._threads):
+        self._hired += 1
+        variables = dict.fromkeys(VARIABLES, str(self._threads))
+        if self._gpus:
+            gpu = deal(self._gpus, (self._has[member] for member in self._members))
+            variables[VARIABLE] = self._has[self._hired] = gpu
+        with _without_main(), _without_interrupts(), _with_variables(variables):
             process.start()
         its_end.close()
-        self._hired += 1
         self._members[self._hired] = (pipe, process)
         return self._hired
 
@@ -136,10 +144,10 @@ def _without_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _with_thread_variables(threads: int) -> Iterator[None]:
-    """Set the variables that libraries read as they are loaded."""
-    before = {name: os.environ.get(name) for name in VARIABLES}
-    os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
+def _with_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment that libraries read as they are loaded."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

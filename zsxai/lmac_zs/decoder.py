@@ -202,4 +202,4 @@ def _resize(coarse: Tensor, fine: Tensor) -> Tensor:
 def _token_states(text: TextEncoding) -> tuple[Tensor, Tensor]:
     if text.tokens is None or text.token_mask is None:
         raise ValueError("a decoder of tokens was given prompts without token states")
-    return text.tokens, text.token_mask
+    return text.tokens.float(), text.token_mask

@@ -18,7 +18,7 @@ from zsxai.show.parts import Axis, Bar, Card, Excerpt, Picture, excerpt, make_pi
 from zsxai.show.raster import COLUMNS, paint, raster, rgb_png
 from zsxai.show.sounds import Heard, best_window, hear
 from zsxai.show.templates import read, render, render_page
-from zsxai.written import as_json, clock, data_uri, per_cent, signed
+from zsxai.written import as_json, clock, computed_on, data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.concepts.explanation import ConceptExplanation
@@ -281,6 +281,7 @@ def _facts(e: Explanation, *, alone: bool) -> list[tuple[str, str]]:
         (length, ""),
         ("model", p.model),
         ("explainer", p.explainer),
+        ("computed on", computed_on(p.device, p.dtype)),
         (others, ", ".join(f"“{o}”" for o in e.target.others) if others else ""),
         ("template", f"{p.template}") if p.template else ("", ""),
     ]

@@ -18,7 +18,7 @@ from zsxai.show.templates import read, render_page
 from zsxai.timelines.measures import HEARD, Measure
 from zsxai.timelines.pieces import read_pieces
 from zsxai.verdict.presence import logistic
-from zsxai.written import as_json, clock, data_uri, per_cent, signed
+from zsxai.written import as_json, clock, computed_on, data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.timelines.peaks import ExplainedPeak, Peak
@@ -264,8 +264,9 @@ def _played(t: Timeline, peaks: Sequence[Peak]) -> str:
 
 
 def _how(t: Timeline) -> str:
-    known = f"Presence is by {t.provenance.reference}." if t.provenance.reference else ""
+    made = t.provenance
+    known = f"Presence is by {made.reference}." if made.reference else ""
     return (
         f"One forward a window: no explanation. A new window starts every {t.step / t.sample_rate:g} s; a step of a "
-        f"line is a window's value, drawn at its middle. {known}"
+        f"line is a window's value, drawn at its middle. Computed on {computed_on(made.device, made.dtype)}. {known}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,12 +15,15 @@ from torch import Tensor
 
 from zsxai.api import model_of
 from zsxai.audio.stream import open_sound
-from zsxai.checks import real_number, whole_number
-from zsxai.clip import BATCH_SIZE, MOST_AT_ONCE
+from zsxai.checks import real_number
+from zsxai.clip import batches
 from zsxai.conditions import evaluating, plain_torch
+from zsxai.devices import Device, device_name
 from zsxai.errors import InputError
 from zsxai.files import as_path
+from zsxai.memory import BatchSize
 from zsxai.model import ZeroShotModel, check_rows
+from zsxai.precision import dtype_name
 from zsxai.progress import track
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.timelines.overview import BLOCK, Overview
@@ -39,7 +43,8 @@ def timeline(
     model: object = "tiny",
     template: str | Iterable[str] | None = None,
     hop: float | None = None,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
+    dtype: str | torch.dtype | None = None,
     batch_size: int | None = None,
     reference: object | None = None,
     progress: bool | None = None,
@@ -56,8 +61,9 @@ def timeline(
         template: As :func:`zsxai.explain` takes.
         hop: Seconds from one window to the next; None takes the model's overlap, so that windows are those of an
             explanation.
-        device: A torch device for a model given by name.
-        batch_size: Windows per forward.
+        device: A torch device for a model given by name; ``auto`` takes a GPU where there is one.
+        dtype: As :func:`zsxai.explain` takes it.
+        batch_size: Windows per forward; halved once, with a note, where memory does not hold so many.
         reference: Reference figures of the model, or a file of them (``zsxai reference``); its own where None.
         progress: Show a bar; None shows one on a terminal.
 
@@ -73,9 +79,9 @@ def timeline(
     if twice := next((prompt for prompt, n in Counter(asked).items() if n > 1), None):
         raise InputError(f"the prompt {twice!r} is given twice")
     wanted = None if hop is None else real_number(hop, "hop", 0.0)
-    size = BATCH_SIZE if batch_size is None else whole_number(batch_size, "batch_size", 1, MOST_AT_ONCE)
+    size = BatchSize(batch_size)
     figures = reference if reference is None or isinstance(reference, Reference) else load_reference(as_path(reference))
-    loaded = model_of(model, device)
+    loaded = model_of(model, device, dtype)
     cut = cut_of(loaded, wanted)
     with open_sound(audio, sample_rate) as sound, evaluating(loaded), torch.no_grad():
         around = find_template(template, loaded)
@@ -85,14 +91,17 @@ def timeline(
         samples = None if sound.seconds is None else round(sound.seconds * loaded.sample_rate)
         total = None if samples is None else 1 + max(0, -(-(samples - cut.window - cut.tail) // cut.step))
         windows = track(cut_windows(heard, cut), total, "listening", progress)
-        for batch in _batches(windows, size):
-            scored.add(batch)
-        notes = (*sound.notes, *loaded.prompt_notes(asked), *scored.notes)
+        for batch in _batches(windows, size.size):
+            scored.add(batch, size)
+        halved = [size.note] if size.note else []
+        notes = (*sound.notes, *loaded.prompt_notes(asked), *scored.notes, *halved)
         provenance = TimelineProvenance(
             model=model if isinstance(model, str) else loaded.card.name,
             model_card=loaded.card.model_dump(mode="json"),
             template=around,
-            batch_size=size,
+            batch_size=size.size,
+            device=device_name(loaded.device),
+            dtype=dtype_name(loaded),
             reference=scored.reference,
             audio_name=sound.name,
             audio_sha256=heard.sha256.hexdigest(),
@@ -102,7 +111,7 @@ def timeline(
             warnings=notes,
         )
     found = scored.finish(heard, cut, provenance, tuple(asked))
-    found._given = Given(None if hasattr(audio, "read") else audio, sample_rate, model, device, figures)
+    found._given = Given(None if hasattr(audio, "read") else audio, sample_rate, model, device, dtype, figures)
     return found
 
 
@@ -147,10 +156,12 @@ class _Scores:
         elif not self._listener.reference.is_useful:
             yield f"this model does not tell sounds that are there from others on {self.reference}"
 
-    def add(self, batch: list[tuple[int, NDArray[Any]]]) -> None:
+    def add(self, batch: list[tuple[int, NDArray[Any]]], size: BatchSize) -> None:
         self._starts += [start for start, _ in batch]
-        waveforms = torch.from_numpy(np.stack([samples for _, samples in batch])).to(self._model.device)
-        rows = self._model.embed_audio(waveforms)
+        before, sounds = size.note, np.stack([samples for _, samples in batch])
+        rows = size.run(lambda most: torch.cat([self._embed(sounds[part]) for part in batches(len(sounds), most)]))
+        if size.note != before:
+            warnings.warn(size.note, stacklevel=2)
         check_rows(rows, len(batch), self._model.card.name, "clips")
         self._cosines.append((rows @ self._text.T).float().cpu().numpy())
         if self._listener.bank is None:
@@ -159,6 +170,9 @@ class _Scores:
         heard = [self._listener.ask(windows, prompt).windows for prompt in self._rows]
         numbers = [[(one.evidence, one.level) for one in of_prompt] for of_prompt in heard]
         self._heard.append(np.array(numbers, np.float32).transpose(2, 1, 0))
+
+    def _embed(self, sounds: NDArray[Any]) -> Tensor:
+        return self._model.embed_audio(torch.from_numpy(sounds).to(self._model.device))
 
     def finish(self, heard: _Heard, cut: Cut, provenance: TimelineProvenance, prompts: tuple[str, ...]) -> Timeline:
         nothing = np.zeros((2, 0, len(prompts)), np.float32)

@@ -62,7 +62,7 @@ def explain_peaks(
     known = model if model is not None else made.model if given is None else given.model
     usual: dict[str, Any] = {"template": made.template}
     if given is not None:
-        usual |= {"device": given.device, "reference": given.reference}
+        usual |= {"device": given.device, "dtype": given.dtype, "reference": given.reference}
     spans = [_span(peak, timeline) for peak in peaks]
     pieces = read_pieces(source, rate, timeline.sample_rate, spans)
     found = []

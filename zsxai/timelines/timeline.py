@@ -35,6 +35,8 @@ class TimelineProvenance(Value):
         model_card: Licence, sources, hash.
         template: Template around the prompts, or templates whose embeddings were averaged, if any.
         batch_size: Windows per forward.
+        device: What the model computed on: ``cpu``, ``mps``, or ``cuda`` with the GPU's name.
+        dtype: What its networks computed in; None of a black box that shows no weights.
         reference: What the model's reference figures were measured on; empty where it has none.
         audio_name: File name, or ``array``.
         audio_sha256: Hash of the samples the model heard (mono, at its rate).
@@ -48,6 +50,8 @@ class TimelineProvenance(Value):
     model_card: dict[str, Any]
     template: Template
     batch_size: int = Field(gt=0)
+    device: Name
+    dtype: str | None
     reference: str = ""
     audio_name: Name
     audio_sha256: str
@@ -63,7 +67,8 @@ class Given(NamedTuple):
     audio: object
     sample_rate: int | None
     model: object
-    device: object
+    device: Any
+    dtype: Any
     reference: object
 
 

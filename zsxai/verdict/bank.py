@@ -21,6 +21,7 @@ from zsxai.concepts.vocabulary import Vocabulary, load_vocabulary
 from zsxai.errors import ZsxaiError
 from zsxai.files import whole_file
 from zsxai.model import ZeroShotModel
+from zsxai.precision import dtype_name
 from zsxai.verdict.cache import cache_folder
 
 SYNONYM = 3.0
@@ -134,7 +135,8 @@ def _file(model: ZeroShotModel, words: tuple[str, ...], size: int) -> Path | Non
     folder, weights = cache_folder(), model.card.weights_sha256
     if folder is None or weights is None:
         return None
-    asked = hashlib.sha256("\n".join((weights, str(size), *words)).encode()).hexdigest()
+    coarse = [] if dtype_name(model) in (None, "float32") else [str(dtype_name(model))]
+    asked = hashlib.sha256("\n".join((weights, *coarse, str(size), *words)).encode()).hexdigest()
     return folder / "embeddings" / f"{asked}.safetensors"
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zsxai.cli.commands import DeviceOption
+
 
 def reference(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As zsxai explain takes it: 'hf:<id or folder>', ...")],
@@ -26,7 +28,7 @@ def reference(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write them here, for --reference; nothing is kept elsewhere."),
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Measure reference figures of MODEL, which verdicts then use: on labelled recordings that it has not heard."""
     from zsxai.checks import whole_number

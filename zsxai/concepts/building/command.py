@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zsxai.cli.commands import DeviceOption
+
 if TYPE_CHECKING:
     from collections import Counter
 
@@ -118,7 +120,7 @@ def clustered(
         list[str] | None, typer.Option("--model-option", metavar="KEY=VALUE", help="An option of the model.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the clusters.")] = 0,
-    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+    device: DeviceOption = "auto",
     spelling: Spelling = True,
     without: Without = None,
     name: Name = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsxai.cli.commands import DeviceOption
 from zsxai.errors import ExitCode, InputError
 from zsxai.places import write_command
 
@@ -65,7 +66,7 @@ def lmac_zs(
     model_option: Annotated[
         list[str] | None, typer.Option("--model-option", metavar="KEY=VALUE", help="An option of the model.")
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="D", help="A torch device, such as cuda.")] = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train a decoder for MODEL on recordings with captions; DIR/decoder is what explains."""
     from zsxai.cli.commands import parse_options
@@ -117,10 +118,10 @@ def _command_for_card(model: str, config: str | None, data: Sequence[str], chang
     return write_command(words)
 
 
-def own_device(device: str | None) -> str | None:
+def own_device(device: str) -> str:
     """The device of this process: of several that ``torchrun`` started, each has a GPU of its own."""
     rank = os.environ.get("LOCAL_RANK")
-    if rank is None or device not in (None, "cuda"):
+    if rank is None or device not in ("auto", "cuda"):
         return device
     import torch
 
