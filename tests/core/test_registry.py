@@ -12,6 +12,7 @@ import zsxai
 from tests.toys import STRICT, BlackBoxToy, ConvToy
 from zsxai.baselines.gradcam import GradCAM
 from zsxai.black_box import BlackBox, as_model
+from zsxai.devices import find_device
 from zsxai.errors import InputError, MissingExtraError
 from zsxai.plugins import default_explainer
 from zsxai.registry import EXPLAINERS, MODELS, Registry
@@ -126,7 +127,7 @@ def test_models_by_name_and_by_object() -> None:
         assert zsxai.load_model("my-object") is model
         assert zsxai.load_model("my-loader:some/path:x", device="cpu") is model
         assert zsxai.load_model("my-loader") is model
-        assert seen == [("some/path:x", "cpu"), (None, None)]
+        assert seen == [("some/path:x", "cpu"), (None, find_device("auto"))]
         assert isinstance(zsxai.load_model("my-box"), BlackBox)
         with pytest.raises(InputError, match="does not take these options: speed"):
             zsxai.load_model("my-loader", speed=3)
