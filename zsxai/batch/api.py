@@ -96,10 +96,16 @@ def explain_folder(
     # Loaded here too: what is wrong with it is no fault of a recording, and the folder is told what it is.
     worker = Worker(work if alone else replace(work, options={**work.options, "device": "cpu"}))
     worker.check({prompt for one in listed for prompt in one.prompts})
+    if engine == "ray":  # whose workers stand elsewhere
+        listed = [one._replace(path=one.path.absolute()) for one in listed]
     store, todo = None, [Asked(one, "") for one in listed]
     if out is not None:
         keep_apart(as_path(out), [source])
-        store = RunFolder(as_path(out), {**worker.describe(), "prompts": asked, "light": light}, overwrite=overwrite)
+        store = RunFolder(
+            as_path(out).absolute() if engine == "ray" else as_path(out),
+            {**worker.describe(), "prompts": asked, "light": light},
+            overwrite=overwrite,
+        )
         work = replace(work, store=store)
         folders = store.name_folders([one.name for one in listed])
         todo = [Asked(one, folders[one.name]) for one in listed if store.find(one, saved=not light) is None]
