@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from zsxai.arrays import is_mapped, is_within
+from zsxai.arrays import forget, is_mapped, is_within
 from zsxai.clip import make_grid
 from zsxai.errors import InputError
 from zsxai.files import as_path
@@ -221,6 +221,12 @@ class Explanation(Value):
         first = min(max(0, int(start * rate)), total - 1)
         return Stretch(self.transform, self.original, slice(first, min(max(first + 1, ceil(stop * rate)), total)))
 
+    def mask_of(self, stretch: Stretch) -> NDArray[Any]:
+        """:attr:`mask` of a part of the recording, in memory."""
+        part = np.array(self.mask[:, stretch.frames])
+        forget(self.mask)
+        return part
+
     def power_of(self, stretch: Stretch) -> NDArray[Any]:
         """:attr:`power` of a part of the recording."""
         import torch
@@ -235,7 +241,7 @@ class Explanation(Value):
         import torch
 
         power = torch.from_numpy(self.power_of(stretch)).double()
-        mask = torch.from_numpy(np.array(self.mask[:, stretch.frames])).double()
+        mask = torch.from_numpy(self.mask_of(stretch)).double()
         found: NDArray[Any] = self.masking.kept(power, mask).clamp(0.0, 1.0).float().numpy()
         return found
 

@@ -54,7 +54,9 @@ class Stretch:
 
     @cached_property
     def _sound(self) -> Tensor:
-        return torch.from_numpy(np.array(self._waveform, dtype=np.float32)).to(self.stft.window.device)
+        sound = torch.from_numpy(np.array(self._waveform, dtype=np.float32)).to(self.stft.window.device)
+        forget(self._waveform)
+        return sound
 
     @property
     def waveform(self) -> Tensor:
@@ -85,8 +87,12 @@ class Stretch:
         if isinstance(masks, Tensor):
             return masks[..., self._around].to(self._sound.device)
         if isinstance(masks, np.ndarray):
-            return torch.from_numpy(np.array(masks[..., self._around])).to(self._sound.device)
-        return torch.from_numpy(np.stack([mask[..., self._around] for mask in masks])).to(self._sound.device)
+            parts = np.array(masks[..., self._around])
+            forget(masks)
+        else:
+            parts = np.stack([mask[..., self._around] for mask in masks])
+            forget(*masks)
+        return torch.from_numpy(parts).to(self._sound.device)
 
     def own(self, values: Tensor) -> Tensor:
         """The stretch's own frames of what was taken, or made of it."""

@@ -152,7 +152,7 @@ def raster(explanation: Explanation, columns: int = COLUMNS, part: tuple[float, 
     for stretch in stretches:
         at = stretch.frames.start
         power.add(from_bins @ stretch.power.float().numpy(), at)
-        mask.add(from_rows @ e.mask[:, stretch.frames], at)
+        mask.add(from_rows @ e.mask_of(stretch), at)
         gain.add(from_rows @ e.gain_of(stretch), at)
     return Raster(
         power.mean, np.clip(mask.mean, 0.0, 1.0), np.clip(gain.mean, 0.0, 1.0), stop - start, top, grid.band, start

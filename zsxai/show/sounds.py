@@ -199,7 +199,7 @@ def kept_note(explanation: Explanation, under: float | None = None) -> str:
         under: How far its sound is under the recording, decibels, where that is known.
     """
     e = explanation
-    if not e.mask.any():
+    if not e.mask_mean:
         return "The mask keeps nothing."
     under = under_db(e.audio, e.original, e.sample_rate) if under is None else under
     if under > QUIET_DB:
