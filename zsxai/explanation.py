@@ -207,19 +207,27 @@ class Explanation(Value):
         """Cell centres, ``(N,)`` seconds."""
         return self.grid.times
 
-    def stretches(self) -> Iterator[Stretch]:
-        """The recording in parts of half a minute, for :meth:`power_of` and the like; a short one in one part."""
+    def stretches(self, part: tuple[float, float] | None = None) -> Iterator[Stretch]:
+        """The recording in parts of half a minute, for :meth:`power_of` and the like; a short one in one part.
+
+        Args:
+            part: Between which seconds; all of it where None.
+        """
         from zsxai.stretch import walk
 
-        return walk(self.transform, self.original, self.mask)
+        return walk(self.transform, self.original, self.mask, frames=part and self.frames_between(*part))
 
     def stretch(self, start: float, stop: float) -> Stretch:
         """The part of the recording between two times, in seconds, cut to its frames."""
         from zsxai.stretch import Stretch
 
+        return Stretch(self.transform, self.original, self.frames_between(start, stop))
+
+    def frames_between(self, start: float, stop: float) -> slice[int, int, None]:
+        """The frames between two times, in seconds; one at least."""
         rate, total = self.front_end.sample_rate / self.front_end.hop, self.grid.shape[1]
         first = min(max(0, int(start * rate)), total - 1)
-        return Stretch(self.transform, self.original, slice(first, min(max(first + 1, ceil(stop * rate)), total)))
+        return slice(first, min(max(first + 1, ceil(stop * rate)), total))
 
     def mask_of(self, stretch: Stretch) -> NDArray[Any]:
         """:attr:`mask` of a part of the recording, in memory."""
@@ -310,18 +318,22 @@ class Explanation(Value):
         """What the mask leaves, as sound: ``(T,)`` float32 at :attr:`sample_rate`."""
         return self._join(partial(self.sound_of, residue=True))
 
-    def regions(self, count: int = 3, *, line_db: float = LINE_DB) -> list[Region]:
+    def regions(
+        self, count: int = 3, *, line_db: float = LINE_DB, part: tuple[float, float] | None = None
+    ) -> list[Region]:
         """The connected parts of the recording that stay within 6 dB of their level, those that keep most power first.
 
         Args:
             count: How many at most.
             line_db: Level that remains at the edge, decibels relative to the recording.
+            part: Between which seconds; all of it where None.
 
         Raises:
             InputError: If the line is no level under the recording's.
         """
-        parts = ((self.gain_of(stretch), self.power_of(stretch)) for stretch in self.stretches())
-        return join_regions(parts, self.grid, count, line_db)
+        parts = ((self.gain_of(stretch), self.power_of(stretch)) for stretch in self.stretches(part))
+        first = 0 if part is None else self.frames_between(*part).start
+        return join_regions(parts, self.grid, count, line_db, first)
 
     def describe(self) -> str:
         """A few lines in words: the verdict, the prompt, the scores, where the evidence lies."""

@@ -100,7 +100,11 @@ def find_regions(
 
 
 def join_regions(
-    parts: Iterable[tuple[NDArray[Any], NDArray[Any]]], edges: Edges, count: int = 3, line_db: float = LINE_DB
+    parts: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    edges: Edges,
+    count: int = 3,
+    line_db: float = LINE_DB,
+    first: int = 0,
 ) -> list[Region]:
     """As :func:`find_regions`, of a recording that is given in parts, one behind the other.
 
@@ -109,13 +113,14 @@ def join_regions(
         edges: Where the cells of the whole lie.
         count: How many at most.
         line_db: As :func:`find_regions` takes it.
+        first: The column of the whole with which the first part begins.
 
     Raises:
         InputError: If the line is no level under the recording's.
     """
     found: list[NDArray[Any]] = []  # of every piece: power kept, power, lowest and highest row, first and last column
     same: list[tuple[NDArray[Any], NDArray[Any]]] = []  # pieces that touch where two parts meet
-    total, at, size = 0.0, 0, 0
+    total, at, size = 0.0, first, 0
     last: NDArray[Any] | None = None
     for gain, power in parts:
         above = within(gain, line_db)

@@ -124,24 +124,27 @@ class Stretch:
             return sound[..., self._played]
 
 
-def cut_frames(spec: StftSpec, samples: int) -> list[slice[int, int, None]]:
-    """The frames of a recording in stretches of at most :data:`SECONDS`; those of a short one in one piece."""
-    total = spec.n_frames(samples)
-    if samples <= SECONDS * spec.sample_rate:
-        return [slice(0, total)]
+def cut_frames(spec: StftSpec, frames: slice[int, int, None]) -> list[slice[int, int, None]]:
+    """Frames in runs of at most :data:`SECONDS`; those of a short recording in one."""
     size = max(1, int(SECONDS * spec.sample_rate) // spec.hop)
-    starts = range(0, total, size)
-    return [slice(start, min(start + size, total)) for start in starts]
+    if spec.hop * (frames.stop - frames.start - 1) <= SECONDS * spec.sample_rate:
+        return [frames]
+    starts = range(frames.start, frames.stop, size)
+    return [slice(start, min(start + size, frames.stop)) for start in starts]
 
 
-def walk(stft: Stft, waveform: NDArray[Any], *maps: NDArray[Any]) -> Iterator[Stretch]:
+def walk(
+    stft: Stft, waveform: NDArray[Any], *maps: NDArray[Any], frames: slice[int, int, None] | None = None
+) -> Iterator[Stretch]:
     """Go through a recording stretch by stretch; what was read of arrays on disk is let go behind each.
 
     Args:
         stft: As :class:`Stretch` takes it.
         waveform: Likewise.
         *maps: Further arrays that are read meanwhile.
+        frames: Which frames; all where None.
     """
-    for frames in cut_frames(stft.stft_spec, len(waveform)):
-        yield Stretch(stft, waveform, frames)
+    spec = stft.stft_spec
+    for part in cut_frames(spec, frames or slice(0, spec.n_frames(len(waveform)))):
+        yield Stretch(stft, waveform, part)
         forget(waveform, *maps)

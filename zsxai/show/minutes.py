@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.level import FRAME_SECONDS, frame_powers, under
-from zsxai.regions import Region, find_regions, say_regions
+from zsxai.regions import Region, say_regions
 from zsxai.scoring import WindowScores
 from zsxai.show.chart import Chart, Series, clock_ticks, make_scale, make_series, make_span
 from zsxai.show.parts import Axis, Box, Picture, Strip, make_picture
@@ -116,16 +116,8 @@ def make_minutes(explanation: Explanation, *, count: int, dimmed: bool) -> list[
     return [_minute(e, span, r, peak, dimmed=dimmed) for span, r in zip(spans, pictures, strict=True)]
 
 
-class _Edges(NamedTuple):
-    frequency_edges: NDArray[Any]
-    time_edges: NDArray[Any]
-
-
 def _minute(e: Explanation, span: tuple[float, float], drawn: Raster, peak: float, *, dimmed: bool) -> Minute:
-    stretch = e.stretch(*span)
-    frames = stretch.frames
-    edges = _Edges(e.grid.frequency_edges, e.grid.time_edges[frames.start : frames.stop + 1])
-    regions = find_regions(e.gain_of(stretch), e.power_of(stretch), edges)
+    regions = e.regions(part=span)
     name = f"{clock(span[0], 0)}-{clock(span[1], 0)}"
     alt = f"Spectrogram of {name}, in colour where the explanation keeps it: {say_regions(regions)}."
     picture = make_picture(drawn, alt, regions=regions, peak=peak, dimmed=dimmed, clocked=True)

@@ -139,7 +139,6 @@ def raster(explanation: Explanation, columns: int = COLUMNS, part: tuple[float, 
         part: Between which seconds; all where None.
     """
     e, grid = explanation, explanation.grid
-    stretches = e.stretches() if part is None else iter([e.stretch(*part)])
     start, stop = (0.0, e.seconds) if part is None else part
     top = e.sample_rate / 2
     pixels = mel_to_hz(np.linspace(0.0, float(hz_to_mel(top)), ROWS + 1))
@@ -149,7 +148,7 @@ def raster(explanation: Explanation, columns: int = COLUMNS, part: tuple[float, 
     frames = int(np.count_nonzero((grid.time_edges[1:] > start) & (grid.time_edges[:-1] < stop)))
     wanted = np.linspace(start, stop, min(columns, frames) + 1)
     power, mask, gain = (_Average(grid.time_edges, wanted) for _ in range(3))
-    for stretch in stretches:
+    for stretch in e.stretches(part):
         at = stretch.frames.start
         power.add(from_bins @ stretch.power.float().numpy(), at)
         mask.add(from_rows @ e.mask_of(stretch), at)
