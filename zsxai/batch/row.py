@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zsxai.value import Value
+from zsxai.written import as_csv
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -95,8 +94,4 @@ def make_row(explanation: Explanation, file: str, folder: str | None) -> Row:
 
 def write_csv(rows: Iterable[Row]) -> str:
     """Rows as CSV with a header line; what is not known is empty."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(Row.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.model_dump() for row in rows)
-    return file.getvalue()
+    return as_csv([Row.model_fields, *(row.model_dump().values() for row in rows)])

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from zsxai.errors import MissingExtraError
 from zsxai.export.event import Event, cell, columns
+from zsxai.written import as_csv
 
 
 def csv_text(events: Sequence[Event]) -> str:
-    """A row an event, under a line of names; quoted as RFC 4180 has it, but for lines that end in a line feed."""
+    """A row an event, under a line of names."""
     names = columns(events)
-    return "".join(map(_line, [names, *([cell(event.row().get(name)) for name in names] for event in events)]))
-
-
-def _line(values: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)  # it quotes what its own end of line is made of, carriage returns among it
-    return line.getvalue().removesuffix("\r\n") + "\n"
+    return as_csv([names, *([cell(event.row().get(name)) for name in names] for event in events)])
 
 
 def json_text(events: Sequence[Event]) -> str:
