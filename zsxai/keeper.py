@@ -14,7 +14,8 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explaining import Judging
 from zsxai.explanation import Explanation
-from zsxai.names import folder_names, printable
+from zsxai.folders import name_prompts
+from zsxai.names import printable
 from zsxai.recording import Recording
 from zsxai.saved import FORMAT, Sounds, check_place
 from zsxai.scratch import Folder, Scratch, unfinished
@@ -56,7 +57,7 @@ class Keeper:
     """
 
     def __init__(self, out: Path, targets: Sequence[Target], *, single: bool, overwrite: bool, resume: bool) -> None:
-        self.folders = [out] if single else [out / name for name in folder_names([t.prompt for t in targets])]
+        self.folders = [out] if single else [out / name for name in name_prompts([t.prompt for t in targets])]
         self.overwrite, self.resume = overwrite, resume
         self.work = Folder(unfinished(out))
         self._is_long = False

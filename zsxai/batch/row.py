@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from zsxai.regions import say_place
 from zsxai.value import Value
 from zsxai.written import as_csv
 
@@ -65,9 +66,9 @@ class Row(Value):
     @property
     def where(self) -> str:
         """The first region in words; empty where there is none."""
-        if self.start is None:
+        if self.start is None or self.stop is None or self.low is None or self.high is None:
             return ""
-        return f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz"
+        return say_place(self.start, self.stop, self.low, self.high)
 
 
 def make_row(explanation: Explanation, file: str, folder: str | None) -> Row:
