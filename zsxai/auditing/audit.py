@@ -97,8 +97,9 @@ class Cue(Value):
     @property
     def drives(self) -> bool:
         """Whether the score was found to rest on it."""
-        measured = self.fall is not None and self.elsewhere is not None and self.p is not None
-        return measured and drives(self.fall.mean, self.elsewhere.mean, self.p)  # type: ignore[union-attr,arg-type]
+        if self.fall is None or self.elsewhere is None or self.p is None:
+            return False
+        return drives(self.fall.mean, self.elsewhere.mean, self.p)
 
     @property
     def judged(self) -> str:
