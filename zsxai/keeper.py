@@ -70,7 +70,7 @@ class Keeper:
         """The recording, in memory, or on disk where it is long or nobody knows how long."""
         self._is_long = stream.seconds is None or stream.seconds > SECONDS
         if not self._is_long:
-            return stream.read(sample_rate)  # type: ignore[no-any-return]
+            return stream.read(sample_rate)
         self.work.open(resume=self.resume, overwrite=self.overwrite)
         return self.work.write("original", self._checked(stream, sample_rate))
 
