@@ -14,7 +14,7 @@ from zsxai.auditing.rule import PREVALENT, RARE, SHARE, SHARED, STANDS_DB, TIMES
 from zsxai.show.parts import Player
 from zsxai.show.templates import read, render_page
 from zsxai.spectral.front_end import hz_to_mel
-from zsxai.written import data_uri, per_cent
+from zsxai.written import data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.auditing.audit import Audit, ClassAudit, Cue, Curves, Mean, Outlier
@@ -115,7 +115,7 @@ def _rule() -> str:
 
 def _row(one: ClassAudit, found: Audit, annotated: bool) -> Row:
     band = one.cue("band")
-    figures = [Figure(f"{one.score.mean:.3f}", one.score.mean, _interval(one.score))]
+    figures = [Figure(signed(one.score.mean), one.score.mean, _interval(one.score))]
     figures += [_part(one.start), _part(one.end), _part(one.silence)]
     figures.append(Figure("-", None) if band is None else Figure(f"{per_cent(band.share)} {band.place}", band.share))
     figures += [_part(one.outside)] if annotated else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -113,15 +112,11 @@ def csv_text(timeline: Timeline) -> str:
 
 
 def _write_png(timeline: Timeline, path: Path, measure: Measure | None) -> None:
-    from zsxai.show.folder import DRAWING
-    from zsxai.show.plot import bare_figure, framed_axes
+    from zsxai.show.plot import bare_figure, framed_axes, write_drawing
     from zsxai.show.timeline_plot import plot_timeline
 
-    with DRAWING, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = bare_figure()
-        plot_timeline(timeline, framed_axes(figure), measure=measure)
-        figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})
+    figure = bare_figure()
+    write_drawing(path, figure, lambda: plot_timeline(timeline, framed_axes(figure), measure=measure))
 
 
 def read_folder(kind: type[Timeline], folder: Path) -> Timeline:
