@@ -74,7 +74,7 @@ def is_within(array: NDArray[Any], low: float, high: float, rows: NDArray[Any] |
     return bool(((some >= low) & (some <= high)).all())
 
 
-def rows(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def read_parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """An array in its own order, a few million numbers at a time; behind each the memory is let go."""
     flat = array.reshape(-1)
     for start in range(0, max(1, flat.size), CELLS):
@@ -106,7 +106,7 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            for part in rows(np.ascontiguousarray(arrays[name])):
+            for part in read_parts(np.ascontiguousarray(arrays[name])):
                 file.write(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).data)
 
 

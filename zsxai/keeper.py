@@ -14,7 +14,8 @@ from zsxai.errors import InputError
 from zsxai.explainer import Explainer
 from zsxai.explaining import Judging
 from zsxai.explanation import Explanation
-from zsxai.names import folder_names, printable
+from zsxai.folders import name_prompts
+from zsxai.names import printable
 from zsxai.precision import dtype_name
 from zsxai.recording import Recording
 from zsxai.saved import FORMAT, Sounds, check_place
@@ -57,7 +58,7 @@ class Keeper:
     """
 
     def __init__(self, out: Path, targets: Sequence[Target], *, single: bool, overwrite: bool, resume: bool) -> None:
-        self.folders = [out] if single else [out / name for name in folder_names([t.prompt for t in targets])]
+        self.folders = [out] if single else [out / name for name in name_prompts([t.prompt for t in targets])]
         self.overwrite, self.resume = overwrite, resume
         self.work = Folder(unfinished(out))
         self._is_long = False
@@ -70,7 +71,7 @@ class Keeper:
         """The recording, in memory, or on disk where it is long or nobody knows how long."""
         self._is_long = stream.seconds is None or stream.seconds > SECONDS
         if not self._is_long:
-            return stream.read(sample_rate)  # type: ignore[no-any-return]
+            return stream.read(sample_rate)
         self.work.open(resume=self.resume, overwrite=self.overwrite)
         return self.work.write("original", self._checked(stream, sample_rate))
 

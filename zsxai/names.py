@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
-from collections.abc import Iterable
 
 # What a screen would obey instead of showing it: control characters, breaks of lines, and those that turn the direction
 # of writing; and halves of characters, as Python reads bytes of a name that are no UTF-8.
@@ -30,28 +28,3 @@ def _escape(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how os.fsdecode keeps an undecodable byte
         return f"\\x{code - 0xDC00:02x}"
     return match[0].encode("unicode_escape").decode("ascii")
-
-
-_LONGEST = 60
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)$")
-"""What Windows takes no file for."""
-
-
-def folder_names(texts: Iterable[str]) -> list[str]:
-    """Names of folders for texts such as prompts: readable, good on every system, each its own.
-
-    Args:
-        texts: Any texts, in the order in which they are to be numbered where their names would be alike.
-    """
-    taken: set[str] = set()
-    names = []
-    for text in texts:
-        plain = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", text).casefold()).strip("-")[:_LONGEST]
-        stem = f"{plain}-" if _RESERVED.match(plain) else plain or "unnamed"
-        name, number = stem, 1
-        while name in taken:
-            number += 1
-            name = f"{stem}-{number}"
-        taken.add(name)
-        names.append(name)
-    return names

@@ -50,8 +50,13 @@ class Region(Value):
     under_db: float
 
     def __str__(self) -> str:
-        where = f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz"
+        where = say_place(self.start, self.stop, self.low, self.high)
         return f"{where} ({per_cent(self.share)} of the energy kept, {self.under_db:.1f} dB under the recording)"
+
+
+def say_place(start: float, stop: float, low: float, high: float) -> str:
+    """Seconds and hertz in words."""
+    return f"{start:.2f}-{stop:.2f} s, {low:,.0f}-{high:,.0f} Hz"
 
 
 def say_regions(regions: Sequence[Region], line_db: float = LINE_DB) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from base64 import b64encode
+from collections.abc import Container, Iterable, Sequence
 
 
 def data_uri(kind: str, content: bytes) -> str:
@@ -14,6 +17,34 @@ def data_uri(kind: str, content: bytes) -> str:
 def as_json(value: object) -> str:
     """Readable JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def as_csv(lines: Iterable[Iterable[object]]) -> str:
+    """Lines of a table as CSV: quoted as RFC 4180 has it, but for lines that end in a line feed; None is empty."""
+    return "".join(map(_csv_line, lines))
+
+
+def _csv_line(values: Iterable[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(values)  # it quotes what its own end of line is made of, carriage returns among it
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def align(lines: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """Lines of a table with columns of equal width, for terminals.
+
+    Args:
+        lines: A text for every column, the heads first.
+        right: Columns that stand right; the others stand left.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
 
 
 def signed(value: float) -> str:

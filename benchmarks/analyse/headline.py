@@ -10,6 +10,7 @@ from zsxai.benchmarks.analyse.formatting import NOTHING, format_interval
 from zsxai.benchmarks.analyse.reading import find_reading
 from zsxai.benchmarks.analyse.standing import Line, Standing, find_standings, format_share, write_plainly
 from zsxai.names import printable
+from zsxai.written import align
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -95,10 +96,4 @@ def _write_line(standing: Standing, line: Line) -> tuple[str, ...]:
 
 def _align(table: Table) -> list[str]:
     """Columns of equal width: names to the left, the rest to the right."""
-    rows = [table.heads, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.heads))]
-    lines = []
-    for row in rows:
-        cells = [c.rjust(w) if at else c.ljust(w) for at, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
+    return [f"  {line}" for line in align([table.heads, *table.rows], range(1, len(table.heads)))]

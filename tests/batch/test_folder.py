@@ -166,39 +166,52 @@ def test_what_is_asked_wrongly(calls: Path, prompts: list[str], options: dict[st
 def test_long_recordings_are_worked_on_in_their_folder(tmp_path: Path, light: bool) -> None:
     noise(tmp_path / "calls" / "long.wav", SECONDS + 5)
     noise(tmp_path / "calls" / "short.wav")
-    found = zsxai.explain_folder(tmp_path / "calls", "rain", tmp_path / "out", model="toy", light=light)
+    options: dict[str, Any] = {"model": "toy", "verdict": False}
+    found = zsxai.explain_folder(tmp_path / "calls", "rain", tmp_path / "out", light=light, **options)
     assert found.failures == {}
     assert [round(row.seconds, 1) for row in found.rows] == [SECONDS + 5, 0.5]
-    single = zsxai.explain(tmp_path / "calls" / "long.wav", "rain", model="toy")
+    single = zsxai.explain(tmp_path / "calls" / "long.wav", "rain", **options)
     assert found.rows[0].score_in == pytest.approx(single.score_in, abs=1e-5)
     left = {p.name for p in (tmp_path / "out").iterdir()} - {"table.csv", "index.html", "run.json", KEPT}
     assert left == (set() if light else {"long.wav", "short.wav"})
     assert all(p.suffix == ".json" for p in (tmp_path / "out" / KEPT).iterdir())
 
 
+# Slow enough that an interruption comes before the end.
+SLOWLY: dict[str, Any] = {"explainer": "occlusion", "options": {"seconds": 0.25}, "light": True, "verdict": False}
+MANY = 10
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings in ``calls``, and a run over them that nothing interrupted."""
+    place = tmp_path_factory.mktemp("whole")
+    for n in range(MANY):
+        noise(place / "calls" / f"{n}.wav", 0.5, n)
+    zsxai.explain_folder(place / "calls", "rain", place / "run", **SLOWLY)
+    return place
+
+
 @pytest.mark.parametrize(("sent", "jobs"), [(signal.SIGKILL, 1), (signal.SIGINT, 2)])
-def test_killed_and_started_again(tmp_path: Path, sent: signal.Signals, jobs: int) -> None:
-    calls, out = tmp_path / "calls", tmp_path / "seen"
-    for n in range(12):
-        noise(calls / f"{n}.wav", 0.5, n)
-    options: dict[str, Any] = {"explainer": "occlusion", "options": {"seconds": 0.25}, "light": True}
-    zsxai.explain_folder(calls, "rain", tmp_path / "whole", **options)
-    words: list[str | Path] = [sys.executable, "-m", "zsxai", "explain", calls, "rain", "--out", out]
-    words += ["--light", "--explainer", "occlusion", "--option", "seconds=0.25", "--jobs", str(jobs)]
+def test_killed_and_started_again(whole: Path, tmp_path: Path, sent: signal.Signals, jobs: int) -> None:
+    calls, out = whole / "calls", tmp_path / "seen"
+    words: list[str | Path] = [sys.executable, "-m", "zsxai", "explain", calls, "rain", "--out", out, "--light"]
+    words += ["--explainer", "occlusion", "--option", "seconds=0.25", "--verdict", "no", "--jobs", str(jobs)]
     process = start_interruptible(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while process.poll() is None and not list(out.glob(f"{KEPT}/*.json")):
         time.sleep(0.005)
     process.send_signal(sent)
     _, err = process.communicate(timeout=60)
     done = len(list(out.glob(f"{KEPT}/*.json")))
-    assert 1 <= done < 12
+    assert 1 <= done < MANY
     if sent == signal.SIGINT:
         assert process.returncode == 130
-        assert f"of 12 recordings are in {out}; the same command goes on from there" in err
-    again = zsxai.explain_folder(calls, "rain", out, **options)
-    assert (again.before, len(again.rows)) == (done, 12)
-    for row, wanted in zip(table(out), table(tmp_path / "whole"), strict=True):
+        assert f"of {MANY} recordings are in {out}; the same command goes on from there" in err
+    again = zsxai.explain_folder(calls, "rain", out, **SLOWLY)
+    assert (again.before, len(again.rows)) == (done, MANY)
+    for row, wanted in zip(table(out), table(whole / "run"), strict=True):
         for name, value in wanted.items():
             same = row[name] == value or float(row[name]) == pytest.approx(float(value), abs=1e-4)
             assert same, f"{name} of {row['file']}: {row[name]}, not {value}"
-    assert not [p for p in out.rglob("*") if ".part" in p.name and sent == signal.SIGINT]
+    if sent == signal.SIGINT:
+        assert not [p for p in out.rglob("*") if ".part" in p.name]

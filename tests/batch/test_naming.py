@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from zsxai.batch.places import LONGEST, make_safe, name_folders
 from zsxai.data.recordings import find_recordings
 from zsxai.errors import InputError
+from zsxai.folders import LONGEST, make_safe, name_prompts, name_recordings
 
 
 @pytest.fixture
@@ -76,21 +76,50 @@ def test_every_recording_gets_a_folder_of_its_own() -> None:
         "cafe\u0301.wav",
         "../up.wav",
     ]
-    found = name_folders(given, {})
+    found = name_recordings(given, {})
     assert found["sub/a.wav"] == "sub/a.wav"
     assert len({unicodedata.normalize("NFC", folder).casefold() for folder in found.values()}) == len(given)
     assert not any(set('?*<>:"|\\') & set(folder) or ".." in folder for folder in found.values())
     # What has its folder keeps it; what comes later does not get it.
-    later = name_folders(["DOG.wav", "a.wav"], {"dog.wav": "dog.wav", "a.wav": "old", "/": "table.csv"})
+    later = name_recordings(["DOG.wav", "a.wav"], {"dog.wav": "dog.wav", "a.wav": "old", "/": "table.csv"})
     assert later["a.wav"] == "old"
     assert later["DOG.wav"].startswith("DOG.wav-")
-    assert name_folders(["Table.CSV"], {"/": "table.csv"}) != {"Table.CSV": "Table.CSV"}
+    assert name_recordings(["Table.CSV"], {"/": "table.csv"}) != {"Table.CSV": "Table.CSV"}
 
 
 @pytest.mark.parametrize(
     ("name", "safe"),
-    [("/data/a.wav", "data/a.wav"), (".x/b. ", "_x/b"), ("a\nb.wav", "a_nb.wav"), ("caf\udce9.wav", "caf_xe9.wav")],
+    [
+        ("/data/a.wav", "data/a.wav"),
+        (".x/b. ", "_x/b"),
+        ("a\nb.wav", "a_nb.wav"),
+        ("caf\udce9.wav", "caf_xe9.wav"),
+        ("sub/Nul.wav", "sub/_Nul.wav"),
+        ("console.wav", "console.wav"),
+    ],
 )
 def test_names_that_file_systems_refuse(name: str, safe: str) -> None:
     assert make_safe(name) == safe
     assert len(make_safe("x" * 300).encode()) <= LONGEST
+
+
+def test_prompts_give_readable_folders_of_their_own() -> None:
+    given = [
+        "A dog, barking!",
+        "a dog barking",
+        "a_dog_barking",
+        "con",
+        "...",
+        "x" * 99,
+        "caf\N{LATIN SMALL LETTER E WITH ACUTE}",
+    ]
+    expected = [
+        "a-dog-barking",
+        "a-dog-barking-2",
+        "a-dog-barking-3",
+        "con-",
+        "unnamed",
+        "x" * 60,
+        "caf\N{LATIN SMALL LETTER E WITH ACUTE}",
+    ]
+    assert name_prompts(given) == expected

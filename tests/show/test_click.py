@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zsxai.regions import find_regions
-from zsxai.show.page import write_page
+from zsxai.show.page import page_html
 from zsxai.show.raster import raster
 
 MINUS = "\N{MINUS SIGN}"
@@ -37,7 +37,8 @@ def visit(chromium, tmp_path):
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(write_page(explanations, tmp_path / "page.html").as_uri())
+        (tmp_path / "page.html").write_text(page_html(explanations), encoding="utf-8")
+        page.goto((tmp_path / "page.html").as_uri())
         page.evaluate("zsxai.ready")
         opened.append((context, errors))
         return page

@@ -17,7 +17,7 @@ import zsxai
 from tests.pages import Reader
 from zsxai.explanation import WindowScores
 from zsxai.explanations import ExplanationList
-from zsxai.show.page import notebook_html, page_html, score_axis, write_page
+from zsxai.show.page import notebook_html, page_html, score_axis
 from zsxai.show.parts import SECONDS, Axis, Bar, excerpt, make_player
 from zsxai.show.sounds import kept_note
 from zsxai.show.templates import environment
@@ -190,11 +190,6 @@ def test_other_targets_say_what_they_are_told_apart_from(toy, make, options):
     text = Reader(page_html(e)).text
     assert "rain" in text
     assert e.unit in text
-
-
-def test_write_page_writes_utf8(make, tmp_path):
-    path = write_page(make(prompt="鐘の音 🔔"), tmp_path / "page.html")
-    assert "鐘の音 🔔" in path.read_text(encoding="utf-8")
 
 
 def test_what_a_template_is_given_is_escaped():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsxai.arrays import rows
+from zsxai.arrays import read_parts
 from zsxai.audio.sound import Sound
 from zsxai.audio.stream import SoundStream, open_sound
 
@@ -48,6 +48,6 @@ def read_and_warn(audio: object) -> Sound:
 def fingerprint(waveform: NDArray[Any]) -> str:
     """sha256 of the samples, or of any other float32 numbers."""
     digest = hashlib.sha256()
-    for part in rows(np.ascontiguousarray(waveform)):
+    for part in read_parts(np.ascontiguousarray(waveform)):
         digest.update(np.ascontiguousarray(part, dtype="<f4").data)
     return digest.hexdigest()

@@ -107,27 +107,19 @@ class SoundStream(ABC):
         if parts:
             yield np.concatenate(parts)
 
-    def read(self, rate: int, into: Any = None) -> Any:
+    def read(self, rate: int) -> NDArray[np.float32]:
         """The whole recording at a rate, mono, held once.
 
         Args:
             rate: Samples per second.
-            into: What to fill: an array, a memory map, whatever takes slices; a new array where None.
 
         Returns:
-            ``(T,)`` float32, or the filled part of ``into``.
+            ``(T,)`` float32.
 
         Raises:
-            InputError: As for :meth:`blocks`; if it has more samples than there is room for, 2**29 in a new array.
+            InputError: As for :meth:`blocks`; if it has more than :data:`~zsxai.audio.sound.MAX_SAMPLES`.
         """
         at = 0
-        if into is not None:
-            for part in self._at(rate):
-                if at + len(part) > len(into):
-                    raise InputError(f"{self.name} has more than the {len(into):,} samples that there is room for")
-                into[at : at + len(part)] = part
-                at += len(part)
-            return into[:at]
         expected = -(-self._expected() * rate // self.sample_rate) + 1
         found = np.empty(min(expected, MAX_SAMPLES), np.float32)
         for part in self._at(rate):

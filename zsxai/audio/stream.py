@@ -6,6 +6,7 @@ import array
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import TypeGuard
 
 from zsxai.audio.arrays import sound_of_array
 from zsxai.audio.blocks import SoundInMemory, SoundStream
@@ -36,7 +37,7 @@ def open_sound(audio: object, sample_rate: float | None = None) -> SoundStream:
     if isinstance(audio, (str, PathLike)):
         return open_path(audio, sample_rate)
     if _is_encoded(audio):
-        return open_bytes(bytes(audio), sample_rate)  # type: ignore[call-overload]
+        return open_bytes(bytes(audio), sample_rate)
     if hasattr(audio, "read"):
         return open_stream(audio, sample_rate)
     name = "array"
@@ -55,7 +56,7 @@ def open_sound(audio: object, sample_rate: float | None = None) -> SoundStream:
     return SoundInMemory(sound_of_array(audio, sample_rate, name))
 
 
-def _is_encoded(audio: object) -> bool:
+def _is_encoded(audio: object) -> TypeGuard[bytes | bytearray | memoryview | array.array[int]]:
     if isinstance(audio, memoryview):
         return audio.format in ("B", "b", "c")
     return isinstance(audio, (bytes, bytearray)) or (isinstance(audio, array.array) and audio.typecode in "Bb")

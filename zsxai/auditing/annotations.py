@@ -10,7 +10,8 @@ from zsxai.data.checks import existing_file, read_table
 from zsxai.data.clip import LabelledClip, tidy_label, tidy_name
 from zsxai.errors import InputError
 
-Spans = list[tuple[float, float]]
+Spans = Sequence[tuple[float, float]]
+"""Start and stop of what is annotated in a recording, seconds."""
 
 
 def read_annotations(path: Path, clips: Sequence[LabelledClip]) -> dict[str, Spans]:
@@ -33,7 +34,7 @@ def read_annotations(path: Path, clips: Sequence[LabelledClip]) -> dict[str, Spa
     by_file = {base[clip.name]: clip for clip in clips if base[clip.name] in alone} | {
         clip.name: clip for clip in clips
     }
-    found: dict[str, Spans] = defaultdict(list)
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in read_table(table, ("file", "start", "stop")):
         clip = by_file.get(tidy_name(row["file"].strip()))
         if clip is None:

@@ -13,14 +13,11 @@ import torch
 
 from zsxai.api import explainer_of, model_of
 from zsxai.auditing.annotations import Spans, read_annotations
-from zsxai.auditing.audit import Audit, Cue, SkippedClip
-from zsxai.auditing.cue import Place
+from zsxai.auditing.audit import Audit, SkippedClip
 from zsxai.auditing.profile import BIN, Profile, band_edges, profile_of
-from zsxai.auditing.removal import falls
-from zsxai.auditing.rule import drives
-from zsxai.auditing.tables import Group, cues_of_data, cues_of_model, is_promising, summarise
+from zsxai.auditing.removal import Removal, measure_cues
+from zsxai.auditing.tables import Group, cues_of_data, cues_of_model, summarise
 from zsxai.checks import whole_number
-from zsxai.concepts.statistics import correct_holm, permutation_test
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.data.naming import open_dataset
@@ -31,11 +28,9 @@ from zsxai.model import ZeroShotModel
 from zsxai.progress import track
 from zsxai.prompt import find_template
 from zsxai.recording import Recording
-from zsxai.target import BoundTarget, as_target
+from zsxai.target import as_target
 from zsxai.versions import versions
 
-ELSEWHERE = 40
-"""Recordings of other classes that a part is removed from, drawn evenly from these classes."""
 PLAYED, PLAYED_SECONDS, PLAYED_RATE = 12, 5.0, 16000
 """Clips that the page plays at most, how much of each, and at which rate: a page stays under 3 MB of sound."""
 
@@ -105,7 +100,7 @@ def audit(
     with evaluating(loaded):
         bound = {name: as_target(name, None, every).bind(loaded, around) for name in named}
         again = [clip for clip in clips if clip.name in {p.name for p in profiles}]
-        cues = _measured(cues, groups, _Removal(loaded, bound, spans, batch_size, progress), again, seed)
+        cues = measure_cues(cues, groups, Removal(loaded, bound, spans, batch_size, progress), again, seed)
     made = Audit(
         title=title,
         classes=tuple(summarise(group, [cue for cue in cues if cue.label == group.label]) for group in groups),
@@ -168,92 +163,6 @@ def _profiles(
             clip = by_name[explanation.provenance.audio_name]
             yield profile_of(explanation, clip.name, clip.label, clip.source, spans.get(clip.name))
     skipped += [SkippedClip(name=getattr(each.audio, "name", ""), error=str(each.error)) for each in made.skipped]
-
-
-class _Removal:
-    """How a score without a part is measured."""
-
-    def __init__(
-        self,
-        model: ZeroShotModel,
-        bound: Mapping[str, BoundTarget],
-        spans: Mapping[str, Spans],
-        batch_size: int | None,
-        progress: bool | None,
-    ) -> None:
-        self._model, self._bound, self._spans = model, bound, spans
-        self._batch_size, self._progress = batch_size, progress
-
-    def falls(self, clips: Sequence[LabelledClip], wanted: Mapping[str, Sequence[tuple[int, Place]]]) -> list[_Fall]:
-        """How far the score of clips falls without the parts that are wanted of each, by the clip's name."""
-        found: list[_Fall] = []
-        chosen = [clip for clip in clips if clip.name in wanted]
-        for clip in track(chosen, len(chosen), "removing", self._progress, lines=True):
-            sound = clip.read().at(self._model.sample_rate)
-            recording = Recording(self._model, sound, batch_size=self._batch_size)
-            places = [place for _, place in wanted[clip.name]]
-            values = falls(recording, self._bound[clip.label], places, self._spans.get(clip.name))
-            found += [
-                (cue, clip.label, clip.source, fall) for (cue, _), fall in zip(wanted[clip.name], values, strict=True)
-            ]
-        return found
-
-
-_Fall = tuple[int, str, str, float]
-"""Number of the cue, class of the clip, its source, and by how much its score fell."""
-
-
-def _measured(
-    cues: list[Cue], groups: Sequence[Group], removal: _Removal, clips: Sequence[LabelledClip], seed: int
-) -> list[Cue]:
-    """Cues with what removing them does, and the last condition of the rule."""
-    wanted: dict[str, list[tuple[int, Place]]] = defaultdict(list)
-    for number, cue in enumerate(cues):
-        if is_promising(cue):
-            for clip in _drawn(clips, cue.label, seed):
-                wanted[clip.name].append((number, cue.place))
-    by_cue: dict[int, list[_Fall]] = defaultdict(list)
-    for fall in removal.falls(clips, wanted):
-        by_cue[fall[0]].append(fall)
-    own_of = {group.label: group for group in groups}
-    p_values = np.ones(len(cues))
-    for number, fell in by_cue.items():
-        own, other = (_by_source([f for f in fell if (f[1] == cues[number].label) is mine]) for mine in (True, False))
-        group = own_of[cues[number].label]
-        update = {"fall": group.mean(own), "elsewhere": group.mean(other) if len(other) else None}
-        cues[number] = cues[number].model_copy(update=update)
-        if len(other):
-            p_values[number] = permutation_test(own[:, None], other[:, None], seed=seed)[0][0]
-    # All that were looked at are the family, those that were not measured too.
-    corrected = correct_holm(p_values)
-    done = []
-    for cue, p in zip(cues, corrected, strict=True):
-        measured = cue.model_copy(update={"p": float(p) if cue.elsewhere is not None else None})
-        rests = (
-            cue.fall is not None and cue.elsewhere is not None and drives(cue.fall.mean, cue.elsewhere.mean, float(p))
-        )
-        unmet = (*cue.unmet, "drive") if cue.of_model and not rests else cue.unmet
-        done.append(measured.model_copy(update={"unmet": unmet}))
-    return done
-
-
-def _drawn(clips: Sequence[LabelledClip], label: str, seed: int) -> list[LabelledClip]:
-    """All clips of a class, and :data:`ELSEWHERE` of others, one of each other class after the other."""
-    own = [clip for clip in clips if clip.label == label]
-    by_label: dict[str, list[LabelledClip]] = defaultdict(list)
-    rng = np.random.default_rng(seed)
-    for index in rng.permutation(len(clips)):
-        if clips[index].label != label:
-            by_label[clips[index].label].append(clips[index])
-    turns = [(turn, clip) for others in by_label.values() for turn, clip in enumerate(others)]
-    return own + [clip for _, clip in sorted(turns, key=lambda pair: pair[0])[:ELSEWHERE]]
-
-
-def _by_source(fell: Sequence[_Fall]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    by_source: dict[str, list[float]] = defaultdict(list)
-    for _, _, source, value in fell:
-        by_source[source].append(value)
-    return np.array([np.mean(by_source[source]) for source in sorted(by_source)])
 
 
 def _excerpts(made: Audit, clips: Mapping[str, LabelledClip]) -> dict[str, bytes]:

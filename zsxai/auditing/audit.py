@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from zsxai.errors import InputError, first_problem
 from zsxai.files import as_path, whole_folder
 from zsxai.names import printable
 from zsxai.value import Value
-from zsxai.written import per_cent
+from zsxai.written import align, as_csv, per_cent
 
 RECORD, TABLE, PAGE = "audit.json", "table.csv", "index.html"
 FILES = (RECORD, TABLE, PAGE)
@@ -99,8 +97,9 @@ class Cue(Value):
     @property
     def drives(self) -> bool:
         """Whether the score was found to rest on it."""
-        measured = self.fall is not None and self.elsewhere is not None and self.p is not None
-        return measured and drives(self.fall.mean, self.elsewhere.mean, self.p)  # type: ignore[union-attr,arg-type]
+        if self.fall is None or self.elsewhere is None or self.p is None:
+            return False
+        return drives(self.fall.mean, self.elsewhere.mean, self.p)
 
     @property
     def judged(self) -> str:
@@ -251,7 +250,7 @@ class Audit(Value):
 
     def __str__(self) -> str:
         found = "\n".join(map(str, self.cues)) or "No cue is named."
-        return f"{found}\n{_as_text(self.rows())}"
+        return f"{found}\n{_write_text(self.rows())}"
 
     def rows(self) -> list[dict[str, str | int | float | None]]:
         """A row of figures for every class."""
@@ -271,8 +270,8 @@ class Audit(Value):
         with whole_folder(place, FILES, overwrite=overwrite) as draft:
             record = {"format": FORMAT, **self.model_dump(mode="json")}
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
-            (draft / RECORD).write_text(f"{text}\n", encoding="utf-8")
-            (draft / TABLE).write_text(_as_csv(self.rows()), encoding="utf-8")
+            (draft / RECORD).write_bytes(f"{text}\n".encode())
+            (draft / TABLE).write_bytes(_write_csv(self.rows()).encode())
             (draft / PAGE).write_bytes(page_html(self, self._excerpts).encode())
         return place
 
@@ -331,16 +330,12 @@ def _row(one: ClassAudit) -> dict[str, str | int | float | None]:
     return row
 
 
-def _as_csv(rows: list[dict[str, str | int | float | None]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
-    return text.getvalue()
+def _write_csv(rows: list[dict[str, str | int | float | None]]) -> str:
+    lines = ([f"{value:.6g}" if isinstance(value, float) else value for value in row.values()] for row in rows)
+    return as_csv([rows[0], *lines])
 
 
-def _as_text(rows: list[dict[str, str | int | float | None]]) -> str:
+def _write_text(rows: list[dict[str, str | int | float | None]]) -> str:
     """The figures that fit on a line."""
     heads = ("class", "clips", "score", "start", "end", "silence", "outside", "band", "where", "named")
     lines: list[tuple[str, ...]] = [heads]
@@ -352,8 +347,7 @@ def _as_text(rows: list[dict[str, str | int | float | None]]) -> str:
         )
         score = f"{row['score']:.3f}"
         lines.append((str(row["class"]), str(row["clips"]), score, *shares, where, str(row["named"])))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "\n".join(align(lines))
 
 
 def _part(value: str | float | None) -> str:

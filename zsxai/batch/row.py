@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from zsxai.regions import say_place
 from zsxai.value import Value
+from zsxai.written import as_csv
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
@@ -66,9 +66,9 @@ class Row(Value):
     @property
     def where(self) -> str:
         """The first region in words; empty where there is none."""
-        if self.start is None:
+        if self.start is None or self.stop is None or self.low is None or self.high is None:
             return ""
-        return f"{self.start:.2f}-{self.stop:.2f} s, {self.low:,.0f}-{self.high:,.0f} Hz"
+        return say_place(self.start, self.stop, self.low, self.high)
 
 
 def make_row(explanation: Explanation, file: str, folder: str | None) -> Row:
@@ -95,8 +95,4 @@ def make_row(explanation: Explanation, file: str, folder: str | None) -> Row:
 
 def write_csv(rows: Iterable[Row]) -> str:
     """Rows as CSV with a header line; what is not known is empty."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(Row.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.model_dump() for row in rows)
-    return file.getvalue()
+    return as_csv([Row.model_fields, *(row.model_dump().values() for row in rows)])

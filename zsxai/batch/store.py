@@ -10,15 +10,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from zsxai.batch.places import hash_name, name_folders
 from zsxai.batch.row import Row, write_csv
 from zsxai.data.recordings import Listed
 from zsxai.errors import InputError
 from zsxai.files import write_text
+from zsxai.folders import hash_name, name_recordings
 from zsxai.names import printable
 from zsxai.saved import RECORD, hash_file
-from zsxai.scratch import PLAN
-from zsxai.scratch import Folder as Work
+from zsxai.scratch import PLAN, Folder
 from zsxai.value import Value
 
 RUN, TABLE, INDEX, KEPT = "run.json", "table.csv", "index.html", ".rows"
@@ -112,7 +111,7 @@ class RunFolder:
                     self._remove_empty(place.parent)
             self._path(kept.name).unlink()
         for plan in [*self.folder.rglob(f"*/{PLAN}")]:  # of long recordings that were interrupted
-            Work(plan.parent).remove()
+            Folder(plan.parent).remove()
         shutil.rmtree(self.folder / KEPT, ignore_errors=True)
         for name in (TABLE, INDEX, RUN):
             (self.folder / name).unlink(missing_ok=True)
@@ -125,7 +124,7 @@ class RunFolder:
     def name_folders(self, names: Sequence[str]) -> dict[str, str]:
         """The folders of recordings; those that were given before stay."""
         taken = {kept.name: kept.folder for kept in self.read_all()}
-        return name_folders(names, {**taken, **{f"/{name}": name for name in (*OWN, KEPT)}})
+        return name_recordings(names, {**taken, **{f"/{name}": name for name in (*OWN, KEPT)}})
 
     def read_all(self) -> list[Kept]:
         """All that is kept, whatever recordings there are now."""

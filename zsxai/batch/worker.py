@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from zsxai.batch.row import Row, make_row
 from zsxai.data.recordings import Listed
 from zsxai.errors import InputError, first_line
-from zsxai.names import folder_names
+from zsxai.folders import name_prompts
 from zsxai.versions import versions
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Worker:
     def _folders(self, asked: Asked) -> list[str]:
         """Folders of the explanations of a recording, below the run's."""
         prompts = asked.listed.prompts
-        return [f"{asked.folder}/{own}" for own in folder_names(prompts)] if len(prompts) > 1 else [asked.folder]
+        return [f"{asked.folder}/{own}" for own in name_prompts(prompts)] if len(prompts) > 1 else [asked.folder]
 
     def _keep(self, asked: Asked, found: Sequence[Explanation]) -> tuple[Row, ...]:
         """Rows of explanations; from now on the recording is done."""

@@ -11,6 +11,7 @@ import typer
 from zsxai.cli.output import interruptible, say
 from zsxai.errors import ExitCode
 from zsxai.names import printable
+from zsxai.written import align
 
 if TYPE_CHECKING:
     from zsxai.batch.row import Row
@@ -60,7 +61,5 @@ def _print_table(rows: tuple[Row, ...]) -> None:
         return
     cells = [("recording", "prompt", "score", "verdict", "region")]
     cells += [(row.file, row.prompt, f"{row.score:+.3f}", row.verdict or "", row.where) for row in rows]
-    shown = [[printable(cell) for cell in line] for line in cells]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for line in shown:
-        say("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in align([[printable(cell) for cell in line] for line in cells]):
+        say(line)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsxai.files import as_path, listed_files, whole_folder
+from zsxai.written import as_csv
 
 if TYPE_CHECKING:
     from zsxai.comparison.comparison import Comparison
@@ -51,8 +50,4 @@ def write_folder(comparison: Comparison, folder: str | Path, *, overwrite: bool 
 def table_csv(comparison: Comparison) -> str:
     """A line for every cell; what has no figure is empty."""
     rows = list(comparison.rows())
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
+    return as_csv([rows[0], *(row.values() for row in rows)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from zsxai.names import printable
+from zsxai.written import align
 
 if TYPE_CHECKING:
     from zsxai.comparison.comparison import Cell, Comparison
@@ -18,14 +19,8 @@ WORDS = ("prompt", "explainer", "model", "verdict")
 def write_text(comparison: Comparison) -> str:
     """The table in plain aligned lines, then what was found in sentences."""
     head, rows = table(comparison)
-    lines = [head, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-
-    def write(line: Sequence[str]) -> str:
-        parts = zip(head, line, widths, strict=True)
-        return "  ".join(f"{c:<{w}}" if name in WORDS else f"{c:>{w}}" for name, c, w in parts).rstrip()
-
-    return "\n".join([*map(write, lines), *sentences(comparison)])
+    figures = [column for column, name in enumerate(head) if name not in WORDS]
+    return "\n".join([*align([head, *rows], figures), *sentences(comparison)])
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:

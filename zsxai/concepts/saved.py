@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -102,14 +101,10 @@ def write_files(explanation: ConceptExplanation, folder: Path) -> None:
 
 def _write_png(explanation: ConceptExplanation, path: Path) -> None:
     from zsxai.show.concepts_plot import plot_concepts
-    from zsxai.show.folder import DRAWING
-    from zsxai.show.plot import bare_figure
+    from zsxai.show.plot import bare_figure, write_drawing
 
-    with DRAWING, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = bare_figure()
-        plot_concepts(explanation, figure.add_subplot())
-        figure.savefig(path, format="png", bbox_inches="tight", pil_kwargs={"compress_level": 3})
+    figure = bare_figure()
+    write_drawing(path, figure, lambda: plot_concepts(explanation, figure.add_subplot()), bbox_inches="tight")
 
 
 def read_folder(kind: type[ConceptExplanation], of_sounds: type[Explanation], folder: Path) -> ConceptExplanation:

@@ -37,11 +37,7 @@ class Folder(Reader):
             raise InputError(f"{place} holds no class folders: looked for {place}/<class>/<name>.wav")
         clips, empty = [], []
         for folder in folders:
-            files = _list_files(folder)
-            audio = [p for p in files if p.suffix.lower() in ENDINGS]
-            unread = sorted(p for p in files if p.suffix.lower() in UNREAD)
-            if unread and not audio:
-                raise InputError(f"{printable(unread[0])} is of a kind that is not read: convert it to WAV or FLAC")
+            audio = _list_audio(folder)
             if not audio:
                 empty.append(printable(folder.name))
             for path in audio:
@@ -63,19 +59,20 @@ def find_audio(root: Path) -> list[Path]:
     Raises:
         InputError: If there is none, or only in forms that are not read.
     """
-    files = _list_files(root)
-    found = sorted(p for p in files if p.suffix.lower() in ENDINGS)
-    unread = sorted(p for p in files if p.suffix.lower() in UNREAD)
-    if unread and not found:
-        raise InputError(f"{printable(unread[0])} is of a kind that is not read: convert it to WAV or FLAC")
+    found = _list_audio(root)
     if not found:
         raise InputError(f"{printable(root)} holds no audio: looked for {', '.join(ENDINGS)}")
     return found
 
 
-def _list_files(root: Path) -> list[Path]:
-    """Files below a folder, without clutter."""
-    return [p for p in root.rglob("*") if p.is_file() and not any(map(is_clutter, p.relative_to(root).parts))]
+def _list_audio(root: Path) -> list[Path]:
+    """Audio below a folder, without clutter, in the order of the paths; an error where all is of a kind not read."""
+    files = sorted(p for p in root.rglob("*") if p.is_file() and not any(map(is_clutter, p.relative_to(root).parts)))
+    audio = [p for p in files if p.suffix.lower() in ENDINGS]
+    unread = next((p for p in files if p.suffix.lower() in UNREAD), None)
+    if unread is not None and not audio:
+        raise InputError(f"{printable(unread)} is of a kind that is not read: convert it to WAV or FLAC")
+    return audio
 
 
 def is_clutter(name: str) -> bool:

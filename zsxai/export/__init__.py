@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from zsxai.export.arrays import to_flac, to_npz, to_png, to_safetensors, to_wav
-from zsxai.export.audacity import audacity
-from zsxai.export.event import Event, Source, events_of, written
-from zsxai.export.raven import raven
-from zsxai.export.tables import csv_text, frame, json_text
-from zsxai.export.vtt import vtt
+from zsxai.export.audacity import format_audacity
+from zsxai.export.event import Event, Source, events_of, save_text
+from zsxai.export.raven import format_raven
+from zsxai.export.tables import format_csv, format_json, make_frame
+from zsxai.export.vtt import format_vtt
 
 __all__ = [
     "Event",
@@ -44,27 +44,27 @@ def to_raven(source: Source, path: str | Path | None = None, count: int | None =
     Raises:
         InputError: If ``count`` is below 1, or the file cannot be written.
     """
-    return written(raven(events_of(source, count)), path)
+    return save_text(format_raven(events_of(source, count)), path)
 
 
 def to_audacity(source: Source, path: str | Path | None = None, count: int | None = None) -> str:
     """A label track for Audacity, with bands as spectral selections; see :func:`to_raven`."""
-    return written(audacity(events_of(source, count)), path)
+    return save_text(format_audacity(events_of(source, count)), path)
 
 
 def to_csv(source: Source, path: str | Path | None = None, count: int | None = None) -> str:
     """A table as CSV; see :func:`to_raven`."""
-    return written(csv_text(events_of(source, count)), path)
+    return save_text(format_csv(events_of(source, count)), path)
 
 
 def to_json(source: Source, path: str | Path | None = None, count: int | None = None) -> str:
     """A list of objects as JSON; see :func:`to_raven`."""
-    return written(json_text(events_of(source, count)), path)
+    return save_text(format_json(events_of(source, count)), path)
 
 
 def to_vtt(source: Source, path: str | Path | None = None, count: int | None = None) -> str:
     """Captions as WebVTT, to the millisecond; see :func:`to_raven`."""
-    return written(vtt(events_of(source, count)), path)
+    return save_text(format_vtt(events_of(source, count)), path)
 
 
 def to_frame(source: Source, count: int | None = None) -> Any:
@@ -73,4 +73,4 @@ def to_frame(source: Source, count: int | None = None) -> Any:
     Raises:
         MissingExtraError: If pandas is not installed.
     """
-    return frame(events_of(source, count))
+    return make_frame(events_of(source, count))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zsxai.export.event import Event, number, one_line
+from zsxai.export.event import Event, format_number, one_line
 
 
-def audacity(events: Sequence[Event]) -> str:
+def format_audacity(events: Sequence[Event]) -> str:
     """A label track; bands stand in second lines, as its spectral selections do.
 
     Labels have no escapes: tabs and breaks of lines are spaces.
@@ -16,7 +16,7 @@ def audacity(events: Sequence[Event]) -> str:
 
 
 def _label(event: Event) -> str:
-    line = f"{number(event.start)}\t{number(event.stop)}\t{one_line(event.label)}\n"
+    line = f"{format_number(event.start)}\t{format_number(event.stop)}\t{one_line(event.label)}\n"
     if event.low is None or event.high is None:
         return line
-    return f"{line}\\\t{number(event.low)}\t{number(event.high)}\n"
+    return f"{line}\\\t{format_number(event.low)}\t{format_number(event.high)}\n"

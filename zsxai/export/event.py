@@ -91,21 +91,21 @@ def _regions(e: Explanation, count: int | None) -> Iterator[Event]:
         )
 
 
-def columns(events: Sequence[Event]) -> list[str]:
+def list_columns(events: Sequence[Event]) -> list[str]:
     """Names of all columns that the events need, in the order in which they come up."""
     return list(dict.fromkeys(name for event in events or [Event(start=0, stop=0, label="")] for name in event.row()))
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number with every digit it has and no more, never with an exponent."""
     return np.format_float_positional(value, trim="-")
 
 
-def cell(value: Cell) -> str:
+def format_cell(value: Cell) -> str:
     """A value as text; nothing for what is not known."""
     if value is None:
         return ""
-    return number(value) if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 _BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
@@ -116,7 +116,7 @@ def one_line(text: str) -> str:
     return printable(_BREAKS.sub(" ", text))
 
 
-def written(text: str, path: object) -> str:
+def save_text(text: str, path: object) -> str:
     """Write a text where a path is given; returns the text."""
     if path is not None:
         with whole_file(as_path(path)) as draft:

@@ -9,23 +9,23 @@ from pathlib import Path
 from zsxai.errors import InputError, unknown
 from zsxai.explanation import Explanation
 from zsxai.export.arrays import to_flac, to_npz, to_png, to_safetensors, to_wav
-from zsxai.export.audacity import audacity
-from zsxai.export.event import Event, events_of, written
-from zsxai.export.raven import raven
-from zsxai.export.tables import csv_text, json_text
-from zsxai.export.vtt import vtt
+from zsxai.export.audacity import format_audacity
+from zsxai.export.event import Event, events_of, save_text
+from zsxai.export.raven import format_raven
+from zsxai.export.tables import format_csv, format_json
+from zsxai.export.vtt import format_vtt
 from zsxai.names import printable
 from zsxai.progress import track
 from zsxai.saved import RECORD
 
 Text = Callable[[Sequence[Event]], str]
 
-TABLES: dict[str, tuple[str, Text]] = {"csv": ("regions.csv", csv_text), "json": ("regions.json", json_text)}
+TABLES: dict[str, tuple[str, Text]] = {"csv": ("regions.csv", format_csv), "json": ("regions.json", format_json)}
 """One file for all recordings: its name, and what makes it."""
 TRACKS: dict[str, tuple[str, Text]] = {
-    "raven": (".Table.{}.selections.txt", raven),
-    "audacity": (".labels.txt", audacity),
-    "vtt": (".vtt", vtt),
+    "raven": (".Table.{}.selections.txt", format_raven),
+    "audacity": (".labels.txt", format_audacity),
+    "vtt": (".vtt", format_vtt),
 }
 """A file for each recording: what follows its name, with the number of the table where Raven wants it."""
 ARRAYS: dict[str, Callable[[Explanation, Path], Path]] = {
@@ -134,7 +134,7 @@ def export_folder(
         return done
     there = [_place(out, name, len(texts) == len(forms) == 1, overwrite) for name, _ in texts]
     for place, (_, text) in zip(there, texts, strict=True):
-        written(text, place)
+        save_text(text, place)
         done.files.append(place)
     return done
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zsxai.export.event import Cell, Event, cell, columns, one_line
+from zsxai.export.event import Cell, Event, format_cell, list_columns, one_line
 
 _NAMES = {
     "start_s": "Begin Time (s)",
@@ -17,13 +17,13 @@ _NAMES = {
 }
 
 
-def raven(events: Sequence[Event]) -> str:
+def format_raven(events: Sequence[Event]) -> str:
     """A selection table: what Raven needs first, then the prompt as Annotation, then whatever else is known.
 
     Raven's tables have no escapes: tabs and breaks of lines are spaces, double quotes single ones.
     """
     first = ["start_s", "stop_s", "low_hz", "high_hz", "label"]
-    names = [*first, *(name for name in columns(events) if name not in first)]
+    names = [*first, *(name for name in list_columns(events) if name not in first)]
     titles = [_NAMES.get(name, name.replace("_", " ").capitalize()) for name in names]
     lines = [["Selection", "View", "Channel", *map(_text, titles)]]
     for index, event in enumerate(events, 1):
@@ -33,4 +33,4 @@ def raven(events: Sequence[Event]) -> str:
 
 
 def _text(value: Cell) -> str:
-    return one_line(cell(value)).replace('"', "'")
+    return one_line(format_cell(value)).replace('"', "'")

@@ -14,7 +14,7 @@ from zsxai.auditing.rule import PREVALENT, RARE, SHARE, SHARED, STANDS_DB, TIMES
 from zsxai.show.parts import Player
 from zsxai.show.templates import read, render_page
 from zsxai.spectral.front_end import hz_to_mel
-from zsxai.written import data_uri, per_cent
+from zsxai.written import data_uri, per_cent, signed
 
 if TYPE_CHECKING:
     from zsxai.auditing.audit import Audit, ClassAudit, Cue, Curves, Mean, Outlier
@@ -39,10 +39,10 @@ class Small:
 
 @dataclass(frozen=True)
 class Figure:
-    """A cell: as it is written, what it is sorted by, its interval in words."""
+    """A cell: as it is written, what it is sorted by where it has a figure, its interval in words."""
 
     text: str
-    sort: float
+    sort: float | None
     title: str = ""
 
 
@@ -73,8 +73,8 @@ def page_html(found: Audit, excerpts: Mapping[str, bytes]) -> str:
     return render_page(
         "audit.html",
         f"Audit of {found.title}",
-        style=read("audit.css"),
-        script=read("audit.js"),
+        style=read("sort.css") + read("audit.css"),
+        script=read("sort.js"),
         name=found.title,
         facts=[
             ("", f"{len(found.classes)} classes"),
@@ -115,9 +115,9 @@ def _rule() -> str:
 
 def _row(one: ClassAudit, found: Audit, annotated: bool) -> Row:
     band = one.cue("band")
-    figures = [Figure(f"{one.score.mean:.3f}", one.score.mean, _interval(one.score))]
+    figures = [Figure(signed(one.score.mean), one.score.mean, _interval(one.score))]
     figures += [_part(one.start), _part(one.end), _part(one.silence)]
-    figures.append(Figure("-", -1.0) if band is None else Figure(f"{per_cent(band.share)} {band.place}", band.share))
+    figures.append(Figure("-", None) if band is None else Figure(f"{per_cent(band.share)} {band.place}", band.share))
     figures += [_part(one.outside)] if annotated else []
     edges = np.array(found.band_edges)
     places = hz_to_mel(edges)
@@ -189,7 +189,7 @@ def _small(
 
 
 def _part(figure: Mean | None) -> Figure:
-    return Figure("-", -1.0) if figure is None else Figure(per_cent(figure.mean), figure.mean, _interval(figure))
+    return Figure("-", None) if figure is None else Figure(per_cent(figure.mean), figure.mean, _interval(figure))
 
 
 def _interval(figure: Mean) -> str:

@@ -2,18 +2,8 @@
 (() => {
   const STEPS = 30000, SIDE = 1000; // as zsxai/show/chart.py has them
   const LEAST = 4; // windows that fill the view at least
-  const NICE = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];
 
   const { clock } = zsxai;
-
-  const ticks = (from, to) => {
-    const span = to - from;
-    const steps = span <= 5 ? [0.1, 0.2, 0.5, 1] : NICE;
-    const step = steps.find((s) => span / s <= 7) || steps[steps.length - 1];
-    const found = [];
-    for (let n = Math.ceil(from / step - 1e-9); n * step <= to * (1 + 1e-9); n++) found.push([n * step, step < 1 ? 1 : 0]);
-    return found;
-  };
 
   const decode = (text) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -92,35 +82,15 @@
     }
 
     listen() {
-      let down = null;
-      const dragged = (event) => down && Math.abs(event.clientX - down.clientX) > 6;
-      this.plane.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0) return;
-        down = event;
-        this.tell(event);
-        if (event.pointerType === "mouse") this.plane.setPointerCapture(event.pointerId);
-      });
-      this.plane.addEventListener("pointermove", (event) => {
-        this.tell(event);
-        if (event.pointerType !== "mouse" || !dragged(event)) return;
-        const box = this.plane.getBoundingClientRect();
-        const [left, right] = [down, event].map((e) => Math.min(Math.max(e.clientX - box.left, 0), box.width)).sort((a, b) => a - b);
-        this.selected.hidden = false;
-        this.selected.style.left = left + "px";
-        this.selected.style.width = right - left + "px";
-      });
-      this.plane.addEventListener("pointerup", (event) => {
-        this.selected.hidden = true;
-        if (event.pointerType === "mouse" && dragged(event)) {
-          this.zoomTo(...[down, event].map((e) => this.locate(e)).sort((a, b) => a - b));
-        } else if (down) {
+      zsxai.listen(this.plane, this.selected, {
+        tell: (event) => this.tell(event),
+        select: (...ends) => this.zoomTo(...ends.map((e) => this.locate(e)).sort((a, b) => a - b)),
+        click: (event) => {
           zsxai.seek(this.locate(event));
           zsxai.openTab(this.locate(event));
-        }
-        down = null;
+        },
+        all: () => this.zoomBy(0),
       });
-      this.plane.addEventListener("pointercancel", () => (down = null));
-      this.plane.addEventListener("dblclick", () => this.zoomBy(0));
       new ResizeObserver(() => this.draw()).observe(this.plane);
     }
 
@@ -154,12 +124,7 @@
         sheet.style.left = (-100 * from) / (to - from) + "%";
         sheet.style.width = (100 * this.seconds) / (to - from) + "%";
       }
-      this.root.querySelector("[data-time] svg").replaceChildren(
-        ...ticks(from, to).map(([t, decimals]) => {
-          const at = (100 * (t - from)) / (to - from);
-          return zsxai.svg("text", { x: at + "%", y: 16, "text-anchor": at < 1 ? "start" : at > 97 ? "end" : "middle" }, clock(t, decimals));
-        }),
-      );
+      zsxai.drawTimes(this.root.querySelector("[data-time] svg"), from, to, true);
       this.draw();
     }
 

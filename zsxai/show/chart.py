@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.show.parts import Box, Tick
-from zsxai.written import clock
 
 COLOURS = 8
 """Colours of lines; what is further wears them again."""
@@ -19,7 +18,6 @@ COLUMNS = 600
 """Columns of a line as it stands before the script draws: each from its least to its greatest value."""
 _STEPS = 30_000
 """Steps of 16 bits between the ends of a scale, and beyond them as many again."""
-_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000)
 
 
 @dataclass(frozen=True)
@@ -167,18 +165,6 @@ def _path(height: NDArray[Any], edges: NDArray[Any]) -> str:
         x, height = np.repeat(edges, 2)[1:-1], np.repeat(height, 2)
     points = zip((1000 * x).tolist(), (1000 * (1 - np.clip(height, 0, 1))).tolist(), strict=True)
     return "M" + "L".join(f"{across:.1f},{down:.1f}" for across, down in points)
-
-
-def clock_ticks(seconds: float) -> tuple[Tick, ...]:
-    """Labels of time under a chart: seconds of a short recording, ``m:ss`` or ``h:mm:ss`` of a longer one."""
-    if seconds <= 5:
-        steps: Sequence[float] = (0.1, 0.2, 0.5, 1)
-    else:
-        steps = _MINUTES
-    step = next((s for s in steps if seconds / s <= 7), steps[-1])
-    times = np.arange(0, seconds * (1 + 1e-9), step)
-    places = ((clock(t, 0 if step >= 1 else 1), 100 * t / seconds) for t in times.tolist())
-    return tuple(Tick(text, round(at, 2), "start" if at < 1 else "end" if at > 97 else "middle") for text, at in places)
 
 
 def make_span(start: float, stop: float, seconds: float, colour: int, name: str) -> Span:

@@ -6,7 +6,6 @@ import json
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from zsxai.arrays import write_tensors
@@ -18,9 +17,6 @@ from zsxai.saved import ARRAYS, ORIGINAL, RECORD, REPLACEABLE, SOUNDS, Sounds, h
 
 if TYPE_CHECKING:
     from zsxai.explanation import Explanation
-
-DRAWING = Lock()
-"""Matplotlib draws in one thread at a time; nor can two threads change what is warned of."""
 
 
 def write_folder(explanation: Explanation, folder: Path, *, overwrite: bool = False, sounds: Sounds = "wav") -> Path:
@@ -85,11 +81,7 @@ def write_sounds(explanation: Explanation, folder: Path, sounds: Sounds) -> None
 
 def write_png(explanation: Explanation, path: Path) -> None:
     """Write the picture of an explanation."""
-    from zsxai.show.plot import bare_figure, framed_axes, plot_explanation
+    from zsxai.show.plot import bare_figure, framed_axes, plot_explanation, write_drawing
 
-    with DRAWING, warnings.catch_warnings():
-        # A prompt in a script that matplotlib's font lacks is drawn as boxes; the page beside shows it.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = bare_figure()
-        plot_explanation(explanation, framed_axes(figure), key=True)
-        figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})
+    figure = bare_figure()
+    write_drawing(path, figure, lambda: plot_explanation(explanation, framed_axes(figure), key=True))

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from zsxai.level import FRAME_SECONDS, frame_powers, under
 from zsxai.regions import Region, say_regions
 from zsxai.scoring import WindowScores
-from zsxai.show.chart import Chart, Series, clock_ticks, make_scale, make_series, make_span
-from zsxai.show.parts import Axis, Box, Picture, Strip, make_picture
+from zsxai.show.chart import Chart, Series, make_scale, make_series, make_span
+from zsxai.show.parts import Axis, Box, Picture, Strip, make_picture, time_ticks
 from zsxai.show.raster import Raster, colour_png, colours, greys, plain_png, raster
+from zsxai.timelines.windows import find_edges
 from zsxai.written import clock, data_uri, signed
 
 if TYPE_CHECKING:
@@ -177,8 +178,7 @@ def make_chart(
         dimmed: Draw pale colours.
     """
     e, windows = explanation, explanation.windows
-    middles = np.array([(w.start + w.stop) / 2 for w in windows])
-    edges = np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [e.seconds]])
+    edges = find_edges(np.array([w.start for w in windows]), np.array([w.stop for w in windows]), e.seconds)
     rows = (
         ("recording", 0, [w.score for w in windows]),
         ("kept", 6, [w.score_in for w in windows]),
@@ -215,7 +215,7 @@ def make_chart(
         scales=tuple(scales),
         series=tuple(series),
         spans=tuple(make_span(r.start, r.stop, e.seconds, 6, "") for r in regions),
-        time_ticks=clock_ticks(e.seconds),
+        time_ticks=time_ticks(e.seconds, clocked=True),
         strip=data_uri("image/png", plain_png(level, greys())),
         colour=data_uri("image/png", colour_png(level, colour)) if colour.any() else "",
         top=overview.top,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -94,12 +93,6 @@ class Shown:
     how: str
     record: str
     parts_axis: Axis = PARTS
-
-
-def write_page(explanation: Explanation | Sequence[Explanation], path: Path, *, beside: bool | Sounds = False) -> Path:
-    """Write :func:`page_html` to a file."""
-    path.write_bytes(page_html(explanation, beside=beside).encode())
-    return path
 
 
 def page_html(explanations: Explanation | Sequence[Explanation], *, beside: bool | Sounds = False) -> str:

@@ -29,6 +29,8 @@ from zsxai.written import clock, data_uri
 SECONDS = 30.0
 """A player holds at most this much of a recording, so that a page of an hour is no larger than one of a minute."""
 _ROWS, _COLUMNS = 64, 420
+_CLOCK = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000)
+"""Seconds between labels that are written as a clock shows them."""
 
 
 @dataclass(frozen=True)
@@ -384,11 +386,20 @@ def make_picture(
 
 def time_ticks(seconds: float, start: float = 0.0, *, clocked: bool = False) -> tuple[Tick, ...]:
     """Labels of times under a picture that starts at ``start``: seconds, or as a clock shows them."""
-    step = 10.0 ** np.floor(np.log10(max(seconds, 1e-3) / 5))
-    step *= next(m for m in (1, 2, 5, 10) if seconds / (step * m) <= 6)
+    step = _choose_step(seconds, clocked=clocked)
     first, last = np.ceil(start / step - 1e-9), np.floor((start + seconds) / step + 1e-9)
     times = (round(float(n * step), 6) for n in np.arange(first, last + 1))
-    return tuple(_tick(clock(t, 0) if clocked else f"{t:g}", 100 * (t - start) / seconds) for t in times)
+    return tuple(
+        _tick(clock(t, 0 if step >= 1 else 1) if clocked else f"{t:g}", 100 * (t - start) / seconds) for t in times
+    )
+
+
+def _choose_step(seconds: float, *, clocked: bool) -> float:
+    """Seconds between labels, of which there are eight at most."""
+    if clocked:
+        return next((step for step in _CLOCK if seconds / step <= 7), _CLOCK[-1])
+    step: float = 10.0 ** np.floor(np.log10(max(seconds, 1e-3) / 5))
+    return step * next(m for m in (1, 2, 5, 10) if seconds / (step * m) <= 6)
 
 
 def _tick(text: str, at: float) -> Tick:

@@ -153,14 +153,12 @@
     return words.join(" · ");
   };
 
-  // The same ticks as zsxai.show.parts.time_ticks.
-  const ticks = (from, to) => {
-    const span = to - from;
-    let step = 10 ** Math.floor(Math.log10(Math.max(span, 1e-3) / 5));
-    step *= [1, 2, 5, 10].find((m) => span / (step * m) <= 6);
-    const found = [];
-    for (let n = Math.ceil(from / step - 1e-9); n * step <= to * (1 + 1e-9); n++) found.push(n * step);
-    return found;
+  // The same steps as zsxai.show.parts.time_ticks.
+  const CLOCK = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000];
+  const chooseStep = (span, clocked) => {
+    if (clocked) return CLOCK.find((step) => span / step <= 7) || CLOCK[CLOCK.length - 1];
+    const step = 10 ** Math.floor(Math.log10(Math.max(span, 1e-3) / 5));
+    return step * [1, 2, 5, 10].find((m) => span / (step * m) <= 6);
   };
 
   const svg = (name, attributes, text) => {
@@ -169,7 +167,47 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  zsxai.svg = svg;
+
+  // Labels of times under a picture of the seconds between two.
+  zsxai.drawTimes = (axis, from, to, clocked) => {
+    const step = chooseStep(to - from, clocked), labels = [];
+    for (let n = Math.ceil(from / step - 1e-9); n * step <= to * (1 + 1e-9); n++) {
+      const at = (100 * (n * step - from)) / (to - from);
+      const anchor = at < 1 ? "start" : at > 97 ? "end" : "middle";
+      const text = clocked ? zsxai.clock(n * step, step < 1 ? 1 : 0) : String(Number((n * step).toPrecision(6)));
+      labels.push(svg("text", { x: at + "%", y: 16, "text-anchor": anchor }, text));
+    }
+    axis.replaceChildren(...labels);
+  };
+
+  // A pointer on a plane: it tells where it is, a mouse that is dragged selects, a double click shows everything.
+  zsxai.listen = (plane, selected, { tell, select, click, all }) => {
+    let down = null;
+    const dragged = (event) => down && Math.abs(event.clientX - down.clientX) > 6;
+    plane.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      down = event;
+      tell(event);
+      if (event.pointerType === "mouse") plane.setPointerCapture(event.pointerId);
+    });
+    plane.addEventListener("pointermove", (event) => {
+      tell(event);
+      if (event.pointerType !== "mouse" || !dragged(event)) return;
+      const box = plane.getBoundingClientRect();
+      const [left, right] = [down, event].map((e) => Math.min(Math.max(e.clientX - box.left, 0), box.width)).sort((a, b) => a - b);
+      selected.hidden = false;
+      selected.style.left = left + "px";
+      selected.style.width = right - left + "px";
+    });
+    plane.addEventListener("pointerup", (event) => {
+      selected.hidden = true;
+      if (event.pointerType === "mouse" && dragged(event)) select(down, event);
+      else if (down && !dragged(event)) click(event);
+      down = null;
+    });
+    plane.addEventListener("pointercancel", () => (down = null));
+    plane.addEventListener("dblclick", all);
+  };
 
   class Picture {
     constructor(root) {
@@ -215,38 +253,13 @@
     }
 
     listen() {
-      let down = null;
-      const dragged = (event) => down && Math.abs(event.clientX - down.clientX) > 6;
-      this.plane.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0) return;
-        down = event;
-        this.tell(event);
-        if (event.pointerType === "mouse") this.plane.setPointerCapture(event.pointerId);
+      const at = (event) => this.locate(event)[0] * this.seconds;
+      zsxai.listen(this.plane, this.selected, {
+        tell: (event) => this.tell(event),
+        select: (...ends) => zoomTo(ends.map(at).sort((a, b) => a - b), this.from),
+        click: (event) => this.click(event),
+        all: () => zoomBy(0),
       });
-      this.plane.addEventListener("pointermove", (event) => {
-        this.tell(event);
-        if (event.pointerType === "mouse" && dragged(event)) this.select(down, event);
-      });
-      this.plane.addEventListener("pointerup", (event) => {
-        const from = down;
-        this.selected.hidden = true;
-        if (event.pointerType === "mouse" && dragged(event)) {
-          zoomTo([from, event].map((e) => this.locate(e)[0] * this.seconds).sort((a, b) => a - b), this.from);
-        } else if (from && !dragged(event)) {
-          this.click(event);
-        }
-        down = null;
-      });
-      this.plane.addEventListener("pointercancel", () => (down = null));
-      this.plane.addEventListener("dblclick", () => zoomBy(0));
-    }
-
-    select(from, to) {
-      const box = this.plane.getBoundingClientRect();
-      const [left, right] = [from.clientX, to.clientX].map((x) => Math.min(Math.max(x - box.left, 0), box.width)).sort((a, b) => a - b);
-      this.selected.hidden = false;
-      this.selected.style.left = left + "px";
-      this.selected.style.width = right - left + "px";
     }
 
     // A number plays its region; elsewhere a click moves the position.
@@ -265,14 +278,7 @@
       this.view = [from, to];
       this.sheet.style.left = (-100 * from) / (to - from) + "%";
       this.sheet.style.width = (100 * this.seconds) / (to - from) + "%";
-      const axis = this.root.querySelector("[data-time] svg");
-      axis.replaceChildren(
-        ...ticks(this.from + from, this.from + to).map((t) => {
-          const at = (100 * (t - this.from - from)) / (to - from);
-          const anchor = at < 1 ? "start" : at > 97 ? "end" : "middle";
-          return svg("text", { x: at + "%", y: 16, "text-anchor": anchor }, this.clocked ? zsxai.clock(t, to - from < 6 ? 1 : 0) : String(Number(t.toPrecision(6))));
-        }),
-      );
+      zsxai.drawTimes(this.root.querySelector("[data-time] svg"), this.from + from, this.from + to, this.clocked);
     }
 
     follow(position) {

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
 from textwrap import shorten
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 SIZE, DPI = (9.0, 3.9), 110
 """Inches and dots per inch of a figure made here."""
+_DRAWING = Lock()
+"""Matplotlib draws in one thread at a time; nor can two threads change what is warned of."""
 
 
 def plot_explanation(
@@ -111,6 +117,22 @@ def new_figure() -> Figure:
 def framed_axes(figure: Figure) -> Axes:
     """Axes that leave room for labels and for the key."""
     return figure.add_axes((0.095, 0.145, 0.75, 0.76))
+
+
+def write_drawing(path: Path, figure: Figure, draw: Callable[[], object], **options: Any) -> None:
+    """Write what is drawn on a figure as a PNG.
+
+    Args:
+        path: The file.
+        figure: The figure (:func:`bare_figure`).
+        draw: Draws on it.
+        **options: Of :meth:`matplotlib.figure.Figure.savefig`.
+    """
+    with _DRAWING, warnings.catch_warnings():
+        # A prompt in a script that matplotlib's font lacks is drawn as boxes; the page beside shows it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        draw()
+        figure.savefig(path, format="png", pil_kwargs={"compress_level": 3}, **options)
 
 
 def _draw(axes: Axes, picture: Raster, pixels: NDArray[Any]) -> None:

@@ -68,10 +68,7 @@ class Raster:
 
     def level(self, peak: float | None = None) -> NDArray[Any]:
         """Level in [0, 1]: 1 at ``peak`` (the picture's own where None), 0 at 80 dB under it."""
-        reference = max(self.peak if peak is None else peak, 1e-30)
-        decibels = 10.0 * np.log10(np.maximum(self.power / reference, 1e-30))
-        level: NDArray[Any] = np.clip(1.0 + decibels / RANGE_DB, 0.0, 1.0)
-        return level
+        return level_of(self.power, self.peak if peak is None else peak)
 
     @property
     def rows_hz(self) -> NDArray[Any]:
@@ -192,6 +189,13 @@ def spectrogram(
         power.add(onto_rows @ _power(waveform, n_fft, hop, range(start, min(start + _BLOCK, len(times)))), start)
     nothing = np.zeros_like(power.mean)
     return Raster(power.mean, nothing, nothing, seconds, top, band or (0.0, top))
+
+
+def level_of(power: NDArray[Any], peak: float) -> NDArray[Any]:
+    """Level in [0, 1] of power of any shape: 1 at ``peak``, 0 at 80 dB under it."""
+    decibels = 10.0 * np.log10(np.maximum(power / max(peak, 1e-30), 1e-30))
+    level: NDArray[Any] = np.clip(1.0 + decibels / RANGE_DB, 0.0, 1.0)
+    return level
 
 
 def _steps(under: NDArray[Any], step: float) -> NDArray[Any]:

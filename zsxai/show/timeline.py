@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsxai.errors import InputError
-from zsxai.show.chart import COLOURS, Chart, Scale, Series, clock_ticks, make_scale, make_series, make_span
+from zsxai.show.chart import COLOURS, Chart, Scale, Series, make_scale, make_series, make_span
 from zsxai.show.page import AXES, model_facts
-from zsxai.show.parts import Card, Excerpt, make_card, strip_peak
-from zsxai.show.raster import RANGE_DB, greys, plain_png
+from zsxai.show.parts import Card, Excerpt, make_card, strip_peak, time_ticks
+from zsxai.show.raster import greys, level_of, plain_png
 from zsxai.show.templates import read, render_page
 from zsxai.timelines.measures import HEARD, Measure
 from zsxai.timelines.pieces import read_pieces
@@ -137,8 +137,8 @@ def make_chart(
         scales=tuple(scales),
         series=tuple(series),
         spans=tuple(make_span(p.start, p.stop, t.seconds, colours[p.prompt], p.prompt) for p in peaks),
-        time_ticks=clock_ticks(t.seconds),
-        strip=data_uri("image/png", plain_png(_level(t.overview), greys())),
+        time_ticks=time_ticks(t.seconds, clocked=True),
+        strip=data_uri("image/png", plain_png(level_of(t.overview, float(t.overview.max())), greys())),
         top=t.sample_rate / 2,
     )
 
@@ -158,12 +158,6 @@ def _range(*values: NDArray[Any]) -> tuple[float, float]:
     joined = np.concatenate([v.ravel() for v in values])
     low, high = min(float(joined.min()), -0.25), max(float(joined.max()), 0.75)
     return float(np.floor(low * 4) / 4), float(np.ceil(high * 4) / 4)
-
-
-def _level(power: NDArray[Any]) -> NDArray[Any]:
-    decibels = 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-30), 1e-30))
-    level: NDArray[Any] = np.clip(1 + decibels / RANGE_DB, 0, 1)
-    return level
 
 
 def _presence_words(t: Timeline, threshold: float | None) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +13,7 @@ import numpy as np
 from zsxai.files import listed_files, whole_folder
 from zsxai.saved import hash_file, read_record, reading
 from zsxai.value import Value
+from zsxai.written import as_csv
 
 if TYPE_CHECKING:
     from zsxai.timelines.measures import Measure
@@ -82,7 +80,7 @@ def _write_files(
     peaks = t.peaks(threshold, measure=measure) if known else [one.peak for one in explained]
     arrays = {name: getattr(t, name) for name in ("starts", "cosines", "evidence", "levels", "overview")}
     (folder / ARRAYS).write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-    (folder / TABLE).write_text(csv_text(t), encoding="utf-8")
+    (folder / TABLE).write_bytes(csv_text(t).encode())
     places = {}
     for number, one in enumerate(explained, 1):
         seconds = int(one.start)
@@ -107,25 +105,18 @@ def csv_text(timeline: Timeline) -> str:
     """The table: a row a window; its times, the cosine of every prompt, and where it is known the presence."""
     t = timeline
     measures: list[Measure] = ["cosine", "presence"] if t.knows_presence else ["cosine"]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["start", "stop", *(f"{prompt} ({measure})" for measure in measures for prompt in t.prompts)])
+    heads = ["start", "stop", *(f"{prompt} ({measure})" for measure in measures for prompt in t.prompts)]
     numbers = np.concatenate([t.values(measure) for measure in measures], axis=1)
-    for start, stop, row in zip(t.start_times, t.stop_times, numbers, strict=True):
-        writer.writerow([f"{start:.3f}", f"{stop:.3f}", *(f"{value:.4f}" for value in row)])
-    return file.getvalue()
+    rows = zip(t.start_times, t.stop_times, numbers, strict=True)
+    return as_csv([heads, *([f"{start:.3f}", f"{stop:.3f}", *(f"{v:.4f}" for v in row)] for start, stop, row in rows)])
 
 
 def _write_png(timeline: Timeline, path: Path, measure: Measure | None) -> None:
-    from zsxai.show.folder import DRAWING
-    from zsxai.show.plot import bare_figure, framed_axes
+    from zsxai.show.plot import bare_figure, framed_axes, write_drawing
     from zsxai.show.timeline_plot import plot_timeline
 
-    with DRAWING, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = bare_figure()
-        plot_timeline(timeline, framed_axes(figure), measure=measure)
-        figure.savefig(path, format="png", pil_kwargs={"compress_level": 3})
+    figure = bare_figure()
+    write_drawing(path, figure, lambda: plot_timeline(timeline, framed_axes(figure), measure=measure))
 
 
 def read_folder(kind: type[Timeline], folder: Path) -> Timeline:

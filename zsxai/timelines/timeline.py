@@ -14,10 +14,12 @@ from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_vali
 from zsxai.checks import one_of, real_number, whole_number
 from zsxai.errors import InputError
 from zsxai.explanation import Array, Name
+from zsxai.extras import need
 from zsxai.files import as_path
 from zsxai.prompt import Template
 from zsxai.timelines.measures import HEARD, MEASURES, Measure
 from zsxai.timelines.peaks import ExplainedPeak, Peak, Run, find_runs
+from zsxai.timelines.windows import find_edges
 from zsxai.value import Value
 from zsxai.verdict.presence import logistic
 
@@ -167,8 +169,7 @@ class Timeline(Value):
     @property
     def edges(self) -> NDArray[np.float64]:
         """``(W + 1,)`` seconds where a picture passes to the next window: midway between the middles of windows."""
-        middles = (self.start_times + self.stop_times) / 2
-        return np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [self.seconds]])
+        return find_edges(self.start_times, self.stop_times, self.seconds)
 
     def values(self, measure: Measure | None = None) -> NDArray[Any]:
         """A number for every window and prompt, ``(W, P)``.
@@ -296,12 +297,11 @@ class Timeline(Value):
         """:meth:`rows` as a pandas data frame.
 
         Raises:
-            InputError: If pandas is not installed.
+            MissingExtraError: If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ModuleNotFoundError as error:
-            raise InputError("to_frame() needs pandas: pip install pandas, or take rows()") from error
+        need("bench", "pandas")
+        import pandas as pd
+
         return pd.DataFrame(list(self.rows(measure)))
 
     def plot(self, ax: Axes | None = None, *, measure: Measure | None = None) -> Axes:

@@ -79,3 +79,15 @@ def cut_windows(blocks: Iterable[NDArray[Any]], cut: Cut) -> Iterator[tuple[int,
     elif samples - cut.window - (start - cut.step) > cut.tail:
         last = -(-(samples - cut.window) // cut.grid) * cut.grid
         yield last, held[last - first :]
+
+
+def find_edges(starts: NDArray[Any], stops: NDArray[Any], seconds: float) -> NDArray[np.float64]:
+    """Where a picture passes from window to window: midway between their middles, ``(W + 1,)`` seconds.
+
+    Args:
+        starts: ``(W,)`` seconds.
+        stops: ``(W,)`` seconds.
+        seconds: Length of the recording.
+    """
+    middles = (starts + stops) / 2
+    return np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [seconds]])

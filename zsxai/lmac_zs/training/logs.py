@@ -11,6 +11,7 @@ from typing import Any
 
 from zsxai.files import write_text
 from zsxai.lmac_zs.training.diagnostics import Diagnostics
+from zsxai.written import as_csv
 
 LOSSES, FIGURES = "losses.csv", "diagnostics.csv"
 
@@ -77,10 +78,7 @@ class Logs:
 def _add(file: Path, row: dict[str, Any]) -> None:
     new = not file.exists()
     with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+        stream.write(as_csv([*([row] if new else []), row.values()]))
 
 
 def _cut(file: Path, step: int) -> None:

@@ -1,4 +1,4 @@
-"""Names of recordings and prompts as names of folders that every file system takes."""
+"""Names of folders, good on every file system, for recordings and for prompts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from zsxai.names import printable
 
 LONGEST = 100
 """Bytes of a part of a path; file systems take 255, encrypted ones 140."""
+_LONGEST_PROMPT = 60
+"""Letters of a prompt in the name of its folder."""
 _FORBIDDEN = re.compile(r'[<>:"|?*\\/\x00-\x1f]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""What Windows takes for no file, whatever follows the dot."""
 
 
-def name_folders(names: Sequence[str], taken: Mapping[str, str]) -> dict[str, str]:
-    """Relative folders for names, each its own, also where letter case does not count.
+def name_recordings(names: Sequence[str], taken: Mapping[str, str]) -> dict[str, str]:
+    """Relative folders for recordings, each its own, also where letter case does not count.
 
     Args:
         names: Unlike names, with ``/`` between their parts.
@@ -35,6 +39,26 @@ def name_folders(names: Sequence[str], taken: Mapping[str, str]) -> dict[str, st
     }
 
 
+def name_prompts(prompts: Iterable[str]) -> list[str]:
+    """Folders for prompts, readable, each its own: letters and digits in lower case, with ``-`` between words.
+
+    Args:
+        prompts: In the order in which they are numbered where their names would be alike.
+    """
+    taken: set[str] = set()
+    names = []
+    for prompt in prompts:
+        plain = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", prompt).casefold()).strip("-")[:_LONGEST_PROMPT]
+        stem = f"{plain}-" if _RESERVED.match(plain) else plain or "unnamed"
+        name, number = stem, 1
+        while name in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
 def make_safe(name: str) -> str:
     """A name as a relative path that every file system takes; unlike names may give the same."""
     return "/".join(_make_safe(part) for part in PurePosixPath(name).parts if part != "/")
@@ -47,7 +71,7 @@ def hash_name(name: str) -> str:
 
 def _make_safe(part: str) -> str:
     tidy = _FORBIDDEN.sub("_", printable(part)).rstrip(". ")
-    if tidy.startswith(".") or not tidy:  # hidden, or nothing is left, as of ..
+    if tidy.startswith(".") or not tidy or _RESERVED.match(tidy):  # hidden, or nothing is left, as of ..
         tidy = f"_{tidy.lstrip('.')}"
     if len(tidy.encode()) > LONGEST:
         tidy = f"{tidy.encode()[: LONGEST - 9].decode(errors='ignore').rstrip('. ')}-{hash_name(part)[:8]}"
