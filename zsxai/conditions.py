@@ -64,14 +64,15 @@ def _float32() -> Iterator[None]:
                 _set_products(_Entered.products)
 
 
-# Left to itself, torch rounds the factors of float32 convolutions on recent GPUs to TF32, ten bits, and on request those
-# of other products too, also on CPUs. Torch before 2.9 has one switch for each kind, and later ones refuse to mix both.
+# Left to itself, torch rounds the factors of float32 convolutions on recent GPUs to TF32, ten bits; on request those of
+# other products too, also on CPUs. Torch before 2.9 has one switch for each kind, and later ones refuse to mix both.
 _NEW = hasattr(torch.backends.cudnn, "conv")
 _SWITCHES: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
 if _NEW:
+    # Those of recurrent networks too: torch's old switches cannot be read where one kind is exact and another is not.
     _SWITCHES = (
-        *(torch.backends.cuda.matmul, torch.backends.cudnn.conv),
-        *(torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv),
+        *(torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn),
+        *(torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv, torch.backends.mkldnn.rnn),
     )
 _SWITCH = "fp32_precision" if _NEW else "allow_tf32"
 _EXACT: tuple[Any, ...] = ("ieee" if _NEW else False,) * len(_SWITCHES)
