@@ -35,12 +35,22 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(torch.float32)
 
 
+@contextmanager
+def coarse_products() -> Iterator[None]:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "inference_mode": torch.inference_mode,
     "no_grad": torch.no_grad,
     "float64": lambda: default_dtype(torch.float64),
     "float16": lambda: default_dtype(torch.float16),
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "coarse products": coarse_products,
     "meta device": lambda: torch.device("meta"),
 }
 
@@ -52,16 +62,14 @@ def test_global_state_changes_no_explanation_and_stays(state: str) -> None:
     _cached_model.cache_clear()
     with STATES[state]():
         before = torch.get_default_dtype(), torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
+        products = torch.get_float32_matmul_precision()
         inside = zsxai.explain(AUDIO, "a dog", explainer="gradcam")
         [found] = zsxai.classify(AUDIO, ["a dog"])
-        assert before == (
-            torch.get_default_dtype(),
-            torch.is_inference_mode_enabled(),
-            torch.is_autocast_enabled("cpu"),
-        )
+        after = torch.get_default_dtype(), torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
+        assert (*before, products) == (*after, torch.get_float32_matmul_precision())
         assert inside.verify().ok
-    after = zsxai.explain(AUDIO, "a dog", explainer="gradcam")
-    for e in (inside, after):
+    outside = zsxai.explain(AUDIO, "a dog", explainer="gradcam")
+    for e in (inside, outside):
         np.testing.assert_allclose(e.mask, expected.mask, atol=1e-6)
         assert e.score == pytest.approx(expected.score, abs=1e-6)
     assert found.similarity == pytest.approx(expected.score, abs=1e-6)
@@ -73,6 +81,15 @@ def test_a_model_made_in_inference_mode_is_named() -> None:
     with pytest.raises(InputError, match="ConvToy was made under inference_mode"):
         zsxai.explain(AUDIO, "a dog", model=model, explainer="gradcam")
     assert zsxai.explain(AUDIO, "a dog", model=model, explainer="occlusion").verify(model).ok
+
+
+def test_products_of_float32_are_not_rounded_to_less() -> None:
+    """What torch does with convolutions on recent GPUs unless told otherwise."""
+    legacy = torch.backends.cudnn.allow_tf32
+    with plain_torch(), plain_torch():
+        assert not torch.backends.cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == legacy
 
 
 def test_plain_torch_costs_nothing_where_all_is_plain() -> None:

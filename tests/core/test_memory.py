@@ -73,7 +73,7 @@ def test_a_long_recording_goes_on_from_what_is_done(tmp_path: Path, monkeypatch:
     for module in ("stretch", "recording", "keeper"):
         monkeypatch.setattr(f"zsxai.{module}.SECONDS", 4.0)
     sound = {"array": np.tile(NOISES[0]["array"], 6), "sampling_rate": 16000}
-    given: dict[str, Any] = {"explainer": "gradcam", "verdict": False, "sounds": "none"}
+    given: dict[str, Any] = {"explainer": "gradcam", "verdict": False, "dark_windows": False, "sounds": "none"}
     expected = zsxai.explain(sound, "rain", model=ConvToy(), out=tmp_path / "a", **given)
     found = zsxai.explain(sound, "rain", model=Small(4), out=tmp_path / "b", **given)
     assert found.provenance.batch_size == 4

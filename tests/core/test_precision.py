@@ -27,11 +27,10 @@ def test_what_is_cast_and_what_is_not(halved: zsxai.SpectralModel) -> None:
     assert halved.rounding == torch.finfo(torch.bfloat16).eps
 
 
-@pytest.mark.parametrize("explainer", ["lmac-zs", "gradcam", "integrated-gradients", "occlusion"])
+@pytest.mark.parametrize("explainer", ["lmac-zs", "gradcam", "occlusion"])
 def test_explanations_are_near_those_in_float32(explainer: str) -> None:
-    options = {"n_steps": 4} if explainer == "integrated-gradients" else {}
     exact, coarse = (
-        zsxai.explain(NOISE, "rain", explainer=explainer, options=options, dtype=dtype, verdict=explainer == "gradcam")
+        zsxai.explain(NOISE, "rain", explainer=explainer, dtype=dtype, verdict=False)
         for dtype in ("float32", torch.bfloat16)
     )
     assert (exact.provenance.dtype, coarse.provenance.dtype) == ("float32", "bfloat16")
@@ -40,12 +39,10 @@ def test_explanations_are_near_those_in_float32(explainer: str) -> None:
     assert coarse.verify().ok
 
 
-def test_a_timeline_and_a_classification_take_it() -> None:
-    exact, coarse = (zsxai.timeline(NOISE, "rain", dtype=dtype) for dtype in (None, "bfloat16"))
-    assert (exact.provenance.dtype, coarse.provenance.dtype) == ("float32", "bfloat16")
-    [found] = zsxai.classify(NOISE, ["rain"], dtype="bfloat16")
-    assert found.similarity == pytest.approx(float(coarse.cosines[0, 0]), abs=1e-6)
-    assert found.similarity != float(exact.cosines[0, 0])
+def test_a_classification_takes_it() -> None:
+    [exact], [coarse] = (zsxai.classify(NOISE, ["rain"], dtype=dtype) for dtype in (None, "bfloat16"))
+    assert 0 < abs(exact.similarity - coarse.similarity) < 0.02
+    assert zsxai.timeline(NOISE, "rain", model=ConvToy()).provenance.dtype == "float32"
 
 
 def test_what_is_refused() -> None:
