@@ -13,8 +13,8 @@ from zsxai.conditions import plain_torch
 from zsxai.devices import Device, find_device, is_auto, is_same_device
 from zsxai.errors import InputError, first_problem
 from zsxai.explainer import Explainer
-from zsxai.model import ZeroShotModel
-from zsxai.precision import compute_in, dtype_name, dtype_of, find_dtype
+from zsxai.model import SpectralModel, ZeroShotModel
+from zsxai.precision import dtype_name, dtype_of, find_dtype
 from zsxai.registry import EXPLAINERS, MODELS
 
 LOADING = threading.RLock()
@@ -78,7 +78,7 @@ def load_by_name(model: str, device: str, dtype: torch.dtype | None, **options: 
     try:
         with LOADING, plain_torch():
             loaded = as_model(MODELS.get(name)(argument or None, device=device, **options))
-            compute_in(loaded, dtype)
+            _compute_in(loaded, dtype)
             return loaded
     except ModuleNotFoundError as error:
         raise MODELS.missing(name, error) from error
@@ -142,3 +142,22 @@ def register_model(name: str, model: object, *, overwrite: bool = False) -> None
 def register_explainer(name: str, explainer: Explainer | type[Explainer], *, overwrite: bool = False) -> None:
     """Register an explainer, class or object, for this process."""
     EXPLAINERS.register(name, explainer, overwrite=overwrite)
+
+
+def _compute_in(model: ZeroShotModel, dtype: torch.dtype | None) -> None:
+    """Have the networks of a model that was just loaded compute in a type.
+
+    Args:
+        model: The model; its weights are cast in place, its front end is not.
+        dtype: The type; None leaves the model as it is.
+
+    Raises:
+        InputError: If it is a black box, whose numbers are its own affair.
+    """
+    if dtype in (None, dtype_of(model) or torch.float32):
+        return
+    if not isinstance(model, SpectralModel):
+        raise InputError(f"{model.card.name} is a black box and computes as it likes: leave dtype out")
+    for module in model.modules():
+        if module is not model.front_end:
+            module.to(dtype)

@@ -47,24 +47,3 @@ def dtype_name(model: ZeroShotModel) -> str | None:
     """:func:`dtype_of` as a word."""
     found = dtype_of(model)
     return None if found is None else str(found).removeprefix("torch.")
-
-
-def compute_in(model: ZeroShotModel, dtype: torch.dtype | None) -> None:
-    """Have the networks of a model that was just loaded compute in a type.
-
-    Args:
-        model: The model; its weights are cast in place, its front end is not.
-        dtype: The type; None leaves the model as it is.
-
-    Raises:
-        InputError: If it is a black box, whose numbers are its own affair.
-    """
-    from zsxai.model import SpectralModel
-
-    if dtype in (None, dtype_of(model) or torch.float32):
-        return
-    if not isinstance(model, SpectralModel):
-        raise InputError(f"{model.card.name} is a black box and computes as it likes: leave dtype out")
-    for module in model.modules():
-        if module is not model.front_end:
-            module.to(dtype)

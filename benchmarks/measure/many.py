@@ -164,7 +164,7 @@ def _write_table(file: Path, paths: Sequence[Path]) -> Path:
 
 def _read_table(file: Path) -> list[tuple[list[str], list[float]]]:
     """Every row's words, and its figures."""
-    figures = ("score", "score_in", "score_out", "score_heard", "presence", "mask_mean", "kept_energy")
+    figures = ("score", "score_in", "score_out", "score_heard", "mask_mean", "kept_energy")
     with file.open(newline="", encoding="utf-8") as opened:
         return [
             ([row["file"], row["prompt"], row["verdict"], row["regions"]], [float(row[name]) for name in figures])

@@ -70,7 +70,7 @@ def timeline(
             name = f"memory of {length:g} min"
             rows.append([name, f"{peak / 2**20:.0f} MiB, {windows:,} windows"])
             record[name] = {"mib": peak / 2**20, "windows": windows}
-    context = {"model": model, "prompts": len(PROMPTS), "batch": BATCH_SIZE, "pairs": repeats, **versions()}
+    context = {"model": model, "number of prompts": len(PROMPTS), "batch": BATCH_SIZE, "pairs": repeats, **versions()}
     show(Table(("what", "measured"), rows, context), {**record, **context}, as_json)
 
 

@@ -237,8 +237,8 @@ def test_a_draft_that_cannot_be_written_is_not_left(tmp_path: Path) -> None:
 
 
 def test_devices(tmp_path: Path) -> None:
-    assert "cannot compute on the device 'toaster'" in refused(tmp_path / "out", device="toaster")
-    assert "cannot compute on the device 'cuda:99'" in refused(tmp_path / "out", device="cuda:99")
+    assert "no device 'toaster' here" in refused(tmp_path / "out", device="toaster")
+    assert "no device 'cuda:99' here" in refused(tmp_path / "out", device="cuda:99")
 
 
 def test_plugins_of_this_process_stay_in_it(tmp_path: Path) -> None:
