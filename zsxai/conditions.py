@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -43,16 +44,15 @@ class _Entered:
 
     count = 0
     before = torch.float32
-    products: tuple[Any, ...] = ()
+    restore: Callable[[], None] = staticmethod(lambda: None)
 
 
 @contextmanager
 def _float32() -> Iterator[None]:
     with _SHARED:
         if not _Entered.count:
-            _Entered.before, _Entered.products = torch.get_default_dtype(), _products()
+            _Entered.before, _Entered.restore = torch.get_default_dtype(), _products()
             torch.set_default_dtype(torch.float32)
-            _set_products(_EXACT)
         _Entered.count += 1
     try:
         yield
@@ -61,30 +61,35 @@ def _float32() -> Iterator[None]:
             _Entered.count -= 1
             if not _Entered.count:
                 torch.set_default_dtype(_Entered.before)
-                _set_products(_Entered.products)
+                _Entered.restore()
 
 
-# Left to itself, torch rounds the factors of float32 convolutions on recent GPUs to TF32, ten bits, and on request
-# those of other products too, also on CPUs. Torch before 2.9 has one switch for each kind, and later ones refuse to mix
-# both.
-_NEW = hasattr(torch.backends.cudnn, "conv")
-_SWITCHES: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
-if _NEW:
-    _SWITCHES = (
-        *(torch.backends.cuda.matmul, torch.backends.cudnn.conv),
-        *(torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv),
-    )
-_SWITCH = "fp32_precision" if _NEW else "allow_tf32"
-_EXACT: tuple[Any, ...] = ("ieee" if _NEW else False,) * len(_SWITCHES)
+def _products() -> Callable[[], None]:
+    """Have products of float32 computed in float32; returns what restores how they were.
+
+    Left to itself, torch rounds the factors of convolutions on recent GPUs to TF32, ten bits; on request those of other
+    products too, also on CPUs.
+    """
+    cudnn = torch.backends.cudnn
+    try:
+        old = cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    except RuntimeError:  # from torch 2.9 on, the old switches cannot be read once the caller has used the new ones
+        kinds: Any = (torch.backends.cuda.matmul, cudnn.conv, torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv)
+        new = [kind.fp32_precision for kind in kinds]
+        _set_kinds(kinds, ["ieee"] * len(kinds))
+        return partial(_set_kinds, kinds, new)
+    _set_old(False, "highest")
+    return partial(_set_old, *old)
 
 
-def _products() -> tuple[Any, ...]:
-    return tuple(getattr(switch, _SWITCH) for switch in _SWITCHES)
+def _set_old(allow_tf32: bool, products: str) -> None:
+    torch.backends.cudnn.allow_tf32 = allow_tf32
+    torch.set_float32_matmul_precision(products)
 
 
-def _set_products(values: tuple[Any, ...]) -> None:
-    for switch, value in zip(_SWITCHES, values, strict=True):
-        setattr(switch, _SWITCH, value)
+def _set_kinds(kinds: Sequence[Any], values: Sequence[str]) -> None:
+    for kind, value in zip(kinds, values, strict=True):
+        kind.fp32_precision = value
 
 
 @contextmanager

@@ -92,6 +92,18 @@ def test_products_of_float32_are_not_rounded_to_less() -> None:
     assert torch.backends.cudnn.allow_tf32 == legacy
 
 
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="before torch 2.9")
+def test_nor_where_the_caller_uses_the_new_switches() -> None:
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    matmul.fp32_precision = "tf32"
+    try:
+        with plain_torch():
+            assert matmul.fp32_precision == conv.fp32_precision == "ieee"
+        assert matmul.fp32_precision == conv.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = "none"
+
+
 def test_plain_torch_costs_nothing_where_all_is_plain() -> None:
     with plain_torch():
         assert torch.get_default_dtype() == torch.float32

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from zsxai.api import explainer_of, model_of
 from zsxai.auditing.annotations import Spans, read_annotations
@@ -21,6 +20,7 @@ from zsxai.checks import whole_number
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.data.clip import Dataset, LabelledClip
 from zsxai.data.naming import open_dataset
+from zsxai.devices import Device
 from zsxai.errors import InputError
 from zsxai.files import as_path
 from zsxai.many import explain_many
@@ -49,7 +49,7 @@ def audit(
     options: Mapping[str, Any] | None = None,
     template: str | Iterable[str] | None = None,
     seed: int = 0,
-    device: str | int | torch.device | None = None,
+    device: Device = "auto",
     batch_size: int | None = None,
     progress: bool | None = None,
 ) -> Audit:
@@ -71,7 +71,7 @@ def audit(
         options: Of the explainer.
         template: Around the labels.
         seed: Of explainers, bootstrap, permutations, and of which other recordings parts are removed from.
-        device: A torch device for a model given by name.
+        device: As :func:`zsxai.explain` takes it.
         batch_size: Clips per forward.
         progress: Show bars; None shows them on a terminal.
 

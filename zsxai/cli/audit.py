@@ -62,7 +62,7 @@ def audit(
     ] = None,
     template: TemplateOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all that draws.")] = 0,
-    device: DeviceOption = None,
+    device: DeviceOption = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DIR if an audit wrote it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
