@@ -202,7 +202,8 @@ def test_folder(tmp_path: Path, write_sound: Write) -> None:
     np.testing.assert_allclose([clip.read().waveform.mean() for clip in data], [0.1, 0.2, 0.3], atol=0.02)
 
 
-def test_folder_without_classes_or_audio(tmp_path: Path, write_sound: Write) -> None:
+def test_folder_without_classes_or_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_sound: Write) -> None:
+    monkeypatch.setattr("zsxai.data.folder.find_spec", lambda name: None)
     write_sound(tmp_path / "a.wav")
     with pytest.raises(InputError, match="holds no class folders: looked for"):
         Folder(tmp_path)
@@ -212,7 +213,9 @@ def test_folder_without_classes_or_audio(tmp_path: Path, write_sound: Write) -> 
     one_line(error)
     write_sound(tmp_path / "cat" / "a.wav")
     (tmp_path / "dog" / "b.M4A").touch()
-    with pytest.raises(InputError, match=r"dog.b\.M4A is of a kind that is not read: convert it") as error:
+    with pytest.raises(
+        InputError, match=r"dog.b\.M4A is read by PyAV: pip install 'zsxai\[av\]', or convert it"
+    ) as error:
         Folder(tmp_path)
     one_line(error)
 

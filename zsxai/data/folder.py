@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 from zsxai.data.checks import Reader, complete, existing_folder
@@ -12,8 +13,8 @@ from zsxai.names import printable
 
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64")
 """Of files that are taken for audio, in any case."""
-UNREAD = (".m4a", ".aac", ".mp4", ".wma", ".webm")
-"""Of files that hold sound in a form that is not read: a class of these alone is no empty folder."""
+BY_AV = (".m4a", ".aac", ".mp4", ".wma", ".webm", ".mkv", ".mka", ".mov")
+"""Endings of what the extra ``av`` reads."""
 
 
 class Folder(Reader):
@@ -68,11 +69,16 @@ def find_audio(root: Path) -> list[Path]:
 def _list_audio(root: Path) -> list[Path]:
     """Audio below a folder, without clutter, in the order of the paths; an error where all is of a kind not read."""
     files = sorted(p for p in root.rglob("*") if p.is_file() and not any(map(is_clutter, p.relative_to(root).parts)))
-    audio = [p for p in files if p.suffix.lower() in ENDINGS]
-    unread = next((p for p in files if p.suffix.lower() in UNREAD), None)
+    audio = [p for p in files if p.suffix.lower() in read_endings()]
+    unread = next((p for p in files if p.suffix.lower() in BY_AV), None)
     if unread is not None and not audio:
-        raise InputError(f"{printable(unread)} is of a kind that is not read: convert it to WAV or FLAC")
+        raise InputError(f"{printable(unread)} is read by PyAV: pip install 'zsxai[av]', or convert it to WAV or FLAC")
     return audio
+
+
+def read_endings() -> tuple[str, ...]:
+    """Endings of files that are audio and can be read here."""
+    return (*ENDINGS, *BY_AV) if find_spec("av") else ENDINGS
 
 
 def is_clutter(name: str) -> bool:

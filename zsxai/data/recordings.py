@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zsxai.data.checks import read_table
-from zsxai.data.folder import ENDINGS, UNREAD, find_audio, is_clutter
+from zsxai.data.folder import BY_AV, ENDINGS, find_audio, is_clutter
 from zsxai.errors import InputError
 from zsxai.names import printable
 
@@ -75,7 +75,7 @@ def _match(pattern: str) -> list[tuple[str, Path]]:
     audio = sorted(
         (name, path)
         for name, path in found
-        if path.suffix.lower() in (*ENDINGS, *UNREAD) and path.is_file() and not any(map(is_clutter, name.split("/")))
+        if path.suffix.lower() in (*ENDINGS, *BY_AV) and path.is_file() and not any(map(is_clutter, name.split("/")))
     )
     if not audio:
         raise InputError(f"{printable(pattern)} matches no audio: looked for {', '.join(ENDINGS)}")
