@@ -70,11 +70,12 @@ def _products() -> Callable[[], None]:
     Left to itself, torch rounds the factors of convolutions on recent GPUs to TF32, ten bits; on request those of other
     products too, also on CPUs.
     """
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn
     try:
         old = cudnn.allow_tf32, torch.get_float32_matmul_precision()
     except RuntimeError:  # from torch 2.9 on, the old switches cannot be read once the caller has used the new ones
-        kinds: Any = (torch.backends.cuda.matmul, cudnn.conv, torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv)
+        mkldnn: Any = torch.backends.mkldnn
+        kinds = (torch.backends.cuda.matmul, cudnn.conv, mkldnn.matmul, mkldnn.conv)
         new = [kind.fp32_precision for kind in kinds]
         _set_kinds(kinds, ["ieee"] * len(kinds))
         return partial(_set_kinds, kinds, new)

@@ -59,8 +59,7 @@ class BatchSize:
             self._halve(error)
         # Only now, without the error, nothing holds the tensors of what failed.
         gc.collect()
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # does nothing where no GPU is in use
         return self.run(compute)
 
     def _halve(self, error: Exception) -> None:

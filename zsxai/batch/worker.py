@@ -95,7 +95,7 @@ class Worker:
         options = work.options.copy()
         options["model"] = work.model
         if work.model_options:
-            where = {"device": options.pop("device", "auto"), "dtype": options.pop("dtype", None)}
+            where: dict[str, Any] = {"device": options.pop("device", "auto"), "dtype": options.pop("dtype", None)}
             options["model"] = load_model(work.model, **where, **work.model_options)
         self._name = work.model
         # What the record calls the model: its name, where that alone says which it is.
