@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, overload
 import torch
 
 from zsxai.audio import open_sound, read_audio
-from zsxai.checks import take_list, whole_number
+from zsxai.checks import one_of, take_list, whole_number
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.devices import Device, find_device
 from zsxai.errors import InputError
@@ -28,7 +28,7 @@ from zsxai.precision import find_dtype
 from zsxai.prompt import check_prompts, embed_prompts, find_template
 from zsxai.recording import Recording
 from zsxai.registry import MODELS
-from zsxai.saved import Sounds
+from zsxai.saved import SOUNDS, Sounds
 from zsxai.spectral import Domain, Scale
 from zsxai.target import Target, as_target
 from zsxai.verdict.reference import Reference, load_reference
@@ -169,6 +169,7 @@ def explain(
     single, targets = targets_of(prompt, against, among)
     seed = whole_number(seed, "the seed", 0)
     how = judging_of(verdict, dark_windows, reference)
+    one_of(sounds, tuple(SOUNDS), "sounds")
     keeper = None if out is None else Keeper(as_path(out), targets, single=single, overwrite=overwrite, resume=resume)
     with open_sound(audio, sample_rate) as stream, nullcontext() if keeper is None else keeper.noting():
         loaded = model_of(model, device, dtype)

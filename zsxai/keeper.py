@@ -72,8 +72,13 @@ class Keeper:
         self._is_long = stream.seconds is None or stream.seconds > SECONDS
         if not self._is_long:
             return stream.read(sample_rate)
-        self.work.open(resume=self.resume, overwrite=self.overwrite)
-        return self.work.write("original", self._checked(stream, sample_rate))
+        goes_on = self.work.open(resume=self.resume, overwrite=self.overwrite)
+        try:
+            return self.work.write("original", self._checked(stream, sample_rate))
+        except BaseException:
+            if not goes_on:  # nothing was done that would be lost
+                self.work.remove()
+            raise
 
     @staticmethod
     def _checked(stream: SoundStream, sample_rate: int) -> Iterator[NDArray[Any]]:

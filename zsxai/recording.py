@@ -104,7 +104,9 @@ class Recording:
         pooling: str | None = None,
     ) -> None:
         self.model = model
-        self.original = np.asanyarray(waveform, dtype=np.float32)
+        # A short one is its own: clips are views of it, and a long one may lie on disk.
+        short = len(waveform) <= SECONDS * model.sample_rate
+        self.original = np.array(waveform, dtype=np.float32) if short else np.asanyarray(waveform, dtype=np.float32)
         self.samples = len(waveform)
         self.seed = seed
         self.batch = batch_size if isinstance(batch_size, BatchSize) else BatchSize(batch_size)
@@ -166,7 +168,8 @@ class Recording:
     @cached_property
     def waveform(self) -> Tensor:
         """All samples, ``(T,)`` float32 on the model's device."""
-        return torch.from_numpy(np.array(self.original)).to(self.model.device)
+        samples = self.original if self.is_short else np.array(self.original)
+        return torch.from_numpy(samples).to(self.model.device)
 
     @cached_property
     def _all(self) -> Stretch:
@@ -198,7 +201,7 @@ class Recording:
             start, stop = self.spans[index]
             clip = Clip(
                 self.model,
-                torch.from_numpy(np.array(self.original[start:stop])).to(self.model.device),
+                self._samples(start, stop),
                 self.masking,
                 self.stft,
                 seed=self.seed,
@@ -208,6 +211,11 @@ class Recording:
             )
             self._clip = key, clip
         return self._clip[1]
+
+    def _samples(self, start: int, stop: int) -> Tensor:
+        if self.is_short:
+            return self.waveform[start:stop]
+        return torch.from_numpy(np.array(self.original[start:stop])).to(self.model.device)
 
     def embedding(self, index: int) -> Tensor:
         """Embedding of window ``index`` as it is, ``(D,)``; encoded once, and kept when its clip no longer is."""

@@ -131,9 +131,9 @@ def explain_folder(
     except KeyboardInterrupt as interrupt:
         if store is not None:
             done = len(listed) - len(todo) + sum(not outcome.reason for outcome in found.values())
-            place = printable(store.folder)
+            where = printable(store.folder)
             interrupt.add_note(
-                f"{done} of {len(listed)} recordings are in {place}; the same command goes on from there"
+                f"{done} of {len(listed)} recordings are in {where}; the same command goes on from there"
             )
         raise
     finally:
