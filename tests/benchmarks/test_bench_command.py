@@ -219,7 +219,7 @@ def test_bad_input_is_one_line(suite: Path, out: Path, tmp_path: Path, capsys: p
         (*run, "--workers", "0"): "at least 1",
         (*run, "--model", "nonesuch"): "unknown model",
         (*run, "--device", "toaster"): "no device 'toaster' here",
-        (*run, "--device", "cuda:99"): "cannot compute on the device 'cuda:99'",
+        (*run, "--device", "cuda:99"): "no device 'cuda:99' here",
         ("run", "smoke", "--out", str(out)): "holds a run of the suite 'toy'",
         ("export", str(tmp_path), "--to", "x.csv"): "suite.json",
         ("export", str(out), "--to", "x.doc"): "ends in none of",
