@@ -198,7 +198,7 @@ zsxai.explain(sys.argv[1], "rain", out=sys.argv[2], resume=len(sys.argv) > 3, ex
 
 
 def test_a_process_that_is_killed_leaves_nothing_half_written(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "long.wav", np.tile(sound(), 20), RATE)
+    soundfile.write(tmp_path / "long.wav", np.tile(sound(), 7), RATE)
     words = [sys.executable, "-c", SCRIPT, tmp_path / "long.wav", tmp_path / "e"]
     process = start_interruptible(words)
     work = tmp_path / "e.unfinished"
