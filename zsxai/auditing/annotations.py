@@ -20,7 +20,7 @@ def read_annotations(path: Path, clips: Sequence[LabelledClip]) -> dict[str, Spa
     Args:
         path: A CSV file with the columns ``file`` (the name of a clip, or of its file where only one is called so),
             ``start`` and ``stop`` in seconds, and perhaps ``label``: spans of other labels are not a clip's own.
-        clips: Of the data set.
+        clips: Clips of the data set.
 
     Returns:
         Spans by the name of the clip; clips that the file does not list are not in it.

@@ -68,7 +68,7 @@ def audit(
         limit: Clips of a class at most, evenly taken.
         model: As :func:`zsxai.explain` takes it, as are those that follow.
         explainer: None takes the first that fits.
-        options: Of the explainer.
+        options: Options of the explainer.
         template: Around the labels.
         seed: Of explainers, bootstrap, permutations, and of which other recordings parts are removed from.
         device: As :func:`zsxai.explain` takes it.

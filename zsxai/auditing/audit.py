@@ -61,14 +61,14 @@ class Cue(Value):
     Attributes:
         label: The class.
         place: Where it lies.
-        share: Of the evidence in it; of a tone or a click, of the recordings that have it.
+        share: Part of the evidence that lies in it; of a tone or a click, part of the recordings that have it.
         own: What evidence that knows nothing of the label would have there at most; 0 of a tone or a click.
         others: Share in other classes: their mean; of a tone or a click the most that one has.
         holding: Recordings that have it.
         recordings: Recordings of the class.
         fall: How far the score falls without it; None where that was not measured.
         elsewhere: How far scores of other classes fall without it.
-        p: Of the difference of both, corrected.
+        p: The p value of the difference of both, corrected.
         unmet: Conditions of the rule that it does not meet (:mod:`zsxai.auditing.rule`); none where it is named.
     """
 
@@ -205,11 +205,11 @@ class Audit(Value):
         skipped: Recordings that were passed over.
         band_edges: Hertz.
         bin_seconds: Of absolute time.
-        unit: Of the scores.
+        unit: Unit of the scores.
         model: Name.
         weights_sha256: Hash of the weights, where it is known.
         explainer: Name.
-        options: Of the explainer.
+        options: Options of the explainer.
         template: Around the labels.
         annotations: Name of the file of annotations, if any.
         seed: Of whatever was drawn.

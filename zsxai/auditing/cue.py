@@ -57,7 +57,7 @@ class Place(Value):
         """1 on the cells of a recording that lie in the part, 0 elsewhere, ``(F, N)``.
 
         Args:
-            grid: Of the recording.
+            grid: Grid of the recording.
             power: ``(F, N)`` on it.
             annotated: Start and stop in seconds of what is annotated in it.
         """

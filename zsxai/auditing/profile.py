@@ -103,7 +103,7 @@ def profile_of(
 
     Args:
         made: The explanation of the recording for its label.
-        name: Of the recording.
+        name: Name of the recording.
         label: Its class.
         source: The recording that it was cut from.
         annotated: Start and stop in seconds of what is annotated in it; None where nothing is known.

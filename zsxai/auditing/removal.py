@@ -123,7 +123,7 @@ def measure_cues(
         groups: The classes.
         removal: How parts are removed.
         clips: Of all classes.
-        seed: Of the permutations, and of which other clips parts are removed from.
+        seed: Seed of the permutations, and of which other clips parts are removed from.
     """
     wanted: dict[str, list[tuple[int, Place]]] = defaultdict(list)
     for number, cue in enumerate(cues):

@@ -54,7 +54,7 @@ def unmet_of_data(kind: str, shared: float, others: float, p: float, recordings:
         shared: Part of the recordings that have it.
         others: The most that another class has.
         p: Corrected.
-        recordings: Of the class.
+        recordings: Recordings of the class.
     """
     conditions = {
         "prevalence": shared >= SHARED[kind],

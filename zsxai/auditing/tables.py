@@ -29,7 +29,7 @@ class Group:
     Args:
         label: The class.
         profiles: Its clips.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
 
     def __init__(self, label: str, profiles: Sequence[Profile], seed: int) -> None:

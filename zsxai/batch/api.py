@@ -72,7 +72,7 @@ def explain_folder(
         jobs: Processes that share the work, on this machine, where several GPUs are dealt out to them, or of a Ray
             cluster.
         engine: ``local`` or ``ray``.
-        address: Of a Ray cluster, which has to see the same files; a local one is started where None.
+        address: Address of a Ray cluster, which has to see the same files; a local one is started where None.
         model_options: Options of a model given by name.
         **options: As :func:`zsxai.explain` takes; ``batch_size`` is also the number of recordings that share a forward.
 

@@ -41,11 +41,11 @@ class Kept(Value):
     """What is kept of a recording that is done.
 
     Attributes:
-        name: Of the recording.
+        name: Name of the recording.
         folder: Given to it.
         size: Bytes of its file.
         changed: When the file was last changed, nanoseconds.
-        sha256: Of the file.
+        sha256: Hash of the file.
         shown: A row for every prompt, in order.
     """
 

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     """What came of a recording.
 
     Attributes:
-        name: Of the recording.
+        name: Name of the recording.
         rows: One for each prompt; none where it failed.
         reason: Why it failed; empty where it did not.
         died: Whether the worker died of it, or of another of the same job.

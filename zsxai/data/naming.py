@@ -25,7 +25,7 @@ def open_dataset(
         data: A folder of class folders, a CSV file (:class:`~zsxai.data.table.Table`), ``READER=DIR`` or ``READER``
             with a registered reader, or a data set.
         labels: A CSV file with the labels of the recordings in the folder ``data``.
-        options: Of the reader.
+        options: Options of the reader.
 
     Returns:
         The data set and a name of it.

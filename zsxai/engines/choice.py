@@ -53,7 +53,7 @@ def run_jobs(
         engine: ``local`` (this process, or processes of this machine where there are several workers) or ``ray``.
         workers: How many; of ``ray`` as many as there is room for where None, else one.
         threads: Threads of each worker.
-        address: Of a Ray cluster.
+        address: Address of a Ray cluster.
         device: Torch device; on ``cuda`` each worker of a Ray cluster gets a GPU of its own, and where this machine has
             several, they are dealt out to its processes.
 

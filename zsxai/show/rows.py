@@ -57,7 +57,7 @@ def rows_html(name: str, rows: Sequence[tuple[Row, str]], failures: Mapping[str,
     """The page.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         rows: Rows, each with its small picture, JPEG in base64.
         failures: Why other recordings were not explained, by name.
     """

@@ -16,7 +16,7 @@ from torch import Tensor
 from zsxai.api import model_of
 from zsxai.audio.stream import open_sound
 from zsxai.checks import real_number
-from zsxai.clip import batches
+from zsxai.clip import batches, join_up
 from zsxai.conditions import evaluating, plain_torch
 from zsxai.devices import Device, device_name
 from zsxai.errors import InputError
@@ -91,7 +91,7 @@ def timeline(
         samples = None if sound.seconds is None else round(sound.seconds * loaded.sample_rate)
         total = None if samples is None else 1 + max(0, -(-(samples - cut.window - cut.tail) // cut.step))
         windows = track(cut_windows(heard, cut), total, "listening", progress)
-        for batch in _batches(windows, size.size):
+        for batch in join_up(windows, size.size, lambda one, other: len(one[1]) == len(other[1])):
             scored.add(batch, size)
         halved = [size.note] if size.note else []
         notes = (*sound.notes, *loaded.prompt_notes(asked), *scored.notes, *halved)
@@ -193,15 +193,3 @@ class _Scores:
             levels=levels,
             overview=heard.overview.power,
         )
-
-
-def _batches(windows: Iterable[tuple[int, NDArray[Any]]], size: int) -> Iterator[list[tuple[int, NDArray[Any]]]]:
-    """Windows of one length, up to ``size`` of them; the last one may be alone."""
-    batch: list[tuple[int, NDArray[Any]]] = []
-    for window in windows:
-        if batch and (len(batch) == size or len(batch[0][1]) != len(window[1])):
-            yield batch
-            batch = []
-        batch.append(window)
-    if batch:
-        yield batch

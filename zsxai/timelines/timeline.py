@@ -346,8 +346,8 @@ class Timeline(Value):
 
         Args:
             folder: Written beside itself and renamed, so that it is whole or absent.
-            threshold: Of the peaks that the page lists.
-            measure: Of the peaks that the page lists.
+            threshold: Threshold of the peaks that the page lists.
+            measure: Measure of the peaks that the page lists.
             explained: From :meth:`explain_peaks`.
             overwrite: Replace a folder that a timeline was saved to before.
 
